@@ -3,4 +3,6 @@
 //! It never reads a file, a clock or the environment, opens no socket, starts no thread and is not async: what was observed
 //! comes in as a value, what should happen goes out as one.
 
+pub mod config;
 pub mod name;
+pub mod snapshot;
