@@ -70,7 +70,11 @@ impl MirrorConfig {
     }
 
     /// Gives the further branches of a repository that no lane of the node has as source or GitOps branch.
-    pub fn further_branches<'a>(&'a self, node: &'a Node, repository: &'a Repository) -> impl Iterator<Item = &'a BranchName> {
+    pub fn further_branches<'a>(
+        &'a self,
+        node: &'a Node,
+        repository: &'a Repository,
+    ) -> impl Iterator<Item = &'a BranchName> {
         repository.branches.iter().filter(|branch| {
             !node.lanes.values().any(|lane| {
                 lane.repository == repository.name && (lane.source.branch == **branch || lane.gitops == **branch)

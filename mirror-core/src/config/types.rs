@@ -122,11 +122,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            idle: Duration::from_secs(30),
-            total: Duration::from_secs(15 * 60),
-        }
+        Self { connect: Duration::from_secs(10), idle: Duration::from_secs(30), total: Duration::from_secs(15 * 60) }
     }
 }
 
@@ -158,7 +154,7 @@ pub struct LocalPlace {
     /// The folder of the caches, as written: relative to the configuration file, `~/` for the home folder.
     pub cache: String,
     /// How it serves readers, where it does.
-    pub serve: Option<Serve>,
+    pub serve: Option<Box<Serve>>,
 }
 
 /// A node in a cluster.
@@ -297,7 +293,11 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { sync_every: None, flush_on_push: FlushOnPush::No, maintain_every: Some(Duration::from_secs(24 * 60 * 60)) }
+        Self {
+            sync_every: None,
+            flush_on_push: FlushOnPush::No,
+            maintain_every: Some(Duration::from_secs(24 * 60 * 60)),
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub struct UpstreamUrl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum UpstreamUrlError {
     /// HTTPS, which is refused by design.
-    #[error("an upstream is never reached over {scheme}: SSH is the only transport, without tokens and without a fallback (R12)")]
+    #[error(
+        "an upstream is never reached over {scheme}: SSH is the only transport, without tokens and without a fallback (R12)"
+    )]
     #[diagnostic(code(mirror::config::https_upstream), help("write `{instead}`, and set githubTransport.identity"))]
     Https {
         /// `https` or `http`.
@@ -25,25 +27,36 @@ pub enum UpstreamUrlError {
     },
     /// Another scheme.
     #[error("`{scheme}://` is not a way to reach an upstream")]
-    #[diagnostic(code(mirror::config::upstream_scheme), help("write `ssh://git@HOST:PORT/PATH`; SSH is the only transport"))]
+    #[diagnostic(
+        code(mirror::config::upstream_scheme),
+        help("write `ssh://git@HOST:PORT/PATH`; SSH is the only transport")
+    )]
     Scheme {
         /// The scheme.
         scheme: String,
     },
     /// Neither a URL nor the short form.
     #[error("this is neither `ssh://USER@HOST:PORT/PATH` nor `USER@HOST:PATH`")]
-    #[diagnostic(code(mirror::config::upstream_form), help("write `ssh://git@ssh.github.com:443/OWNER/REPOSITORY.git`; paths of this machine are not upstreams"))]
+    #[diagnostic(
+        code(mirror::config::upstream_form),
+        help("write `ssh://git@ssh.github.com:443/OWNER/REPOSITORY.git`; paths of this machine are not upstreams")
+    )]
     Form,
     /// A password in the address.
     #[error("the address has a password in it")]
     #[diagnostic(
         code(mirror::config::upstream_password),
-        help("remove it and change it where it is still valid; set githubTransport.identity to a key: there is no login by password")
+        help(
+            "remove it and change it where it is still valid; set githubTransport.identity to a key: there is no login by password"
+        )
     )]
     Password,
     /// No repository.
     #[error("the address has no path")]
-    #[diagnostic(code(mirror::config::upstream_path), help("put the repository behind the host, such as `/OWNER/REPOSITORY.git`"))]
+    #[diagnostic(
+        code(mirror::config::upstream_path),
+        help("put the repository behind the host, such as `/OWNER/REPOSITORY.git`")
+    )]
     NoPath,
     /// A path that cannot be asked for.
     #[error("the path has {what} in it")]
@@ -58,14 +71,20 @@ pub enum UpstreamUrlError {
     User,
     /// A host that is none.
     #[error("the host {fault}")]
-    #[diagnostic(code(mirror::config::host), help("write a host name, an IPv4 address, or an IPv6 address in brackets"))]
+    #[diagnostic(
+        code(mirror::config::host),
+        help("write a host name, an IPv4 address, or an IPv6 address in brackets")
+    )]
     Host {
         /// What is wrong with it.
         fault: HostFault,
     },
     /// A port that is none.
     #[error("the port is not a number from 1 to 65535")]
-    #[diagnostic(code(mirror::config::port), help("write the port behind the host, such as `ssh.github.com:443`, or leave it out for 22"))]
+    #[diagnostic(
+        code(mirror::config::port),
+        help("write the port behind the host, such as `ssh.github.com:443`, or leave it out for 22")
+    )]
     Port,
 }
 
@@ -221,13 +240,20 @@ pub struct ProxyUrl {
 pub enum ProxyUrlError {
     /// Another kind of proxy.
     #[error("a proxy is a CONNECT proxy, spoken to over plain HTTP")]
-    #[diagnostic(code(mirror::config::proxy_scheme), help("write `http://HOST:PORT`, or `direct` for none; what goes through the tunnel is SSH and needs no TLS around it"))]
+    #[diagnostic(
+        code(mirror::config::proxy_scheme),
+        help(
+            "write `http://HOST:PORT`, or `direct` for none; what goes through the tunnel is SSH and needs no TLS around it"
+        )
+    )]
     Scheme,
     /// A user or password in the address.
     #[error("the address has a user or password in it")]
     #[diagnostic(
         code(mirror::config::proxy_password),
-        help("remove it, and set githubTransport.proxyCredentials to `{{ file: … }}`, or to `{{ secret: …, key: … }}` on a cluster node")
+        help(
+            "remove it, and set githubTransport.proxyCredentials to `{{ file: … }}`, or to `{{ secret: …, key: … }}` on a cluster node"
+        )
     )]
     Credentials,
     /// No port.
@@ -240,7 +266,10 @@ pub enum ProxyUrlError {
     Port,
     /// A host that is none.
     #[error("the host {fault}")]
-    #[diagnostic(code(mirror::config::host), help("write a host name, an IPv4 address, or an IPv6 address in brackets"))]
+    #[diagnostic(
+        code(mirror::config::host),
+        help("write a host name, an IPv4 address, or an IPv6 address in brackets")
+    )]
     Host {
         /// What is wrong with it.
         fault: HostFault,

@@ -31,7 +31,9 @@ pub fn conflicts(names: impl IntoIterator<Item = RefName>) -> Vec<Conflict> {
     for inner in &names {
         for (at, _) in inner.as_str().match_indices('/') {
             let folder = &inner.as_str()[..at];
-            if texts.contains(folder) && let Ok(outer) = RefName::parse(folder) {
+            if texts.contains(folder)
+                && let Ok(outer) = RefName::parse(folder)
+            {
                 found.push(Conflict { outer, inner: inner.clone() });
             }
         }

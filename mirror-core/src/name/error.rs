@@ -42,8 +42,12 @@ impl NameKind {
     /// Says in one sentence what a name of this kind looks like.
     pub fn rule(self) -> &'static str {
         match self {
-            Self::Ref | Self::Prefix => "write a full name such as `refs/mirror/snapshots`; `git check-ref-format` has the rules",
-            Self::Branch => "write the branch without `refs/heads/`, such as `main`; `git check-ref-format --branch` has the rules",
+            Self::Ref | Self::Prefix => {
+                "write a full name such as `refs/mirror/snapshots`; `git check-ref-format` has the rules"
+            }
+            Self::Branch => {
+                "write the branch without `refs/heads/`, such as `main`; `git check-ref-format --branch` has the rules"
+            }
             Self::Group => "write one part of a ref name, without `/`, such as `app`",
             Self::TagPattern => "write a tag name with at most one `*`, such as `v*`",
             Self::Commit => "write the 40 lower-case hex digits that `git rev-parse` prints",
@@ -152,7 +156,8 @@ fn shown(text: &str) -> String {
 }
 
 fn escaped(c: char) -> impl Iterator<Item = char> {
-    let plain = !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let plain = !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let (keep, escape) = if plain { (Some(c), None) } else { (None, Some(c.escape_unicode())) };
     keep.into_iter().chain(escape.into_iter().flatten())
 }

@@ -15,9 +15,7 @@ impl TagPattern {
     pub fn matches(&self, tag: &str) -> bool {
         match self.as_str().split_once('*') {
             None => self.as_str() == tag,
-            Some((head, tail)) => {
-                tag.len() >= head.len() + tail.len() && tag.starts_with(head) && tag.ends_with(tail)
-            }
+            Some((head, tail)) => tag.len() >= head.len() + tail.len() && tag.starts_with(head) && tag.ends_with(tail),
         }
     }
 

@@ -17,7 +17,9 @@ pub enum Admission {
 #[error("snapshot `{name}` holds {found}")]
 #[diagnostic(
     code(mirror::snapshot::moved),
-    help("something other than git-mirror wrote it: look at it with `git log {found}`, then delete the ref with `git update-ref -d {name}`; sync makes it again")
+    help(
+        "something other than git-mirror wrote it: look at it with `git log {found}`, then delete the ref with `git update-ref -d {name}`; sync makes it again"
+    )
 )]
 pub struct SnapshotMoved {
     /// The snapshot.

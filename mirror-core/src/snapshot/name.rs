@@ -22,7 +22,10 @@ pub struct SnapshotName {
 pub enum SnapshotNameError {
     /// The ref stands somewhere else.
     #[error("`{name}` does not stand under `{prefix}/`")]
-    #[diagnostic(code(mirror::snapshot::elsewhere), help("snapshots.prefix in the configuration says where snapshots stand"))]
+    #[diagnostic(
+        code(mirror::snapshot::elsewhere),
+        help("snapshots.prefix in the configuration says where snapshots stand")
+    )]
     Elsewhere {
         /// The ref.
         name: RefName,
@@ -31,14 +34,20 @@ pub enum SnapshotNameError {
     },
     /// The ref stands under the prefix and has too few parts.
     #[error("`{name}` is not `<prefix>/<group>/<branch>/<commit>`")]
-    #[diagnostic(code(mirror::snapshot::shape), help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix"))]
+    #[diagnostic(
+        code(mirror::snapshot::shape),
+        help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix")
+    )]
     Shape {
         /// The ref.
         name: RefName,
     },
     /// One of the parts is not what stands there in a snapshot.
     #[error("`{name}` has a part that no snapshot has")]
-    #[diagnostic(code(mirror::snapshot::part), help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix"))]
+    #[diagnostic(
+        code(mirror::snapshot::part),
+        help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix")
+    )]
     Part {
         /// The ref.
         name: RefName,

@@ -43,7 +43,9 @@ pub struct SnapshotDrop {
 }
 
 /// Why a snapshot stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeepReason {
     /// A run, a lane's tip or a reader still needs its commit.
@@ -77,7 +79,8 @@ pub fn plan_prune(
 ) -> PrunePlan {
     let mut plan = PrunePlan::default();
     for branch in by_branch(seen).into_values() {
-        let mut newest_first: Vec<(Timestamp, &SnapshotName)> = branch.into_iter().map(|(name, at)| (at, name)).collect();
+        let mut newest_first: Vec<(Timestamp, &SnapshotName)> =
+            branch.into_iter().map(|(name, at)| (at, name)).collect();
         newest_first.sort_by(|a, b| b.cmp(a));
         for (rank, (made_at, name)) in newest_first.into_iter().enumerate() {
             let reason = if in_use.contains(&name.commit) {
