@@ -1,0 +1,288 @@
+//! The one loop's frame: lock → open and recover → journal the start → act → journal the end → release.
+//!
+//! What happens between is the operation's own business ([`Operation::act`]); how it waits, retries and is interrupted is here, once.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use mirror_core::fault::{Fault, Retry};
+use mirror_core::flush::Backoff;
+use mirror_core::name::LaneName;
+use mirror_transport::fetch::{RefPattern, RemoteRef};
+
+use crate::journal::{Event as Entry, Record};
+use crate::lock::Wait;
+use crate::ports::{Access, Clock, Gate, Journal, Opened, Ports, Upstream};
+use crate::stop::Stop;
+use crate::watch::{Event, Phase, Watcher};
+
+/// How often a look or a fetch that failed for a transient reason is tried in all.
+const ATTEMPTS: u32 = 4;
+/// The pauses between them.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(8) };
+
+/// Whether an operation may change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Shows what would be done; no byte changes anywhere (I10).
+    DryRun,
+    /// Does it.
+    Confirm,
+}
+
+/// How the caller wants an operation run.
+#[derive(Clone)]
+pub struct Terms {
+    /// Whether anything may change.
+    pub mode: Mode,
+    /// Whether to wait for a busy cache.
+    pub wait: Wait,
+    /// Who listens.
+    pub watch: Watcher,
+    /// The wish to stop.
+    pub stop: Stop,
+}
+
+/// What one lane's part of an operation came to, for the journal.
+pub trait LaneEnd: serde::Serialize + Send {
+    /// The lane.
+    fn lane(&self) -> &LaneName;
+    /// Whether its state is as wanted.
+    fn ok(&self) -> bool;
+    /// Its outcome in one word.
+    fn outcome(&self) -> String;
+}
+
+/// An operation on one cache.
+pub trait Operation<P: Ports>: Send {
+    /// What it came to on one lane.
+    type Lane: LaneEnd;
+    /// The verb, as the command line spells it.
+    const VERB: &'static str;
+
+    /// The lanes it is about.
+    fn lanes(&self) -> Vec<LaneName>;
+
+    /// Observes, plans, acts and proves. The lock is held, or the mode is a dry run.
+    fn act(&mut self, work: &mut Work<'_, P>) -> impl Future<Output = Vec<Self::Lane>> + Send;
+
+    /// Says of a lane that the operation did not come to act on it.
+    fn refused(&self, lane: &LaneName, fault: &Fault) -> Self::Lane;
+}
+
+/// What an operation works with while the lock is held.
+pub struct Work<'a, P: Ports> {
+    /// The world.
+    pub ports: &'a mut P,
+    /// The cache; `None` on a dry run where it is not there yet.
+    pub cache: Option<P::Cache>,
+    /// How the caller wants it run.
+    pub terms: &'a Terms,
+    /// The road to upstream, once it was needed.
+    upstream: Option<P::Upstream>,
+    retries: Retries,
+}
+
+/// What an operation came to on one cache.
+#[derive(Debug)]
+pub struct Ended<L> {
+    /// Its lanes.
+    pub lanes: Vec<L>,
+    /// A fault beside the lanes' own: the journal could not be written.
+    pub fault: Option<Fault>,
+}
+
+/// Runs one operation on one cache, from the lock to the journal.
+///
+/// Never fails as a whole: what kept the operation from acting stands in every lane.
+pub async fn run<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, operation: &mut O) -> Ended<O::Lane> {
+    match terms.mode {
+        Mode::DryRun => look_only(ports, terms, operation).await,
+        Mode::Confirm => under_lock(ports, terms, operation).await,
+    }
+}
+
+async fn look_only<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, operation: &mut O) -> Ended<O::Lane> {
+    let cache = match ports.open(Access::Read) {
+        Ok(opened) => opened.map(|opened| opened.cache),
+        Err(fault) => return refuse(operation, &fault),
+    };
+    let mut work = Work::new(ports, cache, terms);
+    Ended { lanes: operation.act(&mut work).await, fault: None }
+}
+
+async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, operation: &mut O) -> Ended<O::Lane> {
+    let holder = ports.holder(O::VERB);
+    let held = {
+        let acquired = ports.gate().acquire(&holder, terms.wait, &terms.watch);
+        tokio::select! {
+            biased;
+            () = terms.stop.wished() => Err(Fault::interrupted()),
+            acquired = acquired => acquired,
+        }
+    };
+    let _held = match held {
+        Ok(held) => held,
+        Err(fault) => return refuse(operation, &fault),
+    };
+    let Opened { cache, recovered } = match ports.open(Access::Write) {
+        Ok(Some(opened)) => opened,
+        Ok(None) => unreachable!("a cache opened for writing is there"),
+        Err(fault) => return refuse(operation, &fault),
+    };
+    let lanes: Vec<String> = operation.lanes().iter().map(ToString::to_string).collect();
+    let entry = |at, event| Record {
+        at,
+        operation: holder.operation.clone(),
+        verb: O::VERB.to_owned(),
+        lanes: lanes.clone(),
+        event,
+    };
+    if !recovered.is_empty() {
+        let record = entry(ports.clock().now(), Entry::Recovered { removed: recovered });
+        if let Err(fault) = ports.journal().append(&record) {
+            return refuse(operation, &fault);
+        }
+    }
+    // Nothing is done that the journal does not know of: an operation it cannot note down does not begin.
+    let record = entry(ports.clock().now(), Entry::Started { pid: holder.pid, host: holder.host.clone() });
+    if let Err(fault) = ports.journal().append(&record) {
+        return refuse(operation, &fault);
+    }
+    let mut work = Work::new(ports, Some(cache), terms);
+    let ends = operation.act(&mut work).await;
+    drop(work);
+    let record = entry(
+        ports.clock().now(),
+        Entry::Ended {
+            ok: ends.iter().all(LaneEnd::ok),
+            outcomes: ends.iter().map(|end| (end.lane().to_string(), end.outcome())).collect::<BTreeMap<_, _>>(),
+            report: serde_json::to_value(&ends).expect("because a report is plain data"),
+        },
+    );
+    let fault = ports.journal().append(&record).err();
+    Ended { lanes: ends, fault }
+}
+
+fn refuse<P: Ports, O: Operation<P>>(operation: &O, fault: &Fault) -> Ended<O::Lane> {
+    Ended { lanes: operation.lanes().iter().map(|lane| operation.refused(lane, fault)).collect(), fault: None }
+}
+
+impl<'a, P: Ports> Work<'a, P> {
+    fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms) -> Self {
+        let retries = Retries { seed: ports.seed(), made: 0 };
+        Self { ports, cache, terms, upstream: None, retries }
+    }
+
+    /// Tells a listener that a phase began.
+    pub fn phase(&self, phase: Phase) {
+        self.terms.watch.event(Event::Phase(phase));
+    }
+
+    /// The road to upstream, made at its first use.
+    ///
+    /// # Errors
+    /// Where an identity or a list of known hosts cannot be used.
+    pub fn upstream(&mut self) -> Result<(&mut P::Upstream, Option<&P::Cache>), Fault> {
+        if self.upstream.is_none() {
+            self.upstream = Some(self.ports.upstream()?);
+        }
+        Ok((self.upstream.as_mut().expect("because it was just made"), self.cache.as_ref()))
+    }
+
+    /// Gives up the connection; the next look opens another.
+    pub fn hang_up(&mut self) {
+        self.upstream = None;
+    }
+
+    /// The cache of an operation that changes something.
+    pub fn cache_mut(&mut self) -> &mut P::Cache {
+        self.cache.as_mut().expect("because a confirmed operation opened the cache for writing")
+    }
+
+    /// Looks at upstream; transient faults are waited out, a bounded number of times.
+    ///
+    /// # Errors
+    /// The last fault; [`Fault::interrupted`] where the caller wished to stop.
+    pub async fn look(&mut self, asked: &[RefPattern]) -> Result<Vec<RemoteRef>, Fault> {
+        self.phase(Phase::Observe);
+        let terms = self.terms;
+        loop {
+            let (upstream, _) = self.upstream()?;
+            match until_stopped(&terms.stop, upstream.look(asked, &terms.watch)).await {
+                Ok(refs) => return Ok(refs),
+                Err(fault) => self.pause_after(fault).await?,
+            }
+        }
+    }
+
+    /// Receives the objects of `wants` into the store, checked and synced; transient faults are waited out.
+    ///
+    /// # Errors
+    /// The last fault; nothing of the transfer is then in the store.
+    pub async fn fetch(
+        &mut self,
+        wants: &[mirror_core::name::CommitId],
+        from: &[mirror_core::name::CommitId],
+    ) -> Result<(), Fault> {
+        if wants.is_empty() {
+            return Ok(());
+        }
+        self.phase(Phase::Fetch);
+        let terms = self.terms;
+        loop {
+            let (upstream, cache) = self.upstream()?;
+            let cache = cache.expect("because only a confirmed operation fetches");
+            match until_stopped(&terms.stop, upstream.fetch(cache, wants, from, &terms.watch)).await {
+                Ok(Some(received)) => {
+                    self.phase(Phase::Check);
+                    return self.cache_mut().accept(received, wants);
+                }
+                Ok(None) => return Ok(()),
+                Err(fault) => self.pause_after(fault).await?,
+            }
+        }
+    }
+
+    async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
+        let Some(pause) = self.retries.next(&fault) else { return Err(fault) };
+        self.terms.watch.event(Event::Retrying { fault: fault.message, after: pause });
+        let rest = async {
+            self.ports.clock().sleep(pause).await;
+            Ok(())
+        };
+        until_stopped(&self.terms.stop, rest).await
+    }
+}
+
+/// Runs one effect unless the caller wishes to stop first.
+///
+/// # Errors
+/// The effect's own fault, or [`Fault::interrupted`].
+pub async fn until_stopped<T>(stop: &Stop, effect: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        () = stop.wished() => Err(Fault::interrupted()),
+        ended = effect => ended,
+    }
+}
+
+/// The retries of one operation: their number is bounded over all its looks and fetches together.
+#[derive(Debug)]
+struct Retries {
+    seed: u64,
+    made: u32,
+}
+
+impl Retries {
+    fn next(&mut self, fault: &Fault) -> Option<Duration> {
+        let pause = match fault.retry {
+            Retry::Never => return None,
+            Retry::Now => Duration::ZERO,
+            Retry::Backoff => BACKOFF.pause(self.made, self.seed),
+        };
+        self.made += 1;
+        (self.made < ATTEMPTS).then_some(pause)
+    }
+}

@@ -1,0 +1,258 @@
+//! Flush: brings the commits of GitOps branches to upstream by fast-forward, and proves it by looking again.
+//!
+//! Owns the performing of the effects that [`FlushMachine`] asks for, and what the cache remembers afterwards. What is asked for and
+//! what it amounts to is the machine's alone.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use mirror_core::config::{Lane, Repository};
+use mirror_core::fault::Fault;
+use mirror_core::flush::{
+    Effect, FlushMachine, FlushPlan, FlushPolicy, FlushVerdict, Input, PushEnding, Recovery, Tip, decide,
+};
+use mirror_core::name::{CommitId, LaneName, RefName, RefPrefix};
+use mirror_core::report::flush::LaneFlush;
+use mirror_core::sync::{RefEdit, Relation};
+use mirror_transport::fetch::RefPattern;
+
+use crate::drive::{LaneEnd, Mode, Operation, Work};
+use crate::ports::{Cache, Clock, Ports, Upstream};
+use crate::sync::Sync;
+use crate::watch::Phase;
+
+/// A flush of some lanes of one repository.
+#[derive(Debug, Clone)]
+pub struct Flush<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The lanes, all of this repository.
+    pub lanes: Vec<&'a Lane>,
+    /// Where snapshots live: the one controlled sync of a recovery makes them.
+    pub prefix: &'a RefPrefix,
+    /// How long one lane's flush may take.
+    pub deadline: Duration,
+}
+
+impl<P: Ports> Operation<P> for Flush<'_> {
+    type Lane = LaneFlush;
+    const VERB: &'static str = "flush";
+
+    fn lanes(&self) -> Vec<LaneName> {
+        self.lanes.iter().map(|lane| lane.name.clone()).collect()
+    }
+
+    async fn act(&mut self, work: &mut Work<'_, P>) -> Vec<LaneFlush> {
+        let mut ends = Vec::new();
+        for lane in &self.lanes {
+            let end = match work.terms.mode {
+                Mode::DryRun => self.decide(work, lane).await,
+                Mode::Confirm => self.flush(work, lane).await,
+            };
+            ends.push(end.unwrap_or_else(|fault| LaneFlush::failed(&lane.name, &self.repository.name, fault)));
+        }
+        ends
+    }
+
+    fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneFlush {
+        LaneFlush::failed(lane, &self.repository.name, fault.clone())
+    }
+}
+
+impl LaneEnd for LaneFlush {
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> String {
+        self.word().to_owned()
+    }
+}
+
+impl Flush<'_> {
+    /// Looks once and says what a flush would do. Nothing is fetched.
+    async fn decide<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<LaneFlush, Fault> {
+        let Some(local) = local_tip(work.cache.as_ref(), lane)? else { return Ok(self.nothing(lane)) };
+        let refs = work.look(&asked(lane)).await?;
+        let commit = refs.first().map(|seen| seen.target);
+        let relation = match (work.cache.as_ref(), commit) {
+            (Some(cache), Some(commit)) => Some(cache.relation(local, commit)?),
+            _ => None,
+        };
+        let seen = Tip { commit, relation, observed_at: work.ports.clock().now() };
+        Ok(LaneFlush::planned(&lane.name, &self.repository.name, &lane.gitops, local, &seen, decide(local, &seen)))
+    }
+
+    /// Runs the machine to its verdict, then lets the cache remember what was seen.
+    async fn flush<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<LaneFlush, Fault> {
+        let Some(local) = local_tip(work.cache.as_ref(), lane)? else { return Ok(self.nothing(lane)) };
+        let plan = FlushPlan { branch: lane.gitops.clone(), local };
+        let policy = FlushPolicy { deadline: self.deadline, ..FlushPolicy::default() };
+        let mut errand = Errand { flush: self, lane, local, seen: None };
+        let verdict = drive(work, &mut errand, FlushMachine::new(plan, policy, work.ports.seed())).await;
+        if let Some(seen) = errand.seen {
+            remember(work.cache_mut(), lane, &seen)?;
+        }
+        Ok(LaneFlush::ended(&lane.name, &self.repository.name, &lane.gitops, local, &verdict))
+    }
+
+    fn nothing(&self, lane: &Lane) -> LaneFlush {
+        LaneFlush::nothing(&lane.name, &self.repository.name, &lane.gitops)
+    }
+}
+
+/// Feeds the machine until it has its verdict: effects, their answers, the time, and the wish to stop.
+async fn drive<P: Ports>(work: &mut Work<'_, P>, errand: &mut Errand<'_>, mut machine: FlushMachine) -> FlushVerdict {
+    let clock = work.ports.clock().clone();
+    let stop = work.terms.stop.clone();
+    let begun = clock.elapsed();
+    let now = || clock.elapsed().saturating_sub(begun);
+    let mut stopping = false;
+    machine.handle(Duration::ZERO, Input::Start);
+    loop {
+        if let Some(verdict) = machine.verdict() {
+            return verdict.clone();
+        }
+        let effect = machine.poll_effect();
+        let idle = effect.is_none();
+        let mut performed = pin!(errand.perform(work, effect));
+        // The inner loop lasts as long as one effect: time goes on and the caller may stop while it is under way. An effect the machine
+        // no longer waits for is dropped with this scope, and its connection with it.
+        loop {
+            let pause = machine.poll_timeout().map(|due| due.saturating_sub(now()));
+            let tick = async {
+                match pause {
+                    Some(pause) => clock.sleep(pause).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.wished(), if !stopping => {
+                    stopping = true;
+                    machine.handle(now(), Input::Interrupt);
+                }
+                answer = &mut performed => {
+                    machine.handle(now(), answer);
+                    break;
+                }
+                () = tick => machine.handle(now(), Input::Tick),
+            }
+            if idle || machine.verdict().is_some() {
+                break;
+            }
+        }
+    }
+}
+
+/// One lane's flush under way: performs effects and keeps the last look.
+struct Errand<'a> {
+    flush: &'a Flush<'a>,
+    lane: &'a Lane,
+    local: CommitId,
+    seen: Option<Tip>,
+}
+
+impl Errand<'_> {
+    /// Performs one effect and gives the machine's input; without an effect, waits for ever.
+    async fn perform<P: Ports>(&mut self, work: &mut Work<'_, P>, effect: Option<Effect>) -> Input {
+        match effect {
+            None => std::future::pending().await,
+            Some(Effect::Look { id }) => Input::Looked { id, seen: self.look(work).await },
+            Some(Effect::Push { id, expected, new }) => {
+                Input::Pushed { id, ending: self.push(work, expected, new).await }
+            }
+            Some(Effect::Recover { id }) => Input::Recovered { id, result: self.recover(work).await },
+        }
+    }
+
+    async fn look<P: Ports>(&mut self, work: &mut Work<'_, P>) -> Result<Tip, Fault> {
+        work.phase(if self.seen.is_none() { Phase::Observe } else { Phase::Prove });
+        let watch = work.terms.watch.clone();
+        let (upstream, _) = work.upstream()?;
+        let refs = upstream.look(&asked(self.lane), &watch).await?;
+        let observed_at = work.ports.clock().now();
+        let commit = refs.first().map(|seen| seen.target);
+        let relation = match commit {
+            None => None,
+            Some(commit) if commit == self.local => Some(Relation::Same),
+            Some(commit) => {
+                self.receive(work, commit).await?;
+                Some(work.cache_mut().relation(self.local, commit)?)
+            }
+        };
+        let tip = Tip { commit, relation, observed_at };
+        self.seen = Some(tip);
+        Ok(tip)
+    }
+
+    /// Brings a tip that somebody else pushed into the cache, on the connection that is open.
+    async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, commit: CommitId) -> Result<(), Fault> {
+        if work.cache_mut().has(commit)? {
+            return Ok(());
+        }
+        work.phase(Phase::Fetch);
+        let from: Vec<_> = work.cache_mut().find(&self.lane.gitops.stage_ref())?.into_iter().collect();
+        let watch = work.terms.watch.clone();
+        let (upstream, cache) = work.upstream()?;
+        let cache = cache.expect("because a confirmed operation opened the cache");
+        match upstream.fetch(cache, &[commit], &from, &watch).await? {
+            Some(received) => work.cache_mut().accept(received, &[commit]),
+            None => Ok(()),
+        }
+    }
+
+    async fn push<P: Ports>(&self, work: &mut Work<'_, P>, expected: Option<CommitId>, new: CommitId) -> PushEnding {
+        work.phase(Phase::Push);
+        let name = self.lane.gitops.ref_name();
+        let watch = work.terms.watch.clone();
+        let (upstream, cache) = match work.upstream() {
+            Ok(parts) => parts,
+            Err(fault) => return PushEnding::NotSent(fault),
+        };
+        let cache = cache.expect("because a confirmed operation opened the cache");
+        upstream.push(cache, &name, expected, new, &watch).await
+    }
+
+    /// The one controlled sync after a push that could not be proved: on a connection of its own, for this lane.
+    async fn recover<P: Ports>(&mut self, work: &mut Work<'_, P>) -> Result<Recovery, Fault> {
+        work.hang_up();
+        let sync = Sync { repository: self.flush.repository, lanes: vec![self.lane], prefix: self.flush.prefix };
+        let synced = sync.one_lane(work, self.lane).await?;
+        let change = synced.plan.gitops;
+        let relation = match change.upstream {
+            Some(upstream) => Some(work.cache_mut().relation(self.local, upstream)?),
+            None => None,
+        };
+        let tip = Tip { commit: change.upstream, relation, observed_at: synced.at };
+        self.seen = Some(tip);
+        Ok(Recovery { tip, outcome: change.outcome })
+    }
+}
+
+fn asked(lane: &Lane) -> [RefPattern; 1] {
+    [RefPattern::Exact(lane.gitops.ref_name())]
+}
+
+fn local_tip<C: Cache>(cache: Option<&C>, lane: &Lane) -> Result<Option<CommitId>, Fault> {
+    cache.map_or(Ok(None), |cache| cache.find(&lane.gitops.ref_name()))
+}
+
+/// Lets mirror-stage follow what the last look saw. A tip whose objects are not here stays out of it, as does an absent branch:
+/// the record of observations says so instead.
+fn remember<C: Cache>(cache: &mut C, lane: &Lane, seen: &Tip) -> Result<(), Fault> {
+    let stage: RefName = lane.gitops.stage_ref();
+    if let Some(commit) = seen.commit
+        && cache.has(commit)?
+    {
+        let edit = RefEdit::bring(stage.clone(), cache.find(&stage)?, commit);
+        cache.apply(edit.as_slice())?;
+    }
+    let mut observed = cache.observed()?;
+    observed.note(lane.gitops.ref_name(), seen.commit, seen.observed_at);
+    cache.record_observed(&observed)
+}

@@ -1,0 +1,261 @@
+//! Where a local node's things are: paths of its caches and of the files its road to upstream needs.
+//!
+//! Turns a node of the configuration into absolute paths. It reads no file and opens no socket.
+
+use std::path::{Path, PathBuf};
+
+use mirror_core::config::{Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Transport};
+use mirror_core::fault::{Classified, FaultClass, Retry};
+use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
+
+/// Where relative paths of a configuration begin.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The folder of the configuration file.
+    pub folder: PathBuf,
+    /// The user's home, for paths that begin with `~/`.
+    pub home: Option<PathBuf>,
+    /// The socket of the user's SSH agent, where one runs.
+    pub agent: Option<PathBuf>,
+}
+
+/// Why a node cannot be worked on here.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// The node is a cluster.
+    #[error("node {node} is a cluster, and this build works on local nodes only")]
+    #[diagnostic(code(mirror::place::cluster), help("nothing was changed; use a node that has `cache:` instead of `cluster:`"))]
+    Cluster {
+        /// The node.
+        node: NodeName,
+    },
+    /// The node is not in the configuration.
+    #[error("there is no node {node}")]
+    #[diagnostic(code(mirror::place::unknown_node), help("known nodes: {}", known.join(", ")))]
+    UnknownNode {
+        /// What was asked for.
+        node: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The lane is not on the node.
+    #[error("node {node} has no lane {lane}")]
+    #[diagnostic(code(mirror::place::unknown_lane), help("known lanes of {node}: {}", known.join(", ")))]
+    UnknownLane {
+        /// The node.
+        node: NodeName,
+        /// What was asked for.
+        lane: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A path begins with `~/` and nobody's home is known.
+    #[error("cannot expand {path}: HOME is not set")]
+    #[diagnostic(code(mirror::place::no_home), help("set HOME, or write the whole path in the configuration"))]
+    NoHome {
+        /// The path as it stands in the configuration.
+        path: String,
+    },
+    /// A local node refers to a Kubernetes Secret.
+    #[error("node {node} is local and cannot read the Kubernetes secret {secret}")]
+    #[diagnostic(code(mirror::place::secret), help("on a local node use {{ file: … }}"))]
+    Secret {
+        /// The node.
+        node: NodeName,
+        /// The secret.
+        secret: String,
+    },
+    /// The identity is an agent, and none runs.
+    #[error("node {node} logs in by an SSH agent, and SSH_AUTH_SOCK is not set")]
+    #[diagnostic(code(mirror::place::no_agent), help("start one (`eval $(ssh-agent)`; `ssh-add`), or use identity: {{ file: … }}"))]
+    NoAgent {
+        /// The node.
+        node: NodeName,
+    },
+}
+
+impl Classified for PlaceError {
+    fn class(&self) -> FaultClass {
+        match self {
+            Self::Cluster { .. } => FaultClass::Cluster,
+            Self::UnknownNode { .. }
+            | Self::UnknownLane { .. }
+            | Self::NoHome { .. }
+            | Self::Secret { .. }
+            | Self::NoAgent { .. } => FaultClass::Usage,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+/// Where the private key of a road is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityPlace {
+    /// In a file.
+    File {
+        /// The key file.
+        key: PathBuf,
+        /// The file with its passphrase.
+        passphrase: Option<PathBuf>,
+    },
+    /// With the agent at this socket.
+    Agent(PathBuf),
+}
+
+/// The files a road to upstream needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoadPlaces {
+    /// Who logs in.
+    pub identity: IdentityPlace,
+    /// The file of known host keys; `None` means GitHub's own, built in.
+    pub known_hosts: Option<PathBuf>,
+    /// The file with the proxy's user and password.
+    pub proxy_credentials: Option<PathBuf>,
+}
+
+/// A node that is a folder of this machine, with every path made whole.
+#[derive(Debug, Clone)]
+pub struct LocalNode {
+    /// The node.
+    pub node: Node,
+    /// The folder that holds its caches.
+    pub caches: PathBuf,
+    /// Where snapshots live, and how long.
+    pub snapshots: mirror_core::config::Snapshots,
+    base: Base,
+    repositories: Vec<Repository>,
+}
+
+impl LocalNode {
+    /// Finds a node by name, without regard to case, and makes its paths whole.
+    ///
+    /// # Errors
+    /// [`PlaceError`] where there is no such node, or it is not one that works here.
+    pub fn resolve(config: &MirrorConfig, base: &Base, name: &str) -> Result<Self, PlaceError> {
+        let node = config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| PlaceError::UnknownNode {
+            node: name.to_owned(),
+            known: config.nodes.keys().map(ToString::to_string).collect(),
+        })?;
+        let Place::Local(LocalPlace { cache, .. }) = &node.place else {
+            return Err(PlaceError::Cluster { node: node.name.clone() });
+        };
+        Ok(Self {
+            node: node.clone(),
+            caches: base.path(cache)?,
+            base: base.clone(),
+            snapshots: config.snapshots.clone(),
+            repositories: config.repositories.values().cloned().collect(),
+        })
+    }
+
+    /// Finds lanes by name, without regard to case; all of the node's lanes where none is named.
+    ///
+    /// # Errors
+    /// [`PlaceError::UnknownLane`] names those there are.
+    pub fn lanes<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<&Lane>, PlaceError> {
+        if names.is_empty() {
+            return Ok(self.node.lanes.values().collect());
+        }
+        let mut lanes: Vec<&Lane> = Vec::new();
+        for name in names {
+            let lane = self.node.lanes.values().find(|lane| lane.name.matches(name.as_ref()));
+            let lane = lane.ok_or_else(|| PlaceError::UnknownLane {
+                node: self.node.name.clone(),
+                lane: name.as_ref().to_owned(),
+                known: self.node.lanes.keys().map(LaneName::to_string).collect(),
+            })?;
+            if !lanes.iter().any(|known| known.name == lane.name) {
+                lanes.push(lane);
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// The repository of a lane.
+    ///
+    /// # Panics
+    /// Never for a lane of this node: a configuration whose lanes name unknown repositories does not parse.
+    #[must_use]
+    pub fn repository(&self, lane: &Lane) -> &Repository {
+        self.repositories
+            .iter()
+            .find(|repository| repository.name == lane.repository)
+            .expect("because a configuration whose lanes name unknown repositories does not parse")
+    }
+
+    /// Groups lanes by their repository: each group shares a cache and a connection.
+    #[must_use]
+    pub fn by_repository<'l>(&'l self, lanes: &[&'l Lane]) -> Vec<(&'l Repository, Vec<&'l Lane>)> {
+        let mut groups: Vec<(&Repository, Vec<&Lane>)> = Vec::new();
+        for lane in lanes {
+            match groups.iter_mut().find(|(repository, _)| repository.name == lane.repository) {
+                Some((_, members)) => members.push(lane),
+                None => groups.push((self.repository(lane), vec![lane])),
+            }
+        }
+        groups
+    }
+
+    /// The folder of a repository's cache.
+    #[must_use]
+    pub fn cache(&self, repository: &RepositoryName) -> PathBuf {
+        self.caches.join(format!("{repository}.git"))
+    }
+
+    /// The files the road to upstream needs. Asked for by what goes to upstream alone: a status needs none of them.
+    ///
+    /// # Errors
+    /// [`PlaceError`] where one of them cannot be found from here.
+    pub fn road(&self) -> Result<RoadPlaces, PlaceError> {
+        road(&self.node, &self.base)
+    }
+
+    /// The road to upstream as the configuration has it.
+    #[must_use]
+    pub fn transport(&self) -> &Transport {
+        &self.node.transport
+    }
+
+    /// Where snapshots live.
+    #[must_use]
+    pub fn prefix(&self) -> &RefPrefix {
+        &self.snapshots.prefix
+    }
+}
+
+impl Base {
+    fn path(&self, text: &str) -> Result<PathBuf, PlaceError> {
+        let Some(below_home) = text.strip_prefix("~/") else { return Ok(self.folder.join(Path::new(text))) };
+        let home = self.home.as_ref().ok_or_else(|| PlaceError::NoHome { path: text.to_owned() })?;
+        Ok(home.join(below_home))
+    }
+}
+
+fn road(node: &Node, base: &Base) -> Result<RoadPlaces, PlaceError> {
+    let no_secrets = |secret: &str| PlaceError::Secret { node: node.name.clone(), secret: secret.to_owned() };
+    let identity = match &node.transport.identity {
+        Identity::File { path, passphrase_file } => IdentityPlace::File {
+            key: base.path(path)?,
+            passphrase: passphrase_file.as_deref().map(|path| base.path(path)).transpose()?,
+        },
+        Identity::Agent => IdentityPlace::Agent(
+            base.agent.clone().ok_or_else(|| PlaceError::NoAgent { node: node.name.clone() })?,
+        ),
+        Identity::Secret { secret, .. } => return Err(no_secrets(secret)),
+    };
+    let known_hosts = match &node.transport.known_hosts {
+        KnownHosts::Github => None,
+        KnownHosts::File(path) => Some(base.path(path)?),
+        KnownHosts::Secret { secret, .. } => return Err(no_secrets(secret)),
+    };
+    let proxy_credentials = match &node.transport.proxy_credentials {
+        None => None,
+        Some(SecretSource::File(path)) => Some(base.path(path)?),
+        Some(SecretSource::Secret { secret, .. }) => return Err(no_secrets(secret)),
+    };
+    Ok(RoadPlaces { identity, known_hosts, proxy_credentials })
+}

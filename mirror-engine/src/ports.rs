@@ -1,0 +1,224 @@
+//! How the driver sees the world: traits that a real disk and socket, and a simulated world, both keep.
+//!
+//! The traits hold mechanism only. No method decides what should happen, retries by itself, or prints. Faults come as the
+//! reports' own [`Fault`], because the driver needs no more of an error than its class, its retry rule and its words.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mirror_core::fault::Fault;
+use mirror_core::flush::PushEnding;
+use mirror_core::name::{CommitId, RefName, RefPrefix};
+use mirror_core::report::Holder;
+use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
+use mirror_core::sync::{RefEdit, Relation};
+use mirror_transport::cache::Observed;
+use mirror_transport::fetch::{RefPattern, RemoteRef};
+
+use crate::journal::{LastEnds, Reading, Record};
+use crate::lock::Wait;
+use crate::watch::Watcher;
+
+/// What an operation may do to the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing may change; a cache that is not there stays absent.
+    Read,
+    /// The lock is held; the cache is created where it is absent, and what a dead operation left is removed.
+    Write,
+}
+
+/// A cache that was opened.
+#[derive(Debug)]
+pub struct Opened<C> {
+    /// The cache itself.
+    pub cache: C,
+    /// What a dead operation had left and was removed, by path inside the cache.
+    pub recovered: Vec<String>,
+}
+
+/// The bare repository that holds the mirror of one upstream.
+pub trait Cache: Send + Sync {
+    /// A pack that was received and is not yet part of the store.
+    type Received: Send;
+
+    /// Reads one ref. Costs the same however many snapshots there are.
+    ///
+    /// # Errors
+    /// Where the ref store cannot be read.
+    fn find(&self, name: &RefName) -> Result<Option<CommitId>, Fault>;
+
+    /// Tells whether the object is in the store; by the store's invariant all it refers to is then there as well.
+    ///
+    /// # Errors
+    /// Where the object store cannot be read.
+    fn has(&self, id: CommitId) -> Result<bool, Fault>;
+
+    /// Tells how `local` stands to `upstream`; [`Relation::NeedsObjects`] where one of them is not here.
+    ///
+    /// # Errors
+    /// Where the object store cannot be read.
+    fn relation(&self, local: CommitId, upstream: CommitId) -> Result<Relation, Fault>;
+
+    /// Checks that a received pack is connected, syncs it and makes it part of the store.
+    ///
+    /// # Errors
+    /// Where the pack is corrupt or incomplete; nothing of it is then in the store.
+    fn accept(&mut self, received: Self::Received, tips: &[CommitId]) -> Result<(), Fault>;
+
+    /// Applies ref edits as one ordered transaction, each against its expected value.
+    ///
+    /// # Errors
+    /// Where a value is not the expected one or a ref is locked; nothing is then changed.
+    fn apply(&mut self, edits: &[RefEdit]) -> Result<(), Fault>;
+
+    /// Removes the snapshots that a prune plan names, each against its expected value.
+    ///
+    /// # Errors
+    /// As [`Cache::apply`].
+    fn drop_snapshots(&mut self, drops: &[SnapshotDrop]) -> Result<(), Fault>;
+
+    /// Lists the snapshots under a prefix.
+    ///
+    /// # Errors
+    /// Where the ref store cannot be read.
+    fn snapshots(&self, prefix: &RefPrefix) -> Result<Vec<SnapshotSeen>, Fault>;
+
+    /// Reads what the last looks at upstream saw.
+    ///
+    /// # Errors
+    /// Where the record cannot be read.
+    fn observed(&self) -> Result<Observed, Fault>;
+
+    /// Replaces the record of what the last looks at upstream saw.
+    ///
+    /// # Errors
+    /// Where the record cannot be written.
+    fn record_observed(&mut self, observed: &Observed) -> Result<(), Fault>;
+
+    /// Tidies what grew with this operation: loose snapshot refs are packed when they are many.
+    ///
+    /// # Errors
+    /// Where the ref store refuses; nothing is then lost.
+    fn tidy(&mut self, prefix: &RefPrefix) -> Result<(), Fault>;
+}
+
+/// The road to one upstream repository for one operation: at most one connection at a time.
+pub trait Upstream<C: Cache>: Send {
+    /// Looks at upstream and tells the refs that match what is asked.
+    fn look(&mut self, asked: &[RefPattern], watch: &Watcher) -> impl Future<Output = Result<Vec<RemoteRef>, Fault>> + Send;
+
+    /// Receives the objects of `wants`, told that everything reachable from `from` is here. `None` where nothing was sent.
+    fn fetch(
+        &mut self,
+        cache: &C,
+        wants: &[CommitId],
+        from: &[CommitId],
+        watch: &Watcher,
+    ) -> impl Future<Output = Result<Option<C::Received>, Fault>> + Send;
+
+    /// Asks upstream to move `name` from `expected` to `new`, fast-forward.
+    fn push(
+        &mut self,
+        cache: &C,
+        name: &RefName,
+        expected: Option<CommitId>,
+        new: CommitId,
+        watch: &Watcher,
+    ) -> impl Future<Output = PushEnding> + Send;
+}
+
+/// The clock.
+pub trait Clock: Send + Sync {
+    /// Tells the time of day.
+    fn now(&self) -> Timestamp;
+
+    /// Tells the time since some fixed moment; never goes back.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits.
+    fn sleep(&self, pause: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// The record of every operation.
+pub trait Journal: Send + Sync {
+    /// Appends one record and makes it durable.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    fn append(&mut self, record: &Record) -> Result<(), Fault>;
+
+    /// Reads the newest records, oldest first.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn read(&self, limit: usize) -> Result<Reading, Fault>;
+
+    /// Reads the newest end of each verb on each lane.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn last(&self) -> Result<LastEnds, Fault>;
+}
+
+/// The lock that keeps operations on one cache apart.
+pub trait Gate: Send + Sync {
+    /// The lock, held until dropped.
+    type Held: Send;
+
+    /// Takes the lock.
+    fn acquire(
+        &self,
+        holder: &Holder,
+        wait: Wait,
+        watch: &Watcher,
+    ) -> impl Future<Output = Result<Self::Held, Fault>> + Send;
+
+    /// Tells who holds the lock, without changing anything.
+    ///
+    /// # Errors
+    /// Where the lock cannot be probed.
+    fn holder(&self) -> Result<Option<Holder>, Fault>;
+}
+
+/// Everything one operation needs of the world around one cache.
+pub trait Ports: Send {
+    /// The bare repository.
+    type Cache: Cache;
+    /// The road to upstream.
+    type Upstream: Upstream<Self::Cache>;
+    /// The clock.
+    type Clock: Clock + Clone;
+    /// The record of operations.
+    type Journal: Journal;
+    /// The lock.
+    type Gate: Gate;
+
+    /// Opens the cache; `None` where it is absent and may not be made.
+    ///
+    /// # Errors
+    /// Where the place is not a cache, or not usable.
+    fn open(&mut self, access: Access) -> Result<Option<Opened<Self::Cache>>, Fault>;
+
+    /// Makes the road to upstream; nothing is opened before the first look.
+    ///
+    /// # Errors
+    /// Where an identity or a list of known hosts cannot be used.
+    fn upstream(&mut self) -> Result<Self::Upstream, Fault>;
+
+    /// The clock.
+    fn clock(&self) -> &Self::Clock;
+
+    /// The journal.
+    fn journal(&mut self) -> &mut Self::Journal;
+
+    /// The lock.
+    fn gate(&self) -> &Self::Gate;
+
+    /// Describes this process as the holder of the lock.
+    fn holder(&self, verb: &str) -> Holder;
+
+    /// A seed for jitter, different for each operation.
+    fn seed(&self) -> u64;
+}

@@ -1,0 +1,360 @@
+//! Sync: brings the declared refs of one upstream into its cache and makes the snapshot of every source tip.
+//!
+//! Owns the order of effects. What becomes of each ref is decided by [`mirror_core::sync`]. It never pushes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use mirror_core::config::{Lane, Repository};
+use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
+use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
+use mirror_core::report::sync::LaneSync;
+use mirror_core::sync::{
+    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order, plan_extra, plan_sync,
+};
+use mirror_transport::fetch::{RefPattern, RemoteRef};
+
+use crate::drive::{LaneEnd, Mode, Operation, Work};
+use crate::ports::{Cache, Clock, Ports};
+use crate::watch::Phase;
+
+/// How often a plan is made anew because somebody moved a ref between reading and writing it.
+const ROUNDS: u32 = 3;
+
+/// A sync of some lanes of one repository.
+#[derive(Debug, Clone)]
+pub struct Sync<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The lanes, all of this repository.
+    pub lanes: Vec<&'a Lane>,
+    /// Where snapshots live.
+    pub prefix: &'a RefPrefix,
+}
+
+/// What upstream had when it was looked at.
+#[derive(Debug, Clone)]
+struct Seen {
+    tips: BTreeMap<RefName, CommitId>,
+    at: Timestamp,
+}
+
+/// What a sync came to on one lane.
+#[derive(Debug)]
+pub(crate) struct Synced {
+    /// What was done, or on a dry run would be.
+    pub(crate) plan: SyncPlan,
+    /// The further refs of the repository, on its first lane.
+    pub(crate) extra: Vec<RefChange>,
+    /// When upstream was looked at.
+    pub(crate) at: Timestamp,
+}
+
+type Ends = BTreeMap<LaneName, Result<Synced, Fault>>;
+
+/// What was decided for the lanes and the further refs of the repository.
+#[derive(Debug, Default)]
+struct Plans {
+    lanes: BTreeMap<LaneName, Result<SyncPlan, Fault>>,
+    extra: ExtraPlan,
+}
+
+impl<P: Ports> Operation<P> for Sync<'_> {
+    type Lane = LaneSync;
+    const VERB: &'static str = "sync";
+
+    fn lanes(&self) -> Vec<LaneName> {
+        self.lanes.iter().map(|lane| lane.name.clone()).collect()
+    }
+
+    async fn act(&mut self, work: &mut Work<'_, P>) -> Vec<LaneSync> {
+        let mut synced = self.run(work).await;
+        let end = |lane: &&Lane| match synced.remove(&lane.name) {
+            Some(Ok(synced)) => {
+                LaneSync::synced(&lane.name, &self.repository.name, &synced.plan, synced.extra, synced.at)
+            }
+            Some(Err(fault)) => LaneSync::failed(&lane.name, &self.repository.name, fault),
+            None => unreachable!("every lane was worked on"),
+        };
+        self.lanes.iter().map(end).collect()
+    }
+
+    fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneSync {
+        LaneSync::failed(lane, &self.repository.name, fault.clone())
+    }
+}
+
+impl LaneEnd for LaneSync {
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> String {
+        self.word().to_owned()
+    }
+}
+
+impl Sync<'_> {
+    /// Syncs a single lane as a part of another operation, which holds the lock.
+    pub(crate) async fn one_lane<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<Synced, Fault> {
+        let mut synced = self.run(work).await;
+        synced.remove(&lane.name).expect("because every lane was worked on")
+    }
+
+    /// Does the whole of it; the lock is held, or the mode is a dry run.
+    async fn run<P: Ports>(&self, work: &mut Work<'_, P>) -> Ends {
+        let seen = match work.look(&self.asked()).await {
+            Ok(refs) => Seen { tips: tips(refs), at: work.ports.clock().now() },
+            Err(fault) => return self.all_failed(&fault),
+        };
+        let mut failed = BTreeMap::new();
+        if work.terms.mode == Mode::Confirm {
+            failed = self.receive(work, &seen).await;
+        }
+        let mut plans = match self.plan(work.cache.as_ref(), &seen, &failed) {
+            Ok(plans) => plans,
+            Err(fault) => return self.all_failed(&fault),
+        };
+        if work.terms.mode == Mode::Confirm {
+            work.phase(Phase::Commit);
+            if let Err(fault) = self.commit(work, &seen, &mut plans, &mut failed) {
+                return self.all_failed(&fault);
+            }
+        }
+        self.proved(work, &seen, plans)
+    }
+
+    /// The refs the configuration declares, and no others.
+    fn asked(&self) -> Vec<RefPattern> {
+        let branches = self.lane_branches().chain(&self.repository.branches).map(BranchName::ref_name);
+        let names: BTreeSet<_> = branches.collect();
+        let tags = self.repository.tags.iter().cloned().map(RefPattern::Tags);
+        names.into_iter().map(RefPattern::Exact).chain(tags).collect()
+    }
+
+    fn lane_branches(&self) -> impl Iterator<Item = &BranchName> {
+        self.lanes.iter().flat_map(|lane| [&lane.source.branch, &lane.gitops])
+    }
+
+    /// Fetches what is missing. Where one transfer for all lanes fails for good, each lane gets a transfer of its own, so that a
+    /// damaged branch does not keep the others from following.
+    async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, seen: &Seen) -> BTreeMap<LaneName, Fault> {
+        let everything: BTreeSet<CommitId> = seen.tips.values().copied().collect();
+        let fault = match self.receive_tips(work, everything).await {
+            Ok(()) => return BTreeMap::new(),
+            Err(fault) => fault,
+        };
+        let mut failed = BTreeMap::new();
+        for lane in &self.lanes {
+            if self.lanes.len() == 1 || fault.retry != Retry::Never || work.terms.stop.requested() {
+                failed.insert(lane.name.clone(), fault.clone());
+                continue;
+            }
+            let own = [&lane.source.branch, &lane.gitops];
+            let tips = own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name()).copied()).collect();
+            if let Err(fault) = self.receive_tips(work, tips).await {
+                failed.insert(lane.name.clone(), fault);
+            }
+        }
+        failed
+    }
+
+    async fn receive_tips<P: Ports>(&self, work: &mut Work<'_, P>, tips: BTreeSet<CommitId>) -> Result<(), Fault> {
+        let cache = work.cache_mut();
+        let mut wants = Vec::new();
+        for tip in tips {
+            if !cache.has(tip)? {
+                wants.push(tip);
+            }
+        }
+        let mut from = BTreeSet::new();
+        for branch in self.lane_branches().chain(&self.repository.branches) {
+            from.extend(cache.find(&branch.stage_ref())?);
+        }
+        let from: Vec<_> = from.into_iter().collect();
+        work.fetch(&wants, &from).await
+    }
+
+    fn plan<C: Cache>(
+        &self,
+        cache: Option<&C>,
+        seen: &Seen,
+        failed: &BTreeMap<LaneName, Fault>,
+    ) -> Result<Plans, Fault> {
+        let mut plans = Plans::default();
+        for lane in &self.lanes {
+            let plan = match failed.get(&lane.name) {
+                Some(fault) => Err(fault.clone()),
+                None => self.plan_lane(cache, seen, lane),
+            };
+            plans.lanes.insert(lane.name.clone(), plan);
+        }
+        plans.extra = plan_extra(&self.extras(cache, seen)?);
+        Ok(plans)
+    }
+
+    fn plan_lane<C: Cache>(&self, cache: Option<&C>, seen: &Seen, lane: &Lane) -> Result<SyncPlan, Fault> {
+        let view = self.view(lane);
+        let source = branch_seen(cache, seen, &lane.source.branch)?;
+        let snapshot = match (cache, source.upstream) {
+            (Some(cache), Some(tip)) => cache.find(&view.snapshot_of(tip))?,
+            _ => None,
+        };
+        let gitops = branch_seen(cache, seen, &lane.gitops)?;
+        plan_sync(&Observation { source, gitops, snapshot }, &view).map_err(|refusal| Fault::of(&refusal))
+    }
+
+    fn view<'l>(&'l self, lane: &'l Lane) -> LaneView<'l> {
+        LaneView {
+            source: &lane.source.branch,
+            snapshot_group: &lane.source.snapshot_group,
+            gitops: &lane.gitops,
+            prefix: self.prefix,
+        }
+    }
+
+    fn extras<C: Cache>(&self, cache: Option<&C>, seen: &Seen) -> Result<Vec<ExtraSeen>, Fault> {
+        let mut extras = Vec::new();
+        for branch in &self.repository.branches {
+            extras.push(ExtraSeen {
+                kind: ExtraKind::Branch(branch.clone()),
+                seen: branch_seen(cache, seen, branch)?,
+            });
+        }
+        for (name, tip) in seen.tips.iter().filter(|(name, _)| name.as_str().starts_with("refs/tags/")) {
+            let local = cache.map_or(Ok(None), |cache| cache.find(name))?;
+            let seen = BranchSeen { upstream: Some(*tip), local, ..BranchSeen::default() };
+            extras.push(ExtraSeen { kind: ExtraKind::Tag(name.clone()), seen });
+        }
+        Ok(extras)
+    }
+
+    /// Applies the plans as one ordered transaction. A ref that moved meanwhile makes the plan anew; a lane that cannot be
+    /// written at all fails by itself.
+    fn commit<P: Ports>(
+        &self,
+        work: &mut Work<'_, P>,
+        seen: &Seen,
+        plans: &mut Plans,
+        failed: &mut BTreeMap<LaneName, Fault>,
+    ) -> Result<(), Fault> {
+        let mut round = 1;
+        while let Err(fault) = work.cache_mut().apply(&plans.edits()) {
+            if fault.retry == Retry::Never || round == ROUNDS {
+                self.commit_apart(work, plans, failed)?;
+                break;
+            }
+            round += 1;
+            *plans = self.plan(work.cache.as_ref(), seen, failed)?;
+        }
+        let mut observed = work.cache_mut().observed()?;
+        for branch in self.lane_branches().chain(&self.repository.branches) {
+            let name = branch.ref_name();
+            let tip = seen.tips.get(&name).copied();
+            observed.note(name, tip, seen.at);
+        }
+        work.cache_mut().record_observed(&observed)?;
+        work.cache_mut().tidy(self.prefix)
+    }
+
+    fn commit_apart<P: Ports>(
+        &self,
+        work: &mut Work<'_, P>,
+        plans: &mut Plans,
+        failed: &mut BTreeMap<LaneName, Fault>,
+    ) -> Result<(), Fault> {
+        work.cache_mut().apply(&plans.extra.edits)?;
+        for (lane, plan) in &mut plans.lanes {
+            let Ok(edits) = plan.as_ref().map(|plan| plan.edits.clone()) else { continue };
+            if let Err(fault) = work.cache_mut().apply(&edits) {
+                failed.insert(lane.clone(), fault.clone());
+                *plan = Err(fault);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back what the plans promised, and gives what is proved.
+    fn proved<P: Ports>(&self, work: &Work<'_, P>, seen: &Seen, plans: Plans) -> Ends {
+        let Plans { mut lanes, extra } = plans;
+        let mut extra = Some(extra.refs);
+        let mut ends = Ends::new();
+        for lane in &self.lanes {
+            let plan = lanes.remove(&lane.name).expect("because every lane was planned");
+            let proved = plan.and_then(|plan| match work.terms.mode {
+                Mode::Confirm => prove(work.cache.as_ref(), &plan.edits, &lane.gitops).map(|()| plan),
+                Mode::DryRun => Ok(plan),
+            });
+            // The further refs belong to the repository; the first lane carries them.
+            let end = proved.map(|plan| Synced { plan, extra: extra.take().unwrap_or_default(), at: seen.at });
+            ends.insert(lane.name.clone(), end);
+        }
+        ends
+    }
+
+    fn all_failed(&self, fault: &Fault) -> Ends {
+        self.lanes.iter().map(|lane| (lane.name.clone(), Err(fault.clone()))).collect()
+    }
+}
+
+impl Plans {
+    fn edits(&self) -> Vec<RefEdit> {
+        let lanes = self.lanes.values().flatten().flat_map(|plan| &plan.edits);
+        in_order(lanes.chain(&self.extra.edits))
+    }
+}
+
+fn tips(refs: Vec<RemoteRef>) -> BTreeMap<RefName, CommitId> {
+    refs.into_iter().map(|seen| (seen.name, seen.target)).collect()
+}
+
+fn branch_seen<C: Cache>(cache: Option<&C>, seen: &Seen, branch: &BranchName) -> Result<BranchSeen, Fault> {
+    let upstream = seen.tips.get(&branch.ref_name()).copied();
+    let Some(cache) = cache else { return Ok(BranchSeen { upstream, ..BranchSeen::default() }) };
+    let local = cache.find(&branch.ref_name())?;
+    let relation = match (local, upstream) {
+        (Some(local), Some(upstream)) => Some(cache.relation(local, upstream)?),
+        _ => None,
+    };
+    Ok(BranchSeen { upstream, local, staged: cache.find(&branch.stage_ref())?, relation })
+}
+
+/// Reads every edited ref again. The GitOps branch alone may have moved on since: pushes to it need no turn of ours.
+fn prove<C: Cache>(cache: Option<&C>, edits: &[RefEdit], gitops: &BranchName) -> Result<(), Fault> {
+    let Some(cache) = cache else { return Ok(()) };
+    let gitops = gitops.ref_name();
+    for edit in edits.iter().filter(|edit| *edit.name() != gitops) {
+        let found = cache.find(edit.name())?;
+        if found != Some(edit.new_value()) {
+            return Err(Fault::of(&Unproved { name: edit.name().clone(), wrote: edit.new_value(), found }));
+        }
+    }
+    Ok(())
+}
+
+/// A ref did not keep the value that was just written to it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{name} was set to {wrote} and now holds {}", found.map_or_else(|| "nothing".to_owned(), |found| found.to_string()))]
+#[diagnostic(
+    code(mirror::sync::unproved),
+    help("something else writes to this cache; only git-mirror may. Find it, then run the same command again")
+)]
+struct Unproved {
+    name: RefName,
+    wrote: CommitId,
+    found: Option<CommitId>,
+}
+
+impl Classified for Unproved {
+    fn class(&self) -> FaultClass {
+        FaultClass::Failed
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
