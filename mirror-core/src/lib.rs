@@ -4,5 +4,9 @@
 //! comes in as a value, what should happen goes out as one.
 
 pub mod config;
+pub mod fault;
+pub mod flush;
 pub mod name;
+pub mod report;
 pub mod snapshot;
+pub mod sync;
