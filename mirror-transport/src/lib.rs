@@ -6,6 +6,8 @@
 //!
 //! Never: deciding what should happen. Plans, machines and verdicts are `mirror-core`'s.
 
+pub mod cache;
 pub mod pkt;
+pub mod push;
 pub mod ssh;
 pub mod tunnel;
