@@ -7,6 +7,7 @@
 //! Never: deciding what should happen. Plans, machines and verdicts are `mirror-core`'s.
 
 pub mod cache;
+pub mod fetch;
 pub mod pkt;
 pub mod push;
 pub mod ssh;

@@ -1,0 +1,333 @@
+//! The first pass over a pack: while it streams in, it is written to disk, cut into entries, hashed, and every object that is no delta is named.
+//!
+//! Owns what can be known without a second look. Memory: one object that is not a blob, one buffer, and the small deltas up to a bound.
+//!
+//! # Source
+//! gitformat-pack.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use gix_object::Kind;
+use mirror_core::name::CommitId;
+use sha1::{Digest, Sha1};
+
+use super::entry::{Distance, Entry, Form, Header, Id, TypeAndSize, Varint, kind_of};
+use super::inflate::Inflate;
+use super::references::References;
+use crate::fetch::error::FetchError;
+use crate::fetch::limits::Limits;
+use crate::fetch::pack_stream::PackBytes;
+use crate::fetch::watch::{Progress, Throttle, Watch};
+
+/// What the first pass found.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) entries: Vec<Entry>,
+    pub(super) references: References,
+    pub(super) deltas: KeptDeltas,
+    /// Where the last entry ends and the trailer begins.
+    pub(super) end: u64,
+    /// The trailer, which agrees with the bytes.
+    pub(super) checksum: Id,
+}
+
+/// Instructions of deltas that were small enough to be kept, so that they need not be read and inflated again.
+#[derive(Debug, Default)]
+pub(super) struct KeptDeltas {
+    bytes: Vec<u8>,
+    /// For each entry where its instructions begin.
+    starts: Vec<Option<u32>>,
+}
+
+impl KeptDeltas {
+    /// All kept instructions together.
+    const BOUND: usize = 32 << 20;
+    /// The largest that are kept.
+    const LARGEST: u64 = 64 << 10;
+
+    /// Gives the instructions of an entry, if they were kept.
+    pub(super) fn get(&self, place: u32, entry: &Entry) -> Option<&[u8]> {
+        let start = usize::try_from((*self.starts.get(place as usize)?)?).ok()?;
+        self.bytes.get(start..start + entry.size as usize)
+    }
+
+    fn has_room(&self, size: u64) -> bool {
+        size <= Self::LARGEST && self.bytes.len() + size as usize <= Self::BOUND
+    }
+}
+
+/// Reads a whole pack from `source` into `file`.
+pub(super) fn scan<S: PackBytes>(
+    source: &mut S,
+    file: &mut dyn Write,
+    path: &Path,
+    limits: &Limits,
+    watch: Option<&Arc<dyn Watch>>,
+) -> Result<Scan, FetchError> {
+    let mut scanner = Scanner {
+        tee: Tee { source, file, path, hash: Sha1::new(), crc: flate2::Crc::new(), offset: 0 },
+        inflate: Inflate::new(),
+        scratch: vec![0; 64 << 10].into_boxed_slice(),
+        object: Vec::new(),
+        limits,
+        total: 0,
+        scan: Scan {
+            entries: Vec::new(),
+            references: References::default(),
+            deltas: KeptDeltas::default(),
+            end: 0,
+            checksum: [0; 20],
+        },
+    };
+    scanner.header()?;
+    let mut throttle = Throttle::new();
+    while (scanner.scan.entries.len() as u32) < scanner.total {
+        scanner.entry()?;
+        if let Some(watch) = watch.filter(|_| throttle.due()) {
+            watch.event(scanner.progress());
+        }
+    }
+    scanner.trailer()?;
+    if let Some(watch) = watch {
+        watch.event(scanner.progress());
+    }
+    Ok(scanner.scan)
+}
+
+struct Scanner<'a, S> {
+    tee: Tee<'a, S>,
+    inflate: Inflate,
+    scratch: Box<[u8]>,
+    object: Vec<u8>,
+    limits: &'a Limits,
+    total: u32,
+    scan: Scan,
+}
+
+impl<S: PackBytes> Scanner<'_, S> {
+    fn header(&mut self) -> Result<(), FetchError> {
+        let mut head = [0; 12];
+        self.exactly(&mut head)?;
+        let [magic, version, count] = [0, 4, 8].map(|at| [head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        if &magic != b"PACK" {
+            return Err(FetchError::PackHeader { detail: format!("it begins with “{}”", magic.escape_ascii()) });
+        }
+        let version = u32::from_be_bytes(version);
+        if version != 2 {
+            return Err(FetchError::PackHeader { detail: format!("a pack of version {version}") });
+        }
+        self.total = u32::from_be_bytes(count);
+        if self.total > self.limits.objects {
+            return Err(FetchError::PackObjects { announced: self.total, limit: self.limits.objects });
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self) -> Result<(), FetchError> {
+        let offset = self.tee.offset;
+        self.tee.crc.reset();
+        let (header, size) = self.entry_header(offset)?;
+        if size > self.limits.object_bytes {
+            return Err(FetchError::ObjectSize { offset, bytes: size, limit: self.limits.object_bytes });
+        }
+        let header_len = (self.tee.offset - offset) as u8;
+        let (form, kept) = match header {
+            Header::Whole(kind) => (Form::Whole { kind, id: self.whole(offset, kind, size)? }, None),
+            Header::OnOffset(distance) => {
+                (Form::OnEntry(self.base_before(offset, distance)?), self.delta(offset, size)?)
+            }
+            Header::OnObject(base) => (Form::OnObject(base), self.delta(offset, size)?),
+        };
+        self.scan.deltas.starts.push(kept);
+        self.scan.entries.push(Entry { offset, header_len, crc: self.tee.crc.sum(), size, form });
+        Ok(())
+    }
+
+    fn entry_header(&mut self, offset: u64) -> Result<(Header, u64), FetchError> {
+        let mut first = TypeAndSize::default();
+        self.varint(offset, |byte| first.push(byte))?;
+        let header = match (first.code, kind_of(first.code)) {
+            (_, Some(kind)) => Header::Whole(kind),
+            (6, None) => {
+                let mut distance = Distance::default();
+                self.varint(offset, |byte| distance.push(byte))?;
+                Header::OnOffset(distance.value)
+            }
+            (7, None) => {
+                let mut base = [0; 20];
+                self.exactly(&mut base)?;
+                Header::OnObject(base)
+            }
+            (code, None) => return Err(corrupt(offset, format!("there is no object type {code}"))),
+        };
+        Ok((header, first.size))
+    }
+
+    /// Finds the entry that begins `distance` before `offset`.
+    fn base_before(&self, offset: u64, distance: u64) -> Result<u32, FetchError> {
+        offset
+            .checked_sub(distance)
+            .and_then(|base| self.scan.entries.binary_search_by_key(&base, |entry| entry.offset).ok())
+            .map(|place| place as u32)
+            .ok_or_else(|| corrupt(offset, "a delta points at no entry of the pack"))
+    }
+
+    /// Inflates an object that is no delta, and names it.
+    fn whole(&mut self, offset: u64, kind: Kind, size: u64) -> Result<Id, FetchError> {
+        let mut object = std::mem::take(&mut self.object);
+        object.clear();
+        let mut hasher = object_hasher(kind, size);
+        self.inflate(offset, size, |piece| {
+            hasher.update(piece);
+            if kind != Kind::Blob {
+                object.extend_from_slice(piece);
+            }
+        })?;
+        let id = finish(hasher, offset)?;
+        self.scan.references.take(kind, &object).map_err(|detail| malformed(id, detail))?;
+        self.object = object;
+        Ok(id)
+    }
+
+    /// Inflates the instructions of a delta, and keeps them where there is room.
+    fn delta(&mut self, offset: u64, size: u64) -> Result<Option<u32>, FetchError> {
+        let mut deltas = std::mem::take(&mut self.scan.deltas);
+        let start = deltas.bytes.len() as u32;
+        let keep = deltas.has_room(size);
+        self.inflate(offset, size, |piece| {
+            if keep {
+                deltas.bytes.extend_from_slice(piece);
+            }
+        })?;
+        self.scan.deltas = deltas;
+        Ok(keep.then_some(start))
+    }
+
+    /// Inflates `size` bytes, in pieces.
+    fn inflate(&mut self, offset: u64, size: u64, mut take: impl FnMut(&[u8])) -> Result<(), FetchError> {
+        self.inflate.restart();
+        let mut produced = 0;
+        loop {
+            let input = self.tee.source.fill()?;
+            if input.is_empty() {
+                return Err(self.cut());
+            }
+            let step = self
+                .inflate
+                .step(input, &mut self.scratch)
+                .map_err(|_| corrupt(offset, "an object is not deflated as it should be"))?;
+            self.tee.consume(step.consumed)?;
+            produced += step.produced as u64;
+            if produced > size {
+                return Err(corrupt(offset, "an object is larger than it announces"));
+            }
+            take(&self.scratch[..step.produced]);
+            if step.ended {
+                break;
+            }
+        }
+        if produced == size { Ok(()) } else { Err(corrupt(offset, "an object is smaller than it announces")) }
+    }
+
+    fn trailer(&mut self) -> Result<(), FetchError> {
+        self.scan.end = self.tee.offset;
+        let actual: Id = self.tee.hash.clone().finalize().into();
+        let mut expected = [0; 20];
+        self.exactly(&mut expected)?;
+        if expected != actual {
+            return Err(FetchError::PackChecksum {
+                expected: CommitId::from_bytes(expected),
+                actual: CommitId::from_bytes(actual),
+            });
+        }
+        if !self.tee.source.fill()?.is_empty() {
+            return Err(corrupt(self.tee.offset, "bytes follow the pack's trailer"));
+        }
+        self.scan.checksum = expected;
+        Ok(())
+    }
+
+    fn varint(&mut self, offset: u64, mut push: impl FnMut(u8) -> Varint) -> Result<(), FetchError> {
+        loop {
+            let mut byte = [0];
+            self.exactly(&mut byte)?;
+            match push(byte[0]) {
+                Varint::More => {}
+                Varint::Done => return Ok(()),
+                Varint::Overflow => return Err(corrupt(offset, "a number in an object's header has no end")),
+            }
+        }
+    }
+
+    fn exactly(&mut self, mut into: &mut [u8]) -> Result<(), FetchError> {
+        while !into.is_empty() {
+            let bytes = self.tee.source.fill()?;
+            if bytes.is_empty() {
+                return Err(self.cut());
+            }
+            let count = bytes.len().min(into.len());
+            into[..count].copy_from_slice(&bytes[..count]);
+            self.tee.consume(count)?;
+            into = &mut into[count..];
+        }
+        Ok(())
+    }
+
+    fn cut(&self) -> FetchError {
+        FetchError::PackCut { bytes: self.tee.offset, objects: self.scan.entries.len() as u32, total: self.total }
+    }
+
+    fn progress(&self) -> Progress<'static> {
+        Progress::Received { bytes: self.tee.offset, objects: self.scan.entries.len() as u32, total: self.total }
+    }
+}
+
+/// The stream, and everything that happens to each of its bytes once.
+struct Tee<'a, S> {
+    source: &'a mut S,
+    file: &'a mut dyn Write,
+    path: &'a Path,
+    hash: Sha1,
+    crc: flate2::Crc,
+    offset: u64,
+}
+
+impl<S: PackBytes> Tee<'_, S> {
+    fn consume(&mut self, count: usize) -> Result<(), FetchError> {
+        let bytes = self.source.fill()?;
+        let bytes = &bytes[..count.min(bytes.len())];
+        self.hash.update(bytes);
+        self.crc.update(bytes);
+        self.file.write_all(bytes).map_err(|source| FetchError::Disk {
+            action: "write",
+            path: self.path.to_owned(),
+            source,
+        })?;
+        self.offset += count as u64;
+        self.source.consume(count);
+        Ok(())
+    }
+}
+
+/// Begins the name of an object of this kind and size. It notices the known collision attacks, as git does.
+pub(super) fn object_hasher(kind: Kind, size: u64) -> gix_hash::Hasher {
+    let mut hasher = gix_hash::hasher(gix_hash::Kind::Sha1);
+    hasher.update(&gix_object::encode::loose_header(kind, size));
+    hasher
+}
+
+/// Ends the name of the object at `offset`.
+pub(super) fn finish(hasher: gix_hash::Hasher, offset: u64) -> Result<Id, FetchError> {
+    let id = hasher.try_finalize().map_err(|_| FetchError::Collision { offset })?;
+    Ok(id.as_bytes().try_into().expect("because a SHA-1 has 20 bytes"))
+}
+
+pub(super) fn corrupt(offset: u64, detail: impl Into<String>) -> FetchError {
+    FetchError::PackCorrupt { offset, detail: detail.into() }
+}
+
+pub(super) fn malformed(id: Id, detail: &str) -> FetchError {
+    FetchError::ObjectMalformed { id: CommitId::from_bytes(id), detail: detail.to_owned() }
+}

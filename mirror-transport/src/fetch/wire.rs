@@ -1,0 +1,74 @@
+//! The two halves of a channel to `git-upload-pack`, with every failure named after the part of the conversation it broke.
+//!
+//! Owns framing errors and `ERR` lines. Never: what a line means.
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::error::{FetchError, Stage, words};
+use crate::pkt::{Packet, PacketReader, PktError};
+
+/// A channel to `git-upload-pack`.
+#[derive(Debug)]
+pub(super) struct Wire<R, W> {
+    packets: PacketReader<R>,
+    write: W,
+}
+
+impl<R, W> Wire<R, W>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    pub(super) fn new(read: R, write: W) -> Self {
+        Self { packets: PacketReader::new(read), write }
+    }
+
+    /// Reads the next packet; the end of the stream and an `ERR` line are errors.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn packet(&mut self, at: Stage) -> Result<Packet<'_>, FetchError> {
+        let packet = self.packets.expect().await.map_err(|source| broken(at, source))?;
+        match packet.error_words() {
+            None => Ok(packet),
+            Some(said) if at == Stage::Advertisement => Err(FetchError::Refused { words: words(said) }),
+            Some(said) => Err(FetchError::UpstreamFailed { at, words: words(said) }),
+        }
+    }
+
+    /// Sends a whole request.
+    pub(super) async fn send(&mut self, bytes: &[u8], at: Stage) -> Result<(), FetchError> {
+        let failed = |source| FetchError::Write { at, source };
+        self.write.write_all(bytes).await.map_err(failed)?;
+        self.write.flush().await.map_err(failed)
+    }
+
+    /// Says that nothing more will be sent.
+    pub(super) async fn shutdown(&mut self) -> Result<(), FetchError> {
+        self.write.shutdown().await.map_err(|source| FetchError::Write { at: Stage::Negotiation, source })
+    }
+}
+
+fn broken(at: Stage, source: PktError) -> FetchError {
+    match source {
+        PktError::Io { source } => FetchError::Read { at, source },
+        PktError::Ended | PktError::Cut { .. } => FetchError::HungUp { at },
+        PktError::NotHex { found } if at == Stage::Advertisement => FetchError::NotGit { seen: found },
+        PktError::NotHex { .. }
+        | PktError::TooShort { .. }
+        | PktError::TooLong { .. }
+        | PktError::NoBand
+        | PktError::BadBand { .. } => FetchError::PktLine { at, source },
+    }
+}
+
+/// A line that does not belong where it stood.
+pub(super) fn unexpected(at: Stage, packet: &Packet<'_>) -> FetchError {
+    let seen = match packet {
+        Packet::Data(bytes) => words(&bytes[..bytes.len().min(200)]),
+        Packet::Flush => "0000".to_owned(),
+        Packet::Delimiter => "0001".to_owned(),
+        Packet::ResponseEnd => "0002".to_owned(),
+    };
+    FetchError::Protocol { at, seen }
+}
