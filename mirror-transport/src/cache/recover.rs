@@ -1,0 +1,126 @@
+//! Removing what dead operations left: their locks of refs, their half-installed packs, their folders, and nothing else.
+//!
+//! It never removes a lock or a pack by its name or its age. A file goes only where it is the same file (device and inode) as one in the
+//! dead operation's own folder.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there};
+use super::layout::Layout;
+use super::locks::INTENT;
+use super::open::Cache;
+use super::operation::{ALIVE, LOCKS, QUARANTINE};
+
+/// 100,000 refs of 2 KiB each would still fit.
+const INTENT_LIMIT: u64 = 256 << 20;
+
+/// What [`Cache::recover`] found and removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The folders of dead operations, by their names.
+    pub operations: Vec<String>,
+    /// The locks that they held.
+    pub locks: Vec<PathBuf>,
+    /// The packs that they had moved without their index.
+    pub packs: Vec<PathBuf>,
+}
+
+impl Cache {
+    /// Removes what operations left whose process is gone. Run by each new holder of the cache's `op.lock`, before it begins.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn recover(&self) -> Result<Recovered, DiskError> {
+        let mut recovered = Recovered::default();
+        let operations = self.layout().operations();
+        let entries = match fs::read_dir(&operations) {
+            Ok(entries) => entries,
+            Err(source) if is_absent(&source) => return Ok(recovered),
+            Err(source) => return Err(DiskError::new("list", operations, source)),
+        };
+        for entry in entries {
+            let folder = entry.at("list", &operations)?.path();
+            if is_alive(&folder)? {
+                continue;
+            }
+            let left = sweep(self.layout(), &folder)?;
+            recovered.operations.extend(folder.file_name().map(|name| name.to_string_lossy().into_owned()));
+            recovered.locks.extend(left.locks);
+            recovered.packs.extend(left.packs);
+        }
+        Ok(recovered)
+    }
+}
+
+/// Says whether the process of an operation still holds its lock.
+fn is_alive(folder: &Path) -> Result<bool, DiskError> {
+    let path = folder.join(ALIVE);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(source) if is_absent(&source) => return Ok(false),
+        Err(source) => return Err(DiskError::new("open", path, source)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(source)) => Err(DiskError::new("lock", path, source)),
+    }
+}
+
+/// Takes back everything of one operation that shows outside its folder, then removes the folder.
+pub(super) fn sweep(layout: &Layout, folder: &Path) -> Result<Recovered, DiskError> {
+    let mut swept = Recovered::default();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(source) if is_absent(&source) => return Ok(swept),
+        Err(source) => return Err(DiskError::new("list", folder, source)),
+    };
+    for entry in entries {
+        let entry = entry.at("list", folder)?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with(LOCKS) {
+            sweep_locks(layout, &entry.path(), &mut swept)?;
+        } else if name == QUARANTINE {
+            sweep_packs(layout, &entry.path(), &mut swept)?;
+        }
+    }
+    match fs::remove_dir_all(folder) {
+        Err(source) if !is_absent(&source) => Err(DiskError::new("remove", folder, source)),
+        _ => Ok(swept),
+    }
+}
+
+/// Removes the locks that are links to files of this batch.
+fn sweep_locks(layout: &Layout, batch: &Path, swept: &mut Recovered) -> Result<(), DiskError> {
+    // The list was written and synced before the first link was made: where it is missing or torn, there is no link.
+    let intent = read_bounded(&batch.join(INTENT), INTENT_LIMIT)?.unwrap_or_default();
+    for line in intent.split_inclusive(|b| *b == b'\n') {
+        let line = line.strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
+        let Some((file, lock)) = line.and_then(|line| line.split_once(' ')) else { continue };
+        let lock = layout.root().join(lock);
+        if is_same_file(&batch.join(file), &lock)? {
+            remove_if_there(&lock)?;
+            swept.locks.push(lock);
+        }
+    }
+    Ok(())
+}
+
+/// Removes the packs that are links to files of this quarantine and have no index. One with its index is whole, and stays.
+fn sweep_packs(layout: &Layout, quarantine: &Path, swept: &mut Recovered) -> Result<(), DiskError> {
+    for entry in fs::read_dir(quarantine).at("list", quarantine)? {
+        let ours = entry.at("list", quarantine)?.path();
+        if ours.extension().is_none_or(|extension| extension != "pack") {
+            continue;
+        }
+        let Some(name) = ours.file_name() else { continue };
+        let installed = layout.packs().join(name);
+        let has_index = fs::symlink_metadata(installed.with_extension("idx")).is_ok();
+        if !has_index && is_same_file(&ours, &installed)? {
+            remove_if_there(&installed)?;
+            swept.packs.push(installed);
+        }
+    }
+    Ok(())
+}
