@@ -162,18 +162,11 @@ impl<'a> Locks<'a> {
         }
     }
 
-    /// Gives the file behind a lock, whose content the lock's target will have.
-    pub(super) fn file(&self, number: usize) -> &Path {
-        &self.entries[number].file
-    }
-
-    /// Moves the file under a lock into the place of what was locked.
+    /// Moves the file behind the lock of a ref into the place of the ref.
     pub(super) fn commit(&mut self, number: usize) -> Result<(), DiskError> {
         let entry = &mut self.entries[number];
-        let target = match &entry.name {
-            Some(name) => self.layout.loose(name.as_str()),
-            None => self.layout.packed_refs(),
-        };
+        let Some(name) = &entry.name else { return Ok(()) };
+        let target = self.layout.loose(name.as_str());
         fs::rename(&entry.lock, &target).at("replace", &target)?;
         entry.is_held = false;
         Ok(())

@@ -1,19 +1,37 @@
 //! The cache: a bare repository on disk that mirrors one upstream, in a form that git accepts as its own.
+//!
+//! The tree reads in the order of an operation. [`Cache::open`] or [`Cache::create`]; [`Cache::recover`] for what a dead operation left;
+//! [`Cache::begin`] for an [`Operation`] of one's own; a received pack waits in [`Operation::quarantine`], is proved whole by
+//! [`Operation::verify_closed`] and becomes visible by [`Operation::install`]; [`Cache::find`] and [`Cache::relation`] are the facts a plan
+//! is made of; [`Operation::apply`] carries its edits out.
+//!
+//! Invariants, on which the parts rely:
+//! - *The store is closed*: an object is in it only when all that it refers to is.
+//! - *A snapshot is there before anyone can see its branch move*, also after a power cut.
+//! - *What an operation has not finished is told apart from everybody else's* by hard links to files in its own folder; nothing needs to be
+//!   removed by hand after a crash.
+//!
+//! It never decides what a ref should be, never runs `git`, never deletes a ref that retention did not plan to drop, and never takes the
+//! lock that makes operations wait for each other: that is the engine's. All of it blocks; an async caller gives it a thread.
 
 mod ancestry;
 mod closure;
 mod create;
 mod disk;
 mod edit;
+mod fault;
 mod install;
 mod layout;
 mod locks;
 mod objects;
+mod observed;
 mod open;
 mod operation;
 mod packed;
+mod packing;
 mod recover;
 mod refs;
+mod snapshots;
 
 pub use ancestry::AncestryError;
 pub use closure::{ClosedPack, ClosureError, Tip};
@@ -21,7 +39,10 @@ pub use disk::DiskError;
 pub use edit::{ApplyError, Edited};
 pub use locks::LockError;
 pub use objects::ObjectError;
+pub use observed::{Observed, ObservedError, ObservedRef};
 pub use open::{Cache, OpenError};
 pub use operation::Operation;
+pub use packing::PACK_ABOVE;
 pub use recover::Recovered;
 pub use refs::RefError;
+pub use snapshots::{SnapshotFound, Snapshots};

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use mirror_core::name::{BranchName, CommitId, RefName};
 
 use super::disk::{DiskError, is_absent, read_bounded};
+use super::objects::ObjectError;
 use super::open::Cache;
 
 /// 40 digits and a line end; anything much longer is no value of a ref.
@@ -50,6 +51,10 @@ pub enum RefError {
         /// What the reader met.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// An object that has to be looked at cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Object(#[from] ObjectError),
     /// The disk refused.
     #[error(transparent)]
     #[diagnostic(transparent)]
