@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use mirror_core::fault::{Fault, Retry};
 use mirror_core::flush::Backoff;
-use mirror_core::name::LaneName;
+use mirror_core::name::{CommitId, LaneName};
+use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{Event as Entry, Record};
@@ -109,10 +110,15 @@ async fn look_only<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, oper
         Err(fault) => return refuse(operation, &fault),
     };
     let mut work = Work::new(ports, cache, terms);
-    Ended { lanes: operation.act(&mut work).await, fault: None }
+    let lanes = operation.act(&mut work).await;
+    work.finish().await;
+    Ended { lanes, fault: None }
 }
 
 async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, operation: &mut O) -> Ended<O::Lane> {
+    if let Err(fault) = ports.prepare() {
+        return refuse(operation, &fault);
+    }
     let holder = ports.holder(O::VERB);
     let held = {
         let acquired = ports.gate().acquire(&holder, terms.wait, &terms.watch);
@@ -152,7 +158,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
     }
     let mut work = Work::new(ports, Some(cache), terms);
     let ends = operation.act(&mut work).await;
-    drop(work);
+    work.finish().await;
     let record = entry(
         ports.clock().now(),
         Entry::Ended {
@@ -191,6 +197,13 @@ impl<'a, P: Ports> Work<'a, P> {
         Ok((self.upstream.as_mut().expect("because it was just made"), self.cache.as_ref()))
     }
 
+    /// Says goodbye to upstream and gives up what the operation held in the cache.
+    async fn finish(mut self) {
+        if let Some(mut upstream) = self.upstream.take() {
+            upstream.close().await;
+        }
+    }
+
     /// Gives up the connection; the next look opens another.
     pub fn hang_up(&mut self) {
         self.upstream = None;
@@ -217,27 +230,28 @@ impl<'a, P: Ports> Work<'a, P> {
         }
     }
 
-    /// Receives the objects of `wants` into the store, checked and synced; transient faults are waited out.
+    /// Receives the objects of `tips` into the store, checked and synced; transient faults are waited out.
     ///
     /// # Errors
     /// The last fault; nothing of the transfer is then in the store.
     pub async fn fetch(
         &mut self,
-        wants: &[mirror_core::name::CommitId],
-        from: &[mirror_core::name::CommitId],
+        tips: &[Tip],
+        from: &[CommitId],
     ) -> Result<(), Fault> {
-        if wants.is_empty() {
+        if tips.is_empty() {
             return Ok(());
         }
+        let wants: Vec<_> = tips.iter().map(tip_id).collect();
         self.phase(Phase::Fetch);
         let terms = self.terms;
         loop {
             let (upstream, cache) = self.upstream()?;
             let cache = cache.expect("because only a confirmed operation fetches");
-            match until_stopped(&terms.stop, upstream.fetch(cache, wants, from, &terms.watch)).await {
+            match until_stopped(&terms.stop, upstream.fetch(cache, &wants, from, &terms.watch)).await {
                 Ok(Some(received)) => {
                     self.phase(Phase::Check);
-                    return self.cache_mut().accept(received, wants);
+                    return self.cache_mut().accept(received, tips);
                 }
                 Ok(None) => return Ok(()),
                 Err(fault) => self.pause_after(fault).await?,
@@ -266,6 +280,11 @@ pub async fn until_stopped<T>(stop: &Stop, effect: impl Future<Output = Result<T
         () = stop.wished() => Err(Fault::interrupted()),
         ended = effect => ended,
     }
+}
+
+fn tip_id(tip: &Tip) -> CommitId {
+    let (Tip::Branch(id) | Tip::Tag(id)) = *tip;
+    id
 }
 
 /// The retries of one operation: their number is bounded over all its looks and fetches together.

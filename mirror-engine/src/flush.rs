@@ -14,6 +14,7 @@ use mirror_core::flush::{
 use mirror_core::name::{CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::report::flush::LaneFlush;
 use mirror_core::sync::{RefEdit, Relation};
+use mirror_transport::cache::Tip::Branch;
 use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};
@@ -192,7 +193,7 @@ impl Errand<'_> {
 
     /// Brings a tip that somebody else pushed into the cache, on the connection that is open.
     async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, commit: CommitId) -> Result<(), Fault> {
-        if work.cache_mut().has(commit)? {
+        if work.cache_mut().has(Branch(commit))? {
             return Ok(());
         }
         work.phase(Phase::Fetch);
@@ -201,7 +202,7 @@ impl Errand<'_> {
         let (upstream, cache) = work.upstream()?;
         let cache = cache.expect("because a confirmed operation opened the cache");
         match upstream.fetch(cache, &[commit], &from, &watch).await? {
-            Some(received) => work.cache_mut().accept(received, &[commit]),
+            Some(received) => work.cache_mut().accept(received, &[Branch(commit)]),
             None => Ok(()),
         }
     }
@@ -247,12 +248,10 @@ fn local_tip<C: Cache>(cache: Option<&C>, lane: &Lane) -> Result<Option<CommitId
 fn remember<C: Cache>(cache: &mut C, lane: &Lane, seen: &Tip) -> Result<(), Fault> {
     let stage: RefName = lane.gitops.stage_ref();
     if let Some(commit) = seen.commit
-        && cache.has(commit)?
+        && cache.has(Branch(commit))?
     {
         let edit = RefEdit::bring(stage.clone(), cache.find(&stage)?, commit);
-        cache.apply(edit.as_slice())?;
+        cache.apply(edit.as_slice(), seen.observed_at)?;
     }
-    let mut observed = cache.observed()?;
-    observed.note(lane.gitops.ref_name(), seen.commit, seen.observed_at);
-    cache.record_observed(&observed)
+    cache.note_observed(&[(lane.gitops.ref_name(), seen.commit)], seen.observed_at)
 }

@@ -19,6 +19,7 @@ pub mod lock;
 pub mod place;
 pub mod ports;
 pub mod resolve;
+pub mod road;
 pub mod snapshots;
 pub mod status;
 pub mod stop;

@@ -65,7 +65,7 @@ impl Classified for LockError {
     }
 }
 
-fn describe(holder: Option<&Holder>) -> String {
+pub(crate) fn describe(holder: Option<&Holder>) -> String {
     match holder {
         Some(holder) => format!("{} by process {} on {} since {}", holder.verb, holder.pid, holder.host, holder.since),
         None => "another operation holds its lock".to_owned(),

@@ -13,7 +13,7 @@ use mirror_core::name::{CommitId, RefName, RefPrefix};
 use mirror_core::report::Holder;
 use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
-use mirror_transport::cache::Observed;
+use mirror_transport::cache::{Observed, Tip};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{LastEnds, Reading, Record};
@@ -25,7 +25,7 @@ use crate::watch::Watcher;
 pub enum Access {
     /// Nothing may change; a cache that is not there stays absent.
     Read,
-    /// The lock is held; the cache is created where it is absent, and what a dead operation left is removed.
+    /// The lock is held; what a dead operation left is removed first.
     Write,
 }
 
@@ -49,11 +49,11 @@ pub trait Cache: Send + Sync {
     /// Where the ref store cannot be read.
     fn find(&self, name: &RefName) -> Result<Option<CommitId>, Fault>;
 
-    /// Tells whether the object is in the store; by the store's invariant all it refers to is then there as well.
+    /// Tells whether a tip is in the store, of the right kind; by the store's invariant all it refers to is then there as well.
     ///
     /// # Errors
     /// Where the object store cannot be read.
-    fn has(&self, id: CommitId) -> Result<bool, Fault>;
+    fn has(&self, tip: Tip) -> Result<bool, Fault>;
 
     /// Tells how `local` stands to `upstream`; [`Relation::NeedsObjects`] where one of them is not here.
     ///
@@ -65,13 +65,13 @@ pub trait Cache: Send + Sync {
     ///
     /// # Errors
     /// Where the pack is corrupt or incomplete; nothing of it is then in the store.
-    fn accept(&mut self, received: Self::Received, tips: &[CommitId]) -> Result<(), Fault>;
+    fn accept(&mut self, received: Self::Received, tips: &[Tip]) -> Result<(), Fault>;
 
-    /// Applies ref edits as one ordered transaction, each against its expected value.
+    /// Applies ref edits as one ordered transaction, each against its expected value; `at` is noted as the age of new snapshots.
     ///
     /// # Errors
     /// Where a value is not the expected one or a ref is locked; nothing is then changed.
-    fn apply(&mut self, edits: &[RefEdit]) -> Result<(), Fault>;
+    fn apply(&mut self, edits: &[RefEdit], at: Timestamp) -> Result<(), Fault>;
 
     /// Removes the snapshots that a prune plan names, each against its expected value.
     ///
@@ -91,11 +91,11 @@ pub trait Cache: Send + Sync {
     /// Where the record cannot be read.
     fn observed(&self) -> Result<Observed, Fault>;
 
-    /// Replaces the record of what the last looks at upstream saw.
+    /// Notes what a look at upstream saw, under the refs' names there; absent branches too.
     ///
     /// # Errors
     /// Where the record cannot be written.
-    fn record_observed(&mut self, observed: &Observed) -> Result<(), Fault>;
+    fn note_observed(&mut self, seen: &[(RefName, Option<CommitId>)], at: Timestamp) -> Result<(), Fault>;
 
     /// Tidies what grew with this operation: loose snapshot refs are packed when they are many.
     ///
@@ -127,6 +127,9 @@ pub trait Upstream<C: Cache>: Send {
         new: CommitId,
         watch: &Watcher,
     ) -> impl Future<Output = PushEnding> + Send;
+
+    /// Ends the connection in good order; nothing depends on it.
+    fn close(&mut self) -> impl Future<Output = ()> + Send;
 }
 
 /// The clock.
@@ -194,6 +197,12 @@ pub trait Ports: Send {
     type Journal: Journal;
     /// The lock.
     type Gate: Gate;
+
+    /// Makes the cache where it is absent. Needs no lock: of two that make it at once, both find the same one.
+    ///
+    /// # Errors
+    /// Where something else stands at its place, or the place cannot be written.
+    fn prepare(&mut self) -> Result<(), Fault>;
 
     /// Opens the cache; `None` where it is absent and may not be made.
     ///

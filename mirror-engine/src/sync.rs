@@ -12,6 +12,7 @@ use mirror_core::report::sync::LaneSync;
 use mirror_core::sync::{
     BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order, plan_extra, plan_sync,
 };
+use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};
@@ -20,6 +21,8 @@ use crate::watch::Phase;
 
 /// How often a plan is made anew because somebody moved a ref between reading and writing it.
 const ROUNDS: u32 = 3;
+
+const TAGS: &str = "refs/tags/";
 
 /// A sync of some lanes of one repository.
 #[derive(Debug, Clone)]
@@ -143,8 +146,7 @@ impl Sync<'_> {
     /// Fetches what is missing. Where one transfer for all lanes fails for good, each lane gets a transfer of its own, so that a
     /// damaged branch does not keep the others from following.
     async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, seen: &Seen) -> BTreeMap<LaneName, Fault> {
-        let everything: BTreeSet<CommitId> = seen.tips.values().copied().collect();
-        let fault = match self.receive_tips(work, everything).await {
+        let fault = match self.receive_tips(work, seen.tips.iter().map(tip_of).collect()).await {
             Ok(()) => return BTreeMap::new(),
             Err(fault) => fault,
         };
@@ -155,7 +157,7 @@ impl Sync<'_> {
                 continue;
             }
             let own = [&lane.source.branch, &lane.gitops];
-            let tips = own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name()).copied()).collect();
+            let tips = own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name())).copied().map(Tip::Branch).collect();
             if let Err(fault) = self.receive_tips(work, tips).await {
                 failed.insert(lane.name.clone(), fault);
             }
@@ -163,7 +165,7 @@ impl Sync<'_> {
         failed
     }
 
-    async fn receive_tips<P: Ports>(&self, work: &mut Work<'_, P>, tips: BTreeSet<CommitId>) -> Result<(), Fault> {
+    async fn receive_tips<P: Ports>(&self, work: &mut Work<'_, P>, tips: Vec<Tip>) -> Result<(), Fault> {
         let cache = work.cache_mut();
         let mut wants = Vec::new();
         for tip in tips {
@@ -225,7 +227,7 @@ impl Sync<'_> {
                 seen: branch_seen(cache, seen, branch)?,
             });
         }
-        for (name, tip) in seen.tips.iter().filter(|(name, _)| name.as_str().starts_with("refs/tags/")) {
+        for (name, tip) in seen.tips.iter().filter(|(name, _)| name.as_str().starts_with(TAGS)) {
             let local = cache.map_or(Ok(None), |cache| cache.find(name))?;
             let seen = BranchSeen { upstream: Some(*tip), local, ..BranchSeen::default() };
             extras.push(ExtraSeen { kind: ExtraKind::Tag(name.clone()), seen });
@@ -243,34 +245,31 @@ impl Sync<'_> {
         failed: &mut BTreeMap<LaneName, Fault>,
     ) -> Result<(), Fault> {
         let mut round = 1;
-        while let Err(fault) = work.cache_mut().apply(&plans.edits()) {
+        while let Err(fault) = work.cache_mut().apply(&plans.edits(), seen.at) {
             if fault.retry == Retry::Never || round == ROUNDS {
-                self.commit_apart(work, plans, failed)?;
+                self.commit_apart(work, seen.at, plans, failed)?;
                 break;
             }
             round += 1;
             *plans = self.plan(work.cache.as_ref(), seen, failed)?;
         }
-        let mut observed = work.cache_mut().observed()?;
-        for branch in self.lane_branches().chain(&self.repository.branches) {
-            let name = branch.ref_name();
-            let tip = seen.tips.get(&name).copied();
-            observed.note(name, tip, seen.at);
-        }
-        work.cache_mut().record_observed(&observed)?;
+        let branches = self.lane_branches().chain(&self.repository.branches).map(BranchName::ref_name);
+        let noted: Vec<_> = branches.map(|name| (seen.tips.get(&name).copied(), name)).map(|(tip, name)| (name, tip)).collect();
+        work.cache_mut().note_observed(&noted, seen.at)?;
         work.cache_mut().tidy(self.prefix)
     }
 
     fn commit_apart<P: Ports>(
         &self,
         work: &mut Work<'_, P>,
+        at: Timestamp,
         plans: &mut Plans,
         failed: &mut BTreeMap<LaneName, Fault>,
     ) -> Result<(), Fault> {
-        work.cache_mut().apply(&plans.extra.edits)?;
+        work.cache_mut().apply(&plans.extra.edits, at)?;
         for (lane, plan) in &mut plans.lanes {
             let Ok(edits) = plan.as_ref().map(|plan| plan.edits.clone()) else { continue };
-            if let Err(fault) = work.cache_mut().apply(&edits) {
+            if let Err(fault) = work.cache_mut().apply(&edits, at) {
                 failed.insert(lane.clone(), fault.clone());
                 *plan = Err(fault);
             }
@@ -306,6 +305,10 @@ impl Plans {
         let lanes = self.lanes.values().flatten().flat_map(|plan| &plan.edits);
         in_order(lanes.chain(&self.extra.edits))
     }
+}
+
+fn tip_of((name, id): (&RefName, &CommitId)) -> Tip {
+    if name.as_str().starts_with(TAGS) { Tip::Tag(*id) } else { Tip::Branch(*id) }
 }
 
 fn tips(refs: Vec<RemoteRef>) -> BTreeMap<RefName, CommitId> {

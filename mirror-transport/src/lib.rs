@@ -12,3 +12,4 @@ pub mod pkt;
 pub mod push;
 pub mod ssh;
 pub mod tunnel;
+pub mod upstream;

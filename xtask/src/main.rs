@@ -1,1 +1,54 @@
-fn main() {}
+//! The project's own commands: `cargo xtask demo | test | verify | bench | codegen`.
+//!
+//! Owns what a contributor would otherwise have to remember. Never ships in the product, and no product crate imports it.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod bench;
+mod codegen;
+mod demo;
+mod run;
+mod test;
+mod tools;
+mod verify;
+
+/// Runs the project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the main job on this repository's own history: sync, snapshot, clone, promote, flush. Needs cargo and git only.
+    Demo(demo::Arguments),
+    /// Runs every test; says which suites could not run.
+    Test(test::Arguments),
+    /// Checks the code base: format, lints, layers, purity of the core, file lengths, generated files, docs.
+    Verify(verify::Arguments),
+    /// Measures speed and memory against git, both sides in one run.
+    Bench(bench::Arguments),
+    /// Writes the generated files anew: references, schemas, diagrams.
+    Codegen,
+}
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Codegen => codegen::write(),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            run::say(&format!("error: {problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One connection at a time, and the channels on it.
+
+use mirror_core::fault::Fault;
+use mirror_core::flush::PushEnding;
+
+use super::error::LinkError;
+use super::road::Road;
+use crate::fetch::{self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack};
+use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack};
+use crate::push::pack::Objects;
+use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, Session};
+use crate::tunnel::{Step, Steps};
+
+/// How long the words of a program that hung up are waited for.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Looking and fetching.
+    Read,
+    /// Looking, pushing, and looking again.
+    Push,
+}
+
+/// The connection to one upstream repository, opened when it is first needed and again after it was lost.
+///
+/// # Cancel safety
+/// Whatever a dropped future was using is given up with it; the next call opens anew.
+#[derive(Debug)]
+pub struct Link {
+    road: Road,
+    purpose: Purpose,
+    line: Option<Line>,
+}
+
+/// One session and the channels that are open on it.
+#[derive(Debug)]
+struct Line {
+    session: Session,
+    upload: Upload,
+    receive: Option<Receive>,
+}
+
+/// The channel of `upload-pack`.
+#[derive(Debug)]
+enum Upload {
+    /// None is open.
+    None,
+    /// It was started; nothing of it has been read.
+    Waiting(Box<GitChannel>),
+    /// It is in use.
+    Open(Box<UploadPack<GitReader, GitWriter>>, Remote),
+}
+
+/// The channel of `receive-pack`, its advertisement read.
+#[derive(Debug)]
+struct Receive {
+    pack: ReceivePack<GitReader, GitWriter>,
+    remote: Remote,
+}
+
+/// What came of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// How it ended, by report-status alone.
+    pub ending: PushEnding,
+    /// How many bytes went to the stream.
+    pub bytes_sent: u64,
+}
+
+impl Link {
+    /// Makes a link over a road; nothing is opened yet.
+    #[must_use]
+    pub fn new(road: Road, purpose: Purpose) -> Self {
+        Self { road, purpose, line: None }
+    }
+
+    /// Looks at the refs that match.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the connection is then given up.
+    pub async fn look(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
+        let line = match self.line.take().filter(|line| !line.session.is_closed()) {
+            Some(line) => line,
+            None => match self.purpose {
+                Purpose::Read => return self.look_first(asked, steps).await,
+                Purpose::Push => return self.look_by_advertisement(asked, steps).await,
+            },
+        };
+        let (line, refs) = self.look_again(line, asked).await?;
+        self.line = Some(line);
+        Ok(refs)
+    }
+
+    /// Connects, and asks behind `exec` without waiting for the advertisement.
+    async fn look_first(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
+        let session = self.road.connect(steps).await?;
+        steps.began(Step::Repository);
+        let (upload, refs) = self.ask_behind_exec(&session, asked, steps).await?;
+        self.line = Some(Line { session, upload, receive: None });
+        Ok(refs)
+    }
+
+    async fn ask_behind_exec(
+        &self,
+        session: &Session,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Upload, Vec<RemoteRef>), LinkError> {
+        let question = fetch::ls_refs_request(asked);
+        let channel = session.open_git(Service::UploadPack, &self.road.path, Some(Protocol::V2), question).await?;
+        let (read, write, remote) = channel.split();
+        let sent = Sent::LsRefs(asked.to_vec());
+        let opened = UploadPack::open(read, write, sent, fetch::Limits::default()).await;
+        let mut pack = explained(opened, &remote).await?;
+        steps.passed(Step::Repository, format!("{} speaks {}", self.road.path, spoken(pack.version())));
+        steps.began(Step::Refs);
+        let refs = explained(pack.ls_refs(asked).await, &remote).await?;
+        steps.passed(Step::Refs, format!("{} of those asked for", refs.len()));
+        Ok((Upload::Open(Box::new(pack), remote), refs))
+    }
+
+    /// Connects with both channels; what `receive-pack` advertises is the look.
+    async fn look_by_advertisement(
+        &mut self,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<Vec<RemoteRef>, LinkError> {
+        let session = self.road.connect(steps).await?;
+        steps.began(Step::Repository);
+        let (upload, receive) = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new()).await?;
+        let receive = Receive::open(receive).await?;
+        steps.passed(Step::Repository, format!("{} takes pushes", self.road.path));
+        let refs = receive.matching(asked);
+        self.line = Some(Line { session, upload: Upload::Waiting(Box::new(upload)), receive: Some(receive) });
+        Ok(refs)
+    }
+
+    /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
+    async fn look_again(&self, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        let Line { session, upload, receive } = line;
+        if let Some((mut pack, remote)) = upload.opened().await?
+            && pack.version() == ProtocolVersion::V2
+            && !pack.is_spent()
+        {
+            let refs = explained(pack.ls_refs(asked).await, &remote).await?;
+            return Ok((Line { session, upload: Upload::Open(pack, remote), receive }, refs));
+        }
+        // A server of version 0 says its refs once, when the channel begins.
+        let (upload, refs) = self.ask_behind_exec(&session, asked, &mut crate::tunnel::NoSteps).await?;
+        Ok((Line { session, upload, receive }, refs))
+    }
+
+    /// Receives objects, on the connection that is open where there is one.
+    ///
+    /// # Errors
+    /// [`LinkError`]; the connection is then given up.
+    pub async fn fetch<F>(
+        &mut self,
+        request: FetchRequest,
+        objects: F,
+        steps: &mut dyn Steps,
+    ) -> Result<Option<ReceivedPack>, LinkError>
+    where
+        F: gix_object::Find + Clone + Send + 'static,
+    {
+        let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
+            Some(line) => line,
+            None => Line { session: self.road.connect(steps).await?, upload: Upload::None, receive: None },
+        };
+        let (mut pack, remote) = match upload.opened().await? {
+            Some((pack, remote)) if !pack.is_spent() => (pack, remote),
+            _ => {
+                let path = &self.road.path;
+                let channel = session.open_git(Service::UploadPack, path, Some(Protocol::V2), Vec::new()).await?;
+                open_upload(channel).await?
+            }
+        };
+        let received = explained(pack.fetch(request, objects).await, &remote).await?;
+        self.line = Some(Line { session, upload: Upload::Open(pack, remote), receive });
+        Ok(received)
+    }
+
+    /// Asks upstream to carry out one command.
+    ///
+    /// Never fails as such: what kept it from being sent, or its answer from arriving, is the ending.
+    pub async fn push(
+        &mut self,
+        command: PushCommand,
+        store: impl Objects,
+        watch: &(dyn Fn(PushEvent<'_>) + Send + Sync),
+    ) -> Pushed {
+        let (session, upload, receive) = match self.receive_channel().await {
+            Ok(parts) => parts,
+            Err(error) => return Pushed { ending: PushEnding::NotSent(Fault::of(&error)), bytes_sent: 0 },
+        };
+        let name = command.name.clone();
+        let answer = receive.pack.push(&[command], store, watch).await;
+        for line in receive.remote.stderr().text.lines() {
+            watch(PushEvent::Message(line));
+        }
+        self.line = Some(Line { session, upload, receive: None });
+        let ending = answer.endings.get(&name).cloned().unwrap_or_else(|| {
+            PushEnding::Unknown(Fault::of(&PushError::NoReport))
+        });
+        Pushed { ending, bytes_sent: answer.bytes_sent }
+    }
+
+    async fn receive_channel(&mut self) -> Result<(Session, Upload, Receive), LinkError> {
+        let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
+            Some(line) => line,
+            None => {
+                let session = self.road.connect(&mut crate::tunnel::NoSteps).await?;
+                Line { session, upload: Upload::None, receive: None }
+            }
+        };
+        let receive = match receive {
+            Some(receive) => receive,
+            None => {
+                let path = &self.road.path;
+                Receive::open(session.open_git(Service::ReceivePack, path, None, Vec::new()).await?).await?
+            }
+        };
+        Ok((session, upload, receive))
+    }
+
+    /// Ends the conversations and the session in good order; a server that does not let go is cut off.
+    pub async fn close(&mut self) {
+        let Some(Line { session, upload, receive }) = self.line.take() else { return };
+        if let Upload::Open(pack, _) = upload {
+            // Nothing depends on the goodbye.
+            let _ = pack.close().await;
+        }
+        if let Some(receive) = receive {
+            receive.pack.close().await;
+        }
+        session.close().await;
+    }
+}
+
+impl Upload {
+    /// Reads the advertisement of a channel that was waiting.
+    async fn opened(self) -> Result<Option<(Box<UploadPack<GitReader, GitWriter>>, Remote)>, LinkError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Waiting(channel) => open_upload(*channel).await.map(Some),
+            Self::Open(pack, remote) => Ok(Some((pack, remote))),
+        }
+    }
+}
+
+async fn open_upload(channel: GitChannel) -> Result<(Box<UploadPack<GitReader, GitWriter>>, Remote), LinkError> {
+    let (read, write, remote) = channel.split();
+    let opened = UploadPack::open(read, write, Sent::Nothing, fetch::Limits::default()).await;
+    let pack = explained(opened, &remote).await?;
+    Ok((Box::new(pack), remote))
+}
+
+/// Joins what the server printed for people to an ending that it explains: a forge refuses a repository by a sentence on standard
+/// error and a hang-up.
+async fn explained<T>(ended: Result<T, FetchError>, remote: &Remote) -> Result<T, LinkError> {
+    match ended {
+        Ok(value) => Ok(value),
+        Err(error @ FetchError::HungUp { .. }) => Err(error.explained_by(&last_words(remote).await).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the program printed on standard error, once it is over: the words may come after the end of its output.
+async fn last_words(remote: &Remote) -> String {
+    let _ = tokio::time::timeout(LAST_WORDS, remote.exit()).await;
+    remote.stderr().text
+}
+
+impl Receive {
+    async fn open(channel: GitChannel) -> Result<Self, LinkError> {
+        let (read, write, remote) = channel.split();
+        match ReceivePack::open(read, write, push::Limits::default()).await {
+            Ok(pack) => Ok(Self { pack, remote }),
+            Err(PushError::NoAdvertisement) => Err(match last_words(&remote).await.trim() {
+                "" => PushError::NoAdvertisement,
+                words => PushError::Refused { words: words.to_owned() },
+            }
+            .into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn matching(&self, asked: &[RefPattern]) -> Vec<RemoteRef> {
+        let refs = self.pack.advertised().refs().iter();
+        refs.filter(|(name, _)| asked.iter().any(|pattern| pattern.matches(name.as_str())))
+            .map(|(name, target)| RemoteRef { name: name.clone(), target: *target, peeled: None })
+            .collect()
+    }
+}
+
+fn spoken(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::V0 => "version 0 of git's protocol",
+        ProtocolVersion::V2 => "version 2 of git's protocol",
+    }
+}
