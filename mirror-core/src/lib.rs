@@ -9,4 +9,5 @@ pub mod flush;
 pub mod name;
 pub mod report;
 pub mod snapshot;
+pub mod status;
 pub mod sync;
