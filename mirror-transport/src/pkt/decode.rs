@@ -51,7 +51,9 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, PktError> {
 
 fn length(digits: &[u8; 4]) -> Result<usize, PktError> {
     digits.iter().try_fold(0, |length, digit| {
-        let value = char::from(*digit).to_digit(16).ok_or_else(|| PktError::NotHex { found: digits.escape_ascii().to_string() })?;
+        let value = char::from(*digit)
+            .to_digit(16)
+            .ok_or_else(|| PktError::NotHex { found: digits.escape_ascii().to_string() })?;
         Ok(length << 4 | value as usize)
     })
 }

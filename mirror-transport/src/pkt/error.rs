@@ -1,5 +1,7 @@
 //! What can be wrong with a stream of pkt-lines; each violation is its own error.
 
+use mirror_core::fault::{Classified, FaultClass, Retry};
+
 use super::packet::MAX_PACKET;
 
 /// A stream that is not pkt-lines, or that broke.
@@ -59,4 +61,21 @@ pub enum PktError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl Classified for PktError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Upstream
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            PktError::Cut { .. } | PktError::Ended | PktError::Io { .. } => Retry::Backoff,
+            PktError::NotHex { .. }
+            | PktError::TooShort { .. }
+            | PktError::TooLong { .. }
+            | PktError::NoBand
+            | PktError::BadBand { .. } => Retry::Never,
+        }
+    }
 }
