@@ -1,0 +1,142 @@
+//! Masks what looks like a secret, so that a report may show the lines of a file.
+
+use std::ops::Range;
+
+/// Beginnings of tokens that GitHub gives out.
+const TOKENS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+
+/// Puts an asterisk for each byte of every secret that is recognised, so that places in the text stay where they are.
+pub(super) fn mask(text: &str) -> String {
+    let mut secret = userinfo(text);
+    secret.extend(tokens(text));
+    secret.extend(values_of_secret_keys(text));
+    secret.extend(private_keys(text));
+    let mut bytes = text.as_bytes().to_vec();
+    for range in secret {
+        for byte in &mut bytes[range] {
+            if *byte != b'\n' && *byte != b'\r' {
+                *byte = b'*';
+            }
+        }
+    }
+    // Ranges begin and end at ASCII characters, so only whole characters were replaced.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Says whether a text has one of GitHub's tokens in it.
+pub(super) fn has_token(text: &str) -> bool {
+    !tokens(text).is_empty()
+}
+
+/// Says whether a text has a private key in it.
+pub(super) fn has_private_key(text: &str) -> bool {
+    !private_keys(text).is_empty()
+}
+
+/// Says what a key is about, whatever its spelling: `GITHUB_TOKEN`, `githubToken`, `access-token`.
+pub(super) fn secret_key(key: &str) -> Option<SecretKey> {
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    match plain.as_str() {
+        "token"
+        | "ghtoken"
+        | "gittoken"
+        | "accesstoken"
+        | "authtoken"
+        | "apitoken"
+        | "bearertoken"
+        | "oauthtoken"
+        | "personalaccesstoken"
+        | "pat"
+        | "ghpat" => Some(SecretKey::Token),
+        "password" | "passphrase" | "privatekey" | "proxypassword" => Some(SecretKey::Secret),
+        other if other.contains("githubtoken") => Some(SecretKey::Token),
+        _ => None,
+    }
+}
+
+/// What a key with a secret is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SecretKey {
+    /// A token.
+    Token,
+    /// A password, a passphrase, a key.
+    Secret,
+}
+
+/// Finds passwords: what stands between the first `:` and the last `@` of an address.
+fn userinfo(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for word in text.split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')) {
+        // Only separators lie between the end of one word and the beginning of the next.
+        let at = start + text[start..].find(word).unwrap_or(0);
+        start = at + word.len();
+        let authority_at = word.find("://").map_or(0, |scheme| scheme + 3);
+        let authority = &word[authority_at..];
+        let Some(end) = authority.rfind('@') else { continue };
+        if authority_at == 0 && authority[..end].contains('/') {
+            continue;
+        }
+        // A user without a password is no secret over SSH; before HTTPS it is mostly a token.
+        let secret_at = match authority[..end].find(':') {
+            Some(colon) => colon + 1,
+            None if word[..authority_at].to_ascii_lowercase().starts_with("http") => 0,
+            None => continue,
+        };
+        found.push(at + authority_at + secret_at..at + authority_at + end);
+    }
+    found
+}
+
+fn tokens(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for prefix in TOKENS {
+        for (at, _) in text.match_indices(prefix) {
+            let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            let body = &text[at + prefix.len()..];
+            let length = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
+            if begins && length >= 16 {
+                found.push(at..at + prefix.len() + length);
+            }
+        }
+    }
+    found
+}
+
+/// Finds what stands behind a key such as `token:` on its line.
+fn values_of_secret_keys(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut line_at = 0;
+    for line in text.split_inclusive('\n') {
+        for (colon, _) in line.match_indices(':') {
+            let before = line[..colon].trim_end_matches(['"', '\'', ' ']);
+            let key_at = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'));
+            let key = &before[key_at.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8))..];
+            if secret_key(key).is_none() {
+                continue;
+            }
+            let value = &line[colon + 1..];
+            let start = value.len() - value.trim_start().len();
+            found.push(line_at + colon + 1 + start..line_at + line.len());
+        }
+        line_at += line.len();
+    }
+    found
+}
+
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    const END: &str = "PRIVATE KEY-----";
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(begin) = text[from..].find("-----BEGIN ").map(|at| from + at) {
+        from = begin + 1;
+        let Some(head) = text[begin..].find(END).map(|at| begin + at + END.len()) else { break };
+        if text[begin..head].contains('\n') {
+            continue;
+        }
+        let end = text[head..].find(END).map_or(text.len(), |at| head + at + END.len());
+        found.push(head..end);
+        from = end;
+    }
+    found
+}

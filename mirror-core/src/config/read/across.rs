@@ -1,0 +1,124 @@
+//! What must hold between the parts of a configuration: between lanes, between refs, between names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::block::{At, Found};
+use crate::config::finding::Finding;
+use crate::config::lookup::LookupError;
+use crate::config::problem::AcrossFault;
+use crate::config::tree::Span;
+use crate::config::types::Lane;
+use crate::name::{BranchName, NameKind, RefName, RepositoryName, TagPattern, conflicts};
+
+/// What the file declares, with the places that a finding has to show.
+#[derive(Debug, Default)]
+pub(super) struct Declared {
+    pub(super) repository_names: Vec<At<String>>,
+    pub(super) node_names: Vec<At<String>>,
+    pub(super) tags: BTreeMap<RepositoryName, Vec<At<TagPattern>>>,
+    pub(super) branches: BTreeMap<RepositoryName, Vec<At<BranchName>>>,
+    /// The lanes of each node, in the order of the file.
+    pub(super) lanes: Vec<(String, Vec<LaneSeen>)>,
+}
+
+/// A lane, and where its parts stand.
+#[derive(Debug)]
+pub(super) struct LaneSeen {
+    pub(super) lane: Lane,
+    pub(super) repository: Span,
+    pub(super) source: Span,
+    pub(super) gitops: Span,
+}
+
+pub(super) fn verify_across(declared: &Declared, found: &mut Found) {
+    refuse_case_only("repositories", &declared.repository_names, found);
+    refuse_case_only("nodes", &declared.node_names, found);
+    for (_, lanes) in &declared.lanes {
+        for seen in lanes {
+            refuse_unknown_repository(seen, declared, found);
+        }
+        refuse_shared_branches(lanes, found);
+    }
+    refuse_ref_conflicts(declared, found);
+}
+
+/// Refuses names that a file system or a person would take for the same.
+pub(super) fn refuse_case_only(kind: &'static str, names: &[At<String>], found: &mut Found) {
+    for (at, second) in names.iter().enumerate() {
+        let same = |first: &&At<String>| first.value.eq_ignore_ascii_case(&second.value);
+        if let Some(first) = names[..at].iter().find(same) {
+            let fault = AcrossFault::CaseOnly { kind, first: first.value.clone(), second: second.value.clone() };
+            found.push(Finding::new(fault, second.span.clone(), "this one").also(first.span.clone(), "and this one"));
+        }
+    }
+}
+
+fn refuse_unknown_repository(seen: &LaneSeen, declared: &Declared, found: &mut Found) {
+    let given = seen.lane.repository.as_str();
+    if declared.repository_names.iter().any(|known| known.value == given) {
+        return;
+    }
+    let known = declared.repository_names.iter().map(|known| known.value.clone()).collect();
+    let unknown = LookupError::Unknown { kind: NameKind::Repository, given: given.to_owned(), node: None, known };
+    found.push(Finding::new(unknown, seen.repository.clone(), "not under `repositories`"));
+}
+
+fn refuse_shared_branches(lanes: &[LaneSeen], found: &mut Found) {
+    for (at, writer) in lanes.iter().enumerate() {
+        let branch = &writer.lane.gitops;
+        let of_same = |other: &&LaneSeen| other.lane.repository == writer.lane.repository;
+        for reader in lanes.iter().filter(of_same).filter(|reader| reader.lane.source.branch == *branch) {
+            let fault = AcrossFault::SourceIsGitops {
+                branch: branch.to_string(),
+                source_lane: reader.lane.name.to_string(),
+                gitops_lane: writer.lane.name.to_string(),
+            };
+            let finding = Finding::new(fault, writer.gitops.clone(), "written here");
+            found.push(finding.also(reader.source.clone(), "read here"));
+        }
+        for other in lanes[..at].iter().filter(of_same).filter(|other| other.lane.gitops == *branch) {
+            let fault = AcrossFault::SharedGitops {
+                branch: branch.to_string(),
+                first: other.lane.name.to_string(),
+                second: writer.lane.name.to_string(),
+            };
+            let finding = Finding::new(fault, writer.gitops.clone(), "written here");
+            found.push(finding.also(other.gitops.clone(), "and here"));
+        }
+    }
+}
+
+/// Refuses refs of one cache, that is of one repository on one node, of which one would be a folder of another.
+fn refuse_ref_conflicts(declared: &Declared, found: &mut Found) {
+    let mut shown: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let repositories: BTreeSet<&RepositoryName> = declared.branches.keys().collect();
+    for repository in repositories {
+        let mut common: Vec<(RefName, Span)> = Vec::new();
+        for branch in declared.branches.get(repository).into_iter().flatten() {
+            common.push((branch.value.ref_name(), branch.span.clone()));
+        }
+        for tag in declared.tags.get(repository).into_iter().flatten() {
+            common.extend(tag.value.exact().map(|name| (name, tag.span.clone())));
+        }
+        report_conflicts(&common, &mut shown, found);
+        for (_, lanes) in &declared.lanes {
+            let mut refs = common.clone();
+            for seen in lanes.iter().filter(|seen| seen.lane.repository == *repository) {
+                refs.push((seen.lane.source.branch.ref_name(), seen.source.clone()));
+                refs.push((seen.lane.gitops.ref_name(), seen.gitops.clone()));
+            }
+            report_conflicts(&refs, &mut shown, found);
+        }
+    }
+}
+
+fn report_conflicts(refs: &[(RefName, Span)], shown: &mut BTreeSet<(usize, usize)>, found: &mut Found) {
+    let place = |name: &RefName| refs.iter().find(|(other, _)| other == name).map(|(_, span)| span.clone());
+    for conflict in conflicts(refs.iter().map(|(name, _)| name.clone())) {
+        let (Some(outer), Some(inner)) = (place(&conflict.outer), place(&conflict.inner)) else { continue };
+        if shown.insert((outer.start, inner.start)) {
+            let finding = Finding::new(AcrossFault::RefConflict(conflict), outer, "a ref here");
+            found.push(finding.also(inner, "would need it as a folder"));
+        }
+    }
+}
