@@ -23,4 +23,4 @@ pub use channel::{ChannelError, Exit, GitChannel, GitReader, GitWriter, Protocol
 pub use error::SshError;
 pub use identity::{Identity, IdentityError};
 pub use known_hosts::{KnownHosts, KnownHostsError};
-pub use session::{Rekey, Session};
+pub use session::{Handshake, Rekey, Session};

@@ -177,18 +177,29 @@ impl Session {
     }
 }
 
-/// Everything a handshake needs beside the stream.
-pub(super) struct Handshake<'a> {
-    pub(super) target: &'a HostPort,
-    pub(super) user: &'a str,
-    pub(super) identity: &'a Identity,
-    pub(super) hosts: &'a KnownHosts,
-    pub(super) limits: &'a Deadlines,
-    pub(super) rekey: Rekey,
+/// Holds everything a handshake needs beside the stream; [`Session::connect`] is its short form.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'a> {
+    /// The server, by the name under which its keys are known.
+    pub target: &'a HostPort,
+    /// The user to log in as.
+    pub user: &'a str,
+    /// What to log in with.
+    pub identity: &'a Identity,
+    /// Which host keys to trust.
+    pub hosts: &'a KnownHosts,
+    /// The deadlines of the handshake and of the session's channels.
+    pub limits: &'a Deadlines,
+    /// When to exchange keys anew.
+    pub rekey: Rekey,
 }
 
 impl Handshake<'_> {
-    pub(super) async fn run<S>(self, stream: S, steps: &mut dyn Steps) -> Result<Session, SshError>
+    /// Speaks SSH on `stream`; see [`Session::connect`].
+    ///
+    /// # Errors
+    /// As for [`Session::connect`].
+    pub async fn run<S>(self, stream: S, steps: &mut dyn Steps) -> Result<Session, SshError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {

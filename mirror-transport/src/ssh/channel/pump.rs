@@ -57,11 +57,16 @@ impl Pump {
         }
     }
 
-    /// Closes the channel, and goes on taking messages until the server has closed it too.
+    /// Closes the channel. Messages are taken meanwhile, so that the connection has room for the request.
+    ///
+    /// The server's own close is not waited for: it comes only when the remote program has ended, and the library drops it.
     async fn close(&mut self) {
         let Self { read, write, shared, traces, .. } = self;
         let drained = async { while let Next::More = take(shared, traces, read.wait().await) {} };
-        let (_, ()) = tokio::join!(write.close(), drained);
+        tokio::select! {
+            _ = write.close() => shared.end(End::Closed),
+            () = drained => {}
+        }
     }
 }
 
