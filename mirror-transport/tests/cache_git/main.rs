@@ -1,0 +1,10 @@
+//! The cache against real git: what one writes, the other reads, and each honours the other's locks.
+
+mod ancestry;
+mod crash;
+mod edits;
+mod open;
+mod packs;
+mod refs;
+mod sandbox;
+mod snapshots;
