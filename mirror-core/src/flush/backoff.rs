@@ -11,6 +11,14 @@ pub struct Backoff {
     pub max: Duration,
 }
 
+impl Backoff {
+    /// The pause after the `failures`-th failure in a row, cut by up to a half; the same for the same seed.
+    #[must_use]
+    pub fn pause(self, failures: u32, seed: u64) -> Duration {
+        Jitter::new(seed ^ u64::from(failures).rotate_left(32)).pause(self, failures)
+    }
+}
+
 /// A pause is never shorter, so that a policy of zero cannot make a machine spin.
 const FLOOR: Duration = Duration::from_millis(1);
 
