@@ -31,3 +31,6 @@ pub use limits::Limits;
 pub use messages::ServerMessages;
 pub use rejection::classify;
 pub use session::{PushAnswer, PushEvent, ReceivePack};
+
+#[cfg(test)]
+mod tests;

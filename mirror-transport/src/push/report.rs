@@ -22,6 +22,12 @@ pub enum ReportError {
         #[source]
         source: PktError,
     },
+    /// It came before the request had been sent, and so is about something else.
+    #[error("it came before all of the request had been sent")]
+    Unprompted,
+    /// It ends before it says anything.
+    #[error("it is empty")]
+    Empty,
     /// It does not begin with how unpacking went.
     #[error("it begins with {line:?}, not with an unpack line")]
     NoUnpackLine {
@@ -197,7 +203,8 @@ impl ReportReader {
         let Some(line) = packet.line() else {
             return match (packet, self.unpack.take()) {
                 (Packet::Flush, Some(unpack)) => Ok(Some(Report { unpack, refs: std::mem::take(&mut self.refs) })),
-                _ => Err(bad(format!("{packet:?}").as_bytes())),
+                (Packet::Flush, None) => Err(ReportError::Empty),
+                (other, _) => Err(bad(format!("{other:?}").as_bytes())),
             };
         };
         self.taken += line.len();

@@ -14,7 +14,7 @@ use super::error::PushError;
 use super::limits::Limits;
 use super::messages::{ServerMessages, printable};
 use super::pack::{BaseNaming, Objects, PackFigures};
-use super::report::{Report, ReportReader};
+use super::report::{Report, ReportError, ReportReader};
 use super::send::{self, SendError};
 use crate::pkt::{Band, Packet, PacketReader};
 
@@ -149,6 +149,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ReceivePack<R, W> {
             Some(Ok(figures)) => Some(*figures),
             _ => None,
         };
+        let answer = match answer {
+            Ok(_) if bytes_sent < request.len() as u64 => Err(bad_report(ReportError::Unprompted)),
+            answer => answer,
+        };
         match answer {
             Ok(report) => PushAnswer { endings: report.endings(commands), messages, bytes_sent, pack },
             Err(error) => {
@@ -245,6 +249,6 @@ impl Answer<'_> {
     }
 }
 
-fn bad_report(source: super::report::ReportError) -> PushError {
+fn bad_report(source: ReportError) -> PushError {
     PushError::Report { source }
 }

@@ -1,0 +1,10 @@
+//! Push, held against git itself: the packs against `git index-pack` and `git pack-objects`, the conversation against
+//! `git receive-pack` on pipes, and against scripted servers that break off, lie and stall.
+
+mod advertisement;
+mod endings;
+mod figures;
+mod git;
+mod packs;
+mod receive;
+mod scripted;
