@@ -9,12 +9,13 @@ use std::time::Duration;
 use mirror_core::fault::{Fault, Retry};
 use mirror_core::flush::Backoff;
 use mirror_core::name::{CommitId, LaneName};
+pub use mirror_core::report::Mode;
 use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{Event as Entry, Record};
 use crate::lock::Wait;
-use crate::ports::{Access, Clock, Gate, Journal, Opened, Ports, Upstream};
+use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream};
 use crate::stop::Stop;
 use crate::watch::{Event, Phase, Watcher};
 
@@ -22,15 +23,6 @@ use crate::watch::{Event, Phase, Watcher};
 const ATTEMPTS: u32 = 4;
 /// The pauses between them.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), max: Duration::from_secs(8) };
-
-/// Whether an operation may change anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Shows what would be done; no byte changes anywhere (I10).
-    DryRun,
-    /// Does it.
-    Confirm,
-}
 
 /// How the caller wants an operation run.
 #[derive(Clone)]
@@ -176,7 +168,7 @@ fn refuse<P: Ports, O: Operation<P>>(operation: &O, fault: &Fault) -> Ended<O::L
 }
 
 impl<'a, P: Ports> Work<'a, P> {
-    fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms) -> Self {
+    pub(crate) fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms) -> Self {
         let retries = Retries { seed: ports.seed(), made: 0 };
         Self { ports, cache, terms, upstream: None, retries }
     }
@@ -198,7 +190,7 @@ impl<'a, P: Ports> Work<'a, P> {
     }
 
     /// Says goodbye to upstream and gives up what the operation held in the cache.
-    async fn finish(mut self) {
+    pub(crate) async fn finish(mut self) {
         if let Some(mut upstream) = self.upstream.take() {
             upstream.close().await;
         }
@@ -262,8 +254,9 @@ impl<'a, P: Ports> Work<'a, P> {
     async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
         let Some(pause) = self.retries.next(&fault) else { return Err(fault) };
         self.terms.watch.event(Event::Retrying { fault: fault.message, after: pause });
+        let clock = self.ports.clock().clone();
         let rest = async {
-            self.ports.clock().sleep(pause).await;
+            clock.sleep(pause).await;
             Ok(())
         };
         until_stopped(&self.terms.stop, rest).await

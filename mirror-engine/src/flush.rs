@@ -19,6 +19,7 @@ use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};
 use crate::ports::{Cache, Clock, Ports, Upstream};
+use crate::status::Status;
 use crate::sync::Sync;
 use crate::watch::Phase;
 
@@ -33,6 +34,8 @@ pub struct Flush<'a> {
     pub prefix: &'a RefPrefix,
     /// How long one lane's flush may take.
     pub deadline: Duration,
+    /// How the state of the lanes is read afterwards.
+    pub status: Status<'a>,
 }
 
 impl<P: Ports> Operation<P> for Flush<'_> {
@@ -50,7 +53,12 @@ impl<P: Ports> Operation<P> for Flush<'_> {
                 Mode::DryRun => self.decide(work, lane).await,
                 Mode::Confirm => self.flush(work, lane).await,
             };
-            ends.push(end.unwrap_or_else(|fault| LaneFlush::failed(&lane.name, &self.repository.name, fault)));
+            let end = end.unwrap_or_else(|fault| LaneFlush::failed(&lane.name, &self.repository.name, fault));
+            ends.push(match self.status.after(work, &lane.name) {
+                Ok(Some(state)) => end.with_state(state),
+                Ok(None) => end,
+                Err(fault) => end.with_fault(fault),
+            });
         }
         ends
     }
@@ -95,10 +103,12 @@ impl Flush<'_> {
         let policy = FlushPolicy { deadline: self.deadline, ..FlushPolicy::default() };
         let mut errand = Errand { flush: self, lane, local, seen: None };
         let verdict = drive(work, &mut errand, FlushMachine::new(plan, policy, work.ports.seed())).await;
-        if let Some(seen) = errand.seen {
-            remember(work.cache_mut(), lane, &seen)?;
-        }
-        Ok(LaneFlush::ended(&lane.name, &self.repository.name, &lane.gitops, local, &verdict))
+        let end = LaneFlush::ended(&lane.name, &self.repository.name, &lane.gitops, local, &verdict);
+        // What was pushed was pushed, even where the cache cannot remember that it was seen.
+        Ok(match errand.seen.map_or(Ok(()), |seen| remember(work.cache_mut(), lane, &seen)) {
+            Ok(()) => end,
+            Err(fault) => end.with_fault(fault),
+        })
     }
 
     fn nothing(&self, lane: &Lane) -> LaneFlush {
@@ -222,7 +232,8 @@ impl Errand<'_> {
     /// The one controlled sync after a push that could not be proved: on a connection of its own, for this lane.
     async fn recover<P: Ports>(&mut self, work: &mut Work<'_, P>) -> Result<Recovery, Fault> {
         work.hang_up();
-        let sync = Sync { repository: self.flush.repository, lanes: vec![self.lane], prefix: self.flush.prefix };
+        let Flush { repository, prefix, status, .. } = self.flush;
+        let sync = Sync { repository, lanes: vec![self.lane], prefix, status: status.clone() };
         let synced = sync.one_lane(work, self.lane).await?;
         let change = synced.plan.gitops;
         let relation = match change.upstream {

@@ -24,4 +24,5 @@ pub mod snapshots;
 pub mod status;
 pub mod stop;
 pub mod sync;
+pub mod verbs;
 pub mod watch;

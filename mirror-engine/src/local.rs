@@ -261,8 +261,8 @@ impl Upstream<LocalCache> for LocalUpstream {
         let request = FetchRequest {
             wants: wants.to_vec(),
             negotiate_from: from.to_vec(),
-            commit_graph: cache.disk.commit_graph(),
-            into: cache.operation().fresh_quarantine().map_err(fault)?,
+            commit_graph: None,
+            into: cache.operation().quarantine().to_owned(),
             tags: if self.tags { Tags::Follow } else { Tags::Leave },
             watch: Some(Arc::new(Heard(watch.clone()))),
         };

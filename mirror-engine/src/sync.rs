@@ -15,6 +15,7 @@ use mirror_core::sync::{
 use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
+use crate::status::Status;
 use crate::drive::{LaneEnd, Mode, Operation, Work};
 use crate::ports::{Cache, Clock, Ports};
 use crate::watch::Phase;
@@ -33,6 +34,8 @@ pub struct Sync<'a> {
     pub lanes: Vec<&'a Lane>,
     /// Where snapshots live.
     pub prefix: &'a RefPrefix,
+    /// How the state of the lanes is read afterwards.
+    pub status: Status<'a>,
 }
 
 /// What upstream had when it was looked at.
@@ -71,15 +74,19 @@ impl<P: Ports> Operation<P> for Sync<'_> {
     }
 
     async fn act(&mut self, work: &mut Work<'_, P>) -> Vec<LaneSync> {
-        let mut synced = self.run(work).await;
-        let end = |lane: &&Lane| match synced.remove(&lane.name) {
-            Some(Ok(synced)) => {
-                LaneSync::synced(&lane.name, &self.repository.name, &synced.plan, synced.extra, synced.at)
-            }
-            Some(Err(fault)) => LaneSync::failed(&lane.name, &self.repository.name, fault),
-            None => unreachable!("every lane was worked on"),
-        };
-        self.lanes.iter().map(end).collect()
+        let mut ends = Vec::new();
+        for (name, synced) in self.run(work).await {
+            let end = match synced {
+                Ok(synced) => LaneSync::synced(&name, &self.repository.name, &synced.plan, synced.extra, synced.at),
+                Err(fault) => LaneSync::failed(&name, &self.repository.name, fault),
+            };
+            ends.push(match self.status.after(work, &name) {
+                Ok(Some(state)) => end.with_state(state),
+                // What the sync came to is known; that the state could not be read on top of it takes nothing back.
+                Ok(None) | Err(_) => end,
+            });
+        }
+        ends
     }
 
     fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneSync {
@@ -200,23 +207,14 @@ impl Sync<'_> {
     }
 
     fn plan_lane<C: Cache>(&self, cache: Option<&C>, seen: &Seen, lane: &Lane) -> Result<SyncPlan, Fault> {
-        let view = self.view(lane);
+        let view = LaneView::of(lane, self.prefix);
         let source = branch_seen(cache, seen, &lane.source.branch)?;
         let snapshot = match (cache, source.upstream) {
-            (Some(cache), Some(tip)) => cache.find(&view.snapshot_of(tip))?,
+            (Some(cache), Some(tip)) => cache.find(&view.snapshot_of(tip).ref_name())?,
             _ => None,
         };
         let gitops = branch_seen(cache, seen, &lane.gitops)?;
         plan_sync(&Observation { source, gitops, snapshot }, &view).map_err(|refusal| Fault::of(&refusal))
-    }
-
-    fn view<'l>(&'l self, lane: &'l Lane) -> LaneView<'l> {
-        LaneView {
-            source: &lane.source.branch,
-            snapshot_group: &lane.source.snapshot_group,
-            gitops: &lane.gitops,
-            prefix: self.prefix,
-        }
     }
 
     fn extras<C: Cache>(&self, cache: Option<&C>, seen: &Seen) -> Result<Vec<ExtraSeen>, Fault> {

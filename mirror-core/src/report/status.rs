@@ -101,7 +101,8 @@ pub struct RefValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefSources {
-    /// Always true: the `github…` fields are what the mirror remembers, not what upstream has this moment (R14).
+    /// Whether the `github…` fields are what the mirror remembers, not what upstream has this moment (R14). False only where a
+    /// status looked at upstream itself (`--refresh`).
     pub github_fields_are_mirror_stage_cache: bool,
     /// When upstream was last looked at, for the older of the two branches; null where it never was.
     #[schemars(with = "Option<Instant>")]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{BranchFacts, LaneFacts};
+use super::{BranchFacts, LaneFacts, Origin};
 use crate::name::CommitId;
 use crate::report::status::{LaneState, LaneStatus, RefSources, RefValue};
 use crate::sync::{Relation, settle};
@@ -37,7 +37,7 @@ pub fn derive(facts: &LaneFacts) -> LaneStatus {
         pending_flush: facts.gitops.local.is_some() && !(contained(relation) && gitops.vouched),
         github_in_sync: source.agrees(facts.source.local) && gitops.agrees(facts.gitops.local),
         ref_sources: RefSources {
-            github_fields_are_mirror_stage_cache: true,
+            github_fields_are_mirror_stage_cache: facts.origin == Origin::MirrorStage,
             observed_at,
             age_seconds: observed_at.map(|at| age(at, facts.now)),
         },

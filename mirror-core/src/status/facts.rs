@@ -22,7 +22,9 @@ pub struct LaneFacts {
     pub source: BranchFacts,
     /// The GitOps branch.
     pub gitops: BranchFacts,
-    /// How the local GitOps tip relates to its mirror-stage tip, where both exist.
+    /// Where the upstream side of the facts comes from.
+    pub origin: Origin,
+    /// How the local GitOps tip relates to its upstream tip, where both exist.
     pub gitops_relation: Option<Relation>,
     /// The snapshot of the local source tip, where it exists.
     pub snapshot: Option<SnapshotValue>,
@@ -40,6 +42,15 @@ pub struct LaneFacts {
     pub now: Timestamp,
     /// What kept facts from being read.
     pub fault: Option<Fault>,
+}
+
+/// Where the upstream side of a lane's facts comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From what the mirror remembers of its last look (R14).
+    MirrorStage,
+    /// From a look at upstream that was made for these facts and changed nothing: the `staged` tips are what it saw.
+    Upstream,
 }
 
 /// What was read of one branch.
@@ -74,6 +85,7 @@ impl LaneFacts {
             transport: TransportView::of(repository, transport),
             source: BranchFacts::unread(&lane.source.branch),
             gitops: BranchFacts::unread(&lane.gitops),
+            origin: Origin::MirrorStage,
             gitops_relation: None,
             snapshot: None,
             last_sync: None,

@@ -7,7 +7,7 @@ mod derive;
 mod facts;
 
 pub use derive::derive;
-pub use facts::{BranchFacts, LaneFacts, ObservedTip};
+pub use facts::{BranchFacts, LaneFacts, ObservedTip, Origin};
 
 #[cfg(test)]
 mod tests;

@@ -88,7 +88,7 @@ impl Link {
                 Purpose::Push => return self.look_by_advertisement(asked, steps).await,
             },
         };
-        let (line, refs) = self.look_again(line, asked).await?;
+        let (line, refs) = Self::look_again(&self.road, line, asked).await?;
         self.line = Some(line);
         Ok(refs)
     }
@@ -97,24 +97,24 @@ impl Link {
     async fn look_first(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
         let session = self.road.connect(steps).await?;
         steps.began(Step::Repository);
-        let (upload, refs) = self.ask_behind_exec(&session, asked, steps).await?;
+        let (upload, refs) = Self::ask_behind_exec(&self.road, &session, asked, steps).await?;
         self.line = Some(Line { session, upload, receive: None });
         Ok(refs)
     }
 
     async fn ask_behind_exec(
-        &self,
+        road: &Road,
         session: &Session,
         asked: &[RefPattern],
         steps: &mut dyn Steps,
     ) -> Result<(Upload, Vec<RemoteRef>), LinkError> {
         let question = fetch::ls_refs_request(asked);
-        let channel = session.open_git(Service::UploadPack, &self.road.path, Some(Protocol::V2), question).await?;
+        let channel = session.open_git(Service::UploadPack, &road.path, Some(Protocol::V2), question).await?;
         let (read, write, remote) = channel.split();
         let sent = Sent::LsRefs(asked.to_vec());
         let opened = UploadPack::open(read, write, sent, fetch::Limits::default()).await;
         let mut pack = explained(opened, &remote).await?;
-        steps.passed(Step::Repository, format!("{} speaks {}", self.road.path, spoken(pack.version())));
+        steps.passed(Step::Repository, format!("{} speaks {}", road.path, spoken(pack.version())));
         steps.began(Step::Refs);
         let refs = explained(pack.ls_refs(asked).await, &remote).await?;
         steps.passed(Step::Refs, format!("{} of those asked for", refs.len()));
@@ -138,7 +138,7 @@ impl Link {
     }
 
     /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
-    async fn look_again(&self, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+    async fn look_again(road: &Road, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
         let Line { session, upload, receive } = line;
         if let Some((mut pack, remote)) = upload.opened().await?
             && pack.version() == ProtocolVersion::V2
@@ -148,7 +148,7 @@ impl Link {
             return Ok((Line { session, upload: Upload::Open(pack, remote), receive }, refs));
         }
         // A server of version 0 says its refs once, when the channel begins.
-        let (upload, refs) = self.ask_behind_exec(&session, asked, &mut crate::tunnel::NoSteps).await?;
+        let (upload, refs) = Self::ask_behind_exec(road, &session, asked, &mut crate::tunnel::NoSteps).await?;
         Ok((Line { session, upload, receive }, refs))
     }
 
