@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn pauses_grow_within_their_bounds() {
         let mut jitter = Jitter::new(1);
-        for failures in 0..100 {
-            let full = Duration::from_millis(100 << failures.saturating_sub(1u32).min(10)).min(BACKOFF.max);
+        for failures in 0..100_u32 {
+            let full = Duration::from_millis(100 << failures.saturating_sub(1).min(10)).min(BACKOFF.max);
             let pause = jitter.pause(BACKOFF, failures);
             assert!(pause >= full / 2 && pause <= full, "failure {failures}: {pause:?} of {full:?}");
         }

@@ -289,10 +289,12 @@ impl FlushMachine {
 
     fn advance(&mut self, event: Event, pace: Pace) {
         match transition(self.stage, event) {
+            Some(Next::Enter(Stage::Recover)) => {
+                self.record.partial();
+                // The controlled sync waits out transient faults by itself.
+                self.enter(Stage::Recover, Pace::AtOnce);
+            }
             Some(Next::Enter(stage)) => {
-                if stage == Stage::Recover {
-                    self.record.partial();
-                }
                 self.pauses = 0;
                 self.enter(stage, pace);
             }

@@ -60,3 +60,6 @@ pub use machine::FlushMachine;
 pub use policy::FlushPolicy;
 pub use table::{Event, Next, Stage, transition};
 pub use verdict::{FlushOutcome, FlushVerdict, PartialSuccess, Proof, PushOutcome, PushRecord, Recheck, Rejection};
+
+#[cfg(test)]
+mod tests;
