@@ -97,7 +97,6 @@ impl Advertisement {
             }
             first = false;
         }
-        refs.capabilities.verify_object_format()?;
         Ok(Self { version: ProtocolVersion::V0, capabilities: refs.capabilities, refs: refs.refs })
     }
 
@@ -145,6 +144,7 @@ impl<'a> RefLines<'a> {
         for capability in String::from_utf8_lossy(capabilities).split_ascii_whitespace() {
             self.capabilities.insert(capability);
         }
+        self.capabilities.verify_object_format()?;
         if line.starts_with(b"shallow ") {
             return Err(FetchError::Shallow);
         }

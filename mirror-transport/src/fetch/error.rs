@@ -200,6 +200,10 @@ pub enum FetchError {
     #[error("the channel is spent: upstream speaks protocol version 0, and `ls-refs` had been sent ahead")]
     #[diagnostic(code(mirror::fetch::channel_spent), help("open another channel with nothing sent ahead"))]
     ChannelSpent,
+    /// Upstream's refs have been looked at on this channel, and it would say the same again whatever has changed since.
+    #[error("the refs were already looked at on this channel")]
+    #[diagnostic(code(mirror::fetch::stale_look), help("open another channel for another look"))]
+    StaleLook,
     /// The pack ended before it was whole.
     #[error("the pack was cut off after {bytes} bytes, at object {objects} of {total}")]
     #[diagnostic(code(mirror::fetch::pack_cut), help("run the verb again; nothing of the pack was kept"))]
@@ -324,7 +328,9 @@ pub enum FetchError {
 impl Classified for FetchError {
     fn class(&self) -> FaultClass {
         match self {
-            Self::Store { .. } | Self::Disk { .. } | Self::ChannelSpent | Self::Cancelled => FaultClass::Failed,
+            Self::Store { .. } | Self::Disk { .. } | Self::ChannelSpent | Self::StaleLook | Self::Cancelled => {
+                FaultClass::Failed
+            }
             Self::Read { .. }
             | Self::Write { .. }
             | Self::HungUp { .. }
@@ -359,7 +365,7 @@ impl Classified for FetchError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::ChannelSpent => Retry::Now,
+            Self::ChannelSpent | Self::StaleLook => Retry::Now,
             Self::Read { .. }
             | Self::Write { .. }
             | Self::HungUp { .. }

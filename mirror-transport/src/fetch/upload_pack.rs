@@ -31,7 +31,8 @@ pub enum Sent {
 
 /// One conversation with upstream's `git-upload-pack`.
 ///
-/// In version 2 any number of looks and fetches may follow each other. In version 0 the refs are those of the start, and one fetch ends it.
+/// A channel gives one look at upstream's refs: a running `git-upload-pack` keeps what it has read of them, and would answer a second look with
+/// what the first one saw. In version 2 any number of fetches may follow; in version 0 the refs are those of the start, and one fetch ends it.
 ///
 /// # Cancel safety
 /// Dropping the future of a look or a fetch spends the channel: what follows on it answers [`FetchError::ChannelSpent`].
@@ -43,8 +44,16 @@ pub struct UploadPack<R, W> {
     wire: Option<Wire<R, W>>,
     advertisement: Advertisement,
     sent: Sent,
+    looked: Look,
     advertised: BTreeSet<CommitId>,
     limits: Limits,
+}
+
+/// Whether the refs have been looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Ahead,
+    Done,
 }
 
 impl<R, W> UploadPack<R, W>
@@ -67,6 +76,7 @@ where
             wire: if spent { None } else { Some(wire) },
             advertisement,
             sent,
+            looked: Look::Ahead,
             advertised: BTreeSet::new(),
             limits,
         })
@@ -82,21 +92,33 @@ where
         self.wire.is_none()
     }
 
-    /// Looks at the refs that match, in the order of their names.
+    /// Says whether [`Self::ls_refs`] would show the refs as they are at that moment.
+    ///
+    /// In version 0, and where `ls-refs` was sent ahead, it shows them as they were when the channel was opened.
+    pub fn looks_now(&self) -> bool {
+        self.version() == ProtocolVersion::V2 && self.sent == Sent::Nothing && self.looked == Look::Ahead
+    }
+
+    /// Looks at the refs that match, in the order of their names; once.
     ///
     /// In version 2 upstream is asked, or its answer is read where that had been sent ahead with the same patterns; in version 0 the answer is
     /// what upstream said at the start.
     ///
     /// # Errors
-    /// [`FetchError::UnaskedRef`], [`FetchError::RefName`], [`FetchError::DoubledRef`], a lost connection, and whatever breaks the protocol or a bound.
+    /// [`FetchError::StaleLook`] the second time; [`FetchError::UnaskedRef`], [`FetchError::RefName`], [`FetchError::DoubledRef`], a lost
+    /// connection, and whatever breaks the protocol or a bound.
     ///
     /// # Source
     /// gitprotocol-v2, `ls-refs`.
     pub async fn ls_refs(&mut self, patterns: &[RefPattern]) -> Result<Vec<RemoteRef>, FetchError> {
+        if self.looked == Look::Done {
+            return Err(FetchError::StaleLook);
+        }
         let refs = match self.advertisement.version {
             ProtocolVersion::V0 => self.refs_of_advertisement(patterns),
             ProtocolVersion::V2 => self.ask_refs(patterns).await?,
         };
+        self.looked = Look::Done;
         self.advertised.extend(refs.iter().map(|remote| remote.target));
         Ok(refs)
     }
@@ -107,9 +129,8 @@ where
     }
 
     async fn ask_refs(&mut self, patterns: &[RefPattern]) -> Result<Vec<RemoteRef>, FetchError> {
-        let ahead = self.take_answer().await?;
-        if let Some((_, refs)) = ahead.filter(|(asked, _)| asked == patterns) {
-            return Ok(refs);
+        if let Sent::LsRefs(ahead) = &self.sent {
+            return if ahead == patterns { self.take_answer().await } else { Err(FetchError::StaleLook) };
         }
         // Without a prefix the server would name every ref it has.
         if patterns.is_empty() {
@@ -123,12 +144,13 @@ where
     }
 
     /// Reads the answer to what had been sent ahead, if it is still to come.
-    async fn take_answer(&mut self) -> Result<Option<(Vec<RefPattern>, Vec<RemoteRef>)>, FetchError> {
-        let Sent::LsRefs(patterns) = std::mem::take(&mut self.sent) else { return Ok(None) };
+    async fn take_answer(&mut self) -> Result<Vec<RemoteRef>, FetchError> {
+        let Sent::LsRefs(patterns) = std::mem::take(&mut self.sent) else { return Ok(Vec::new()) };
+        self.looked = Look::Done;
         let mut wire = self.wire.take().ok_or(FetchError::ChannelSpent)?;
         let refs = read_answer(&mut wire, &patterns, &self.limits).await?;
         self.wire = Some(wire);
-        Ok(Some((patterns, refs)))
+        Ok(refs)
     }
 
     /// Fetches what is wanted into the request's folder: one complete pack with its index, on disk and synced.

@@ -36,11 +36,21 @@ where
         }
     }
 
-    /// Sends a whole request.
+    /// Sends a whole request. Where upstream no longer listens, what it said last is the error, if it said why.
     pub(super) async fn send(&mut self, bytes: &[u8], at: Stage) -> Result<(), FetchError> {
-        let failed = |source| FetchError::Write { at, source };
-        self.write.write_all(bytes).await.map_err(failed)?;
-        self.write.flush().await.map_err(failed)
+        let source = match self.write_all(bytes).await {
+            Ok(()) => return Ok(()),
+            Err(source) => source,
+        };
+        match self.packet(at).await {
+            Err(said @ (FetchError::UpstreamFailed { .. } | FetchError::Refused { .. })) => Err(said),
+            _ => Err(FetchError::Write { at, source }),
+        }
+    }
+
+    async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.write.write_all(bytes).await?;
+        self.write.flush().await
     }
 
     /// Says that nothing more will be sent.
