@@ -26,6 +26,8 @@ mod format;
 mod label;
 mod pattern;
 mod refs;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use commit::CommitId;

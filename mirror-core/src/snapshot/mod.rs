@@ -32,6 +32,8 @@
 mod admit;
 mod name;
 mod prune;
+#[cfg(test)]
+mod tests;
 
 pub use admit::{Admission, SnapshotMoved, admit};
 pub use name::{SnapshotName, SnapshotNameError};
