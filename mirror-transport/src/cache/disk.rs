@@ -171,3 +171,40 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> Result<bool, DiskError> 
     };
     Ok(matches!((look(one)?, look(other)?), (Some(one), Some(other)) if one == other))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(errno: Errno, expect: &str) {
+        let error = DiskError::new("write", "/x/y", errno.into());
+        assert_eq!(error.to_string(), expect);
+        assert!(miette::Diagnostic::help(&error).is_some());
+    }
+
+    #[test]
+    fn each_refusal_names_the_operation_and_the_path() {
+        check(Errno::NOSPC, "no room to write /x/y");
+        check(Errno::DQUOT, "no room to write /x/y");
+        check(Errno::ROFS, "cannot write /x/y: the file system is read-only");
+        check(Errno::ACCESS, "not permitted to write /x/y");
+        check(Errno::IO, "cannot write /x/y");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_of_its_own() {
+        let error = write_synced(Path::new("/dev/full"), b"x").unwrap_err();
+        assert!(matches!(&error, DiskError::Full { action: "write", path, .. } if path == Path::new("/dev/full")), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_beyond_its_bound_is_refused_unread() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read_bounded(&path, 5).unwrap().as_deref(), Some(&b"12345"[..]));
+        assert!(matches!(read_bounded(&path, 4), Err(DiskError::Oversized { limit: 4, .. })));
+        assert_eq!(read_bounded(&folder.path().join("none"), 4).unwrap(), None);
+        assert_eq!(read_bounded(&path.join("below"), 4).unwrap(), None);
+    }
+}

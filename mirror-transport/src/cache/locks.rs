@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mirror_core::name::RefName;
 use rustix::io::Errno;
 
-use super::disk::{At, DiskError, remove_if_there, sync_folder, write_synced};
+use super::disk::{At, DiskError, remove_if_there, sync_folder};
 use super::layout::Layout;
 
 /// The list of a batch's links, written before the first is made.
@@ -106,16 +106,11 @@ impl<'a> Locks<'a> {
             }
             locks.entries.push(Entry { name, lock, file, is_held: false });
         }
-        if written.len() <= SYNC_SINGLY {
-            for (file, out) in &written {
-                out.sync_all().at("sync", file)?;
-            }
-        } else {
-            let folder = File::open(&locks.folder).at("open", &locks.folder)?;
-            rustix::fs::syncfs(&folder).map_err(io::Error::from).at("sync", &locks.folder)?;
-        }
-        write_synced(&locks.folder.join(INTENT), &intent)?;
-        sync_folder(&locks.folder)?;
+        let list = locks.folder.join(INTENT);
+        let mut out = File::create(&list).at("create", &list)?;
+        out.write_all(&intent).at("write", &list)?;
+        written.push((list, out));
+        sync_all(&written, &locks.folder)?;
         Ok(locks)
     }
 
@@ -196,6 +191,20 @@ impl Drop for Locks<'_> {
             let _ = self.release(number);
         }
     }
+}
+
+/// Brings files and the folder they stand in to the disk.
+fn sync_all(files: &[(PathBuf, File)], folder: &Path) -> Result<(), DiskError> {
+    if files.len() > SYNC_SINGLY {
+        let opened = File::open(folder).at("open", folder)?;
+        return rustix::fs::syncfs(&opened).map_err(io::Error::from).at("sync", folder);
+    }
+    // Asked for at the same moment, the file system writes them in one turn instead of one each.
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = files.iter().map(|(path, file)| scope.spawn(|| file.sync_all().at("sync", path))).collect();
+        waiting.into_iter().try_for_each(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    sync_folder(folder)
 }
 
 /// Makes the folders in which a loose ref stands, each brought to the disk.

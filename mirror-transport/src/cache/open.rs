@@ -297,3 +297,16 @@ fn is_filled(path: &Path) -> Result<bool, DiskError> {
         Err(source) => Err(DiskError::new("look at", path, source)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::extensions;
+
+    #[test]
+    fn extensions_are_read_in_every_form_git_writes() {
+        let text = "[core]\n\tbare = true\n[Extensions] objectFormat = SHA256\n\t; note\n\tnoop\n[remote \"extensions\"]\nurl = x\n\
+                    [extensions]\n\trefStorage = \"reftable\" # note\n";
+        let expect = [("objectformat", "sha256"), ("noop", "true"), ("refstorage", "reftable")];
+        assert_eq!(extensions(text), expect.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+}

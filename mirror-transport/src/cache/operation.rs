@@ -48,22 +48,33 @@ impl Cache {
         let operations = self.layout().operations();
         fs::create_dir_all(&operations).at("create", &operations)?;
         let folder = claim(&operations, verb)?;
-        let quarantine = folder.join(QUARANTINE);
-        let alive = folder.join(ALIVE);
-        fs::create_dir(&quarantine).at("create", &quarantine)?;
-        let alive_file = File::create(&alive).at("create", &alive)?;
-        match alive_file.try_lock() {
-            Ok(()) => {}
-            Err(error) => return Err(DiskError::new("lock", alive, error.into())),
+        match furnish(&folder) {
+            Ok(alive) => Ok(Operation {
+                cache: self.clone(),
+                quarantine: folder.join(QUARANTINE),
+                folder,
+                patience: PATIENCE,
+                batches: AtomicU32::new(0),
+                _alive: alive,
+            }),
+            Err(error) => {
+                // The refusal is what counts; what stays of the folder is removed as after a crash.
+                let _ = fs::remove_dir_all(&folder);
+                Err(error)
+            }
         }
-        Ok(Operation {
-            cache: self.clone(),
-            folder,
-            quarantine,
-            patience: PATIENCE,
-            batches: AtomicU32::new(0),
-            _alive: alive_file,
-        })
+    }
+}
+
+/// Fills the folder of a new operation, and gives the lock that says it lives.
+fn furnish(folder: &Path) -> Result<File, DiskError> {
+    let quarantine = folder.join(QUARANTINE);
+    fs::create_dir(&quarantine).at("create", &quarantine)?;
+    let path = folder.join(ALIVE);
+    let alive = File::create(&path).at("create", &path)?;
+    match alive.try_lock() {
+        Ok(()) => Ok(alive),
+        Err(error) => Err(DiskError::new("lock", path, error.into())),
     }
 }
 

@@ -133,10 +133,11 @@ impl PackedRefs {
                 continue;
             }
             wrote(out.write_all(record.lines))?;
-            if !is_peeled && !record.has_peeled {
-                if let Some(peeled) = peel(self.value(record.value)?)? {
-                    wrote(writeln!(out, "^{peeled}"))?;
-                }
+            if !is_peeled
+                && !record.has_peeled
+                && let Some(peeled) = peel(self.value(record.value)?)?
+            {
+                wrote(writeln!(out, "^{peeled}"))?;
             }
         }
         for (name, change) in changes {

@@ -111,6 +111,9 @@ fn malformed_objects_are_refused() {
     check(&sandbox, &[&blob, &wrong], &[], &format!("{wrong} refers to {blob} as a tree, but it is a blob"));
     let cut = raw(&sandbox, "tree", &entry("100644", "a", &blob)[..20]);
     check(&sandbox, &[&blob, &cut], &[], &format!("tree {cut} is malformed: an entry has no id"));
+    let nowhere = "0".repeat(40);
+    let null = raw(&sandbox, "tree", &[b"100644 a\0".as_slice(), &[0; 20]].concat());
+    check(&sandbox, &[&null], &[], &format!("upstream sent {null} without the blob {nowhere} that it refers to"));
     let treeless = raw(&sandbox, "commit", b"author x");
     check(&sandbox, &[&treeless], &[], &format!("commit {treeless} is malformed: it names no tree"));
 }

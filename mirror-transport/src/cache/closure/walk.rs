@@ -48,7 +48,7 @@ struct Worker<'a> {
     delta: Vec<u8>,
     spare: Vec<Vec<u8>>,
     held: usize,
-    recent: Vec<(ObjectId, Kind)>,
+    recent: Vec<Option<(ObjectId, Kind)>>,
 }
 
 /// A delta that waits for its turn, with its base where that is still held.
@@ -105,7 +105,6 @@ impl<'a> Walk<'a> {
 
 impl<'a> Worker<'a> {
     fn new(cache: &'a Cache, entries: &'a Entries) -> Result<Self, ClosureError> {
-        let nothing = (ObjectId::null(gix_hash::Kind::Sha1), Kind::Blob);
         Ok(Self {
             entries,
             cache,
@@ -114,7 +113,7 @@ impl<'a> Worker<'a> {
             delta: Vec::new(),
             spare: Vec::new(),
             held: 0,
-            recent: vec![nothing; 1 << RECENT_BITS],
+            recent: vec![None; 1 << RECENT_BITS],
         })
     }
 
@@ -215,8 +214,10 @@ impl<'a> Worker<'a> {
         let bytes = id.as_bytes();
         let place = usize::from(bytes[0]) << 8 | usize::from(bytes[1]);
         let place = place & ((1 << RECENT_BITS) - 1);
-        let (recent, kind) = &self.recent[place];
-        if *kind == expected && recent.as_bytes() == bytes {
+        if let Some((recent, kind)) = &self.recent[place]
+            && *kind == expected
+            && recent.as_bytes() == bytes
+        {
             return Ok(());
         }
         let found = match self.entries.kind_of(id) {
@@ -225,7 +226,7 @@ impl<'a> Worker<'a> {
         };
         match found {
             Some(found) if found == expected => {
-                self.recent[place] = (id.to_owned(), expected);
+                self.recent[place] = Some((id.to_owned(), expected));
                 Ok(())
             }
             Some(found) => Err(Unmet::WrongKind { id: id.to_owned(), expected, found }),
