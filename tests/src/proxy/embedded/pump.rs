@@ -1,0 +1,89 @@
+//! One direction of a tunnel: late, counted, and stopped at a byte.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::fault::Stop;
+use crate::gate::Gate;
+
+/// So many pieces may be on their way; more than any window of TCP or SSH lets a sender have.
+const IN_FLIGHT: usize = 512;
+
+/// What happens to the bytes of a direction.
+pub(super) struct Way {
+    pub(super) delay: Duration,
+    pub(super) gate: Gate,
+    pub(super) then: Stop,
+    pub(super) piece: usize,
+}
+
+/// How a direction ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Its sender closed it.
+    Closed,
+    /// The tunnel is to be cut.
+    Cut,
+}
+
+/// Passes the bytes of one direction until it ends; `first` goes before everything that is read.
+pub(super) async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    first: Vec<u8>,
+    mut way: Way,
+    count: impl Fn(u64),
+) -> Ended {
+    let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(IN_FLIGHT);
+    let delay = way.delay;
+    let read = async move {
+        if !first.is_empty() && sender.send((Instant::now() + delay, first)).await.is_err() {
+            return;
+        }
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer).await {
+            if sender.send((Instant::now() + delay, buffer[..read].to_vec())).await.is_err() {
+                return;
+            }
+        }
+        // An end travels as long as a byte does.
+        let _ = sender.send((Instant::now() + delay, Vec::new())).await;
+    };
+    let write = async {
+        while let Some((due, bytes)) = receiver.recv().await {
+            if !delay.is_zero() {
+                tokio::time::sleep_until(due).await;
+            }
+            for piece in bytes.chunks(way.piece) {
+                if way.gate.is_shut() {
+                    break;
+                }
+                let allowed = way.gate.allows(piece.len());
+                count(allowed as u64);
+                if to.write_all(&piece[..allowed]).await.is_err() {
+                    return Ended::Cut;
+                }
+                way.gate.passed(allowed);
+            }
+            if way.gate.is_shut() {
+                if way.then == Stop::Cut {
+                    return Ended::Cut;
+                }
+                std::future::pending::<()>().await;
+            }
+        }
+        // The other end of a connection that is gone needs no closing.
+        let _ = to.shutdown().await;
+        Ended::Closed
+    };
+    tokio::pin!(read, write);
+    // Once nothing more can be written there is nothing to read for; what was read before an end is still to be written.
+    tokio::select! {
+        ended = &mut write => ended,
+        () = &mut read => write.await,
+    }
+}

@@ -1,0 +1,14 @@
+//! SSH hosts with git behind them: what stands for GitHub in the suites.
+//!
+//! [`EmbeddedHost`] needs only cargo and git, counts everything and misbehaves on command. [`OpenSshHost`] is the real `sshd`, [`SshClient`] the real `ssh`.
+//! Both listen on a free port of 127.0.0.1, serve repositories by their absolute paths, and end with their value.
+
+mod address;
+mod client;
+pub mod embedded;
+mod openssh;
+
+pub use address::HostAddress;
+pub use client::SshClient;
+pub use embedded::EmbeddedHost;
+pub use openssh::{GitProtocol, OpenSshHost, OpenSshSettings};
