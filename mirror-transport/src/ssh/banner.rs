@@ -36,7 +36,10 @@ impl BannerFault {
             BannerFault::LineTooLong(seen) => SshError::BannerLineTooLong { target, seen },
             BannerFault::TooManyLines(seen) => SshError::BannerTooManyLines { target, seen },
             BannerFault::OldProtocol(version) => SshError::OldProtocol { target, version },
-            BannerFault::Closed(seen) if seen.is_empty() => SshError::ClosedBeforeBanner { target },
+            // Cut short rather than something else.
+            BannerFault::Closed(seen) if seen.starts_with("SSH-") || "SSH-".starts_with(&seen) => {
+                SshError::ClosedBeforeBanner { target }
+            }
             BannerFault::Closed(seen) => SshError::NotSsh { target, seen },
         }
     }

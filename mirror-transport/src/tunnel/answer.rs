@@ -110,7 +110,7 @@ mod tests {
             (b"HTTP/1.1 200 \r\n\r\n", whole(17, 200, "")),
             (b"HTTP/1.1 200 OK\n\n", whole(17, 200, "OK")),
             (b"HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic\r\n\r\nbody", whole(48, 407, "Auth")),
-            (b"HTTP/1.1 502 \x1b[31mred\r\n\r\n", whole(24, 502, ".[31mred")),
+            (b"HTTP/1.1 502 \x1b[31mred\r\n\r\n", whole(25, 502, ".[31mred")),
             (b"SSH-2.0-OpenSSH_9.2\r\n", Answer::NotHttp("SSH-2.0-OpenSSH_9.2..".into())),
             (b"\x15\x03\x01\x00\x02\x02\x16", Answer::NotHttp(".......".into())),
             (b"HTTP/2 200\r\n\r\n", Answer::NotHttp("HTTP/2 200....".into())),

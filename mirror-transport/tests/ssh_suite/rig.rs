@@ -154,6 +154,17 @@ impl Sshd {
 pub(crate) struct Served(Child);
 
 impl Served {
+    /// Stops the server where it is: it keeps the connection and does nothing any more.
+    pub(crate) fn stop(&self) {
+        // Where the account is not the superuser, the process that holds the connection is a child.
+        let id = self.0.id().to_string();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        for process in children.split_whitespace().chain([id.as_str()]) {
+            // A child of the login may have ended by itself meanwhile.
+            let _ = Command::new("kill").args(["-STOP", process]).stderr(Stdio::null()).status();
+        }
+    }
+
     /// Waits until the server has seen the end of the connection.
     pub(crate) fn wait(mut self) {
         self.0.wait().unwrap();
