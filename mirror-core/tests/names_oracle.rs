@@ -7,9 +7,63 @@ use mirror_core::name::{BranchName, GroupName, RefName, TagPattern};
 
 /// What names are put together from: harmless parts, everything that a rule is about, and what only looks like it.
 const PIECES: [&str; 58] = [
-    "a", "B", "7", "main", "refs", "heads", "tags", "HEAD", "head", "@", "@{", "{", "}", ".", "..", "...", ".lock", "lock",
-    "x.lock", ".LOCK", ".git", "-", "--", "~", "^", ":", "?", "*", "[", "]", "\\", " ", "\t", "\n", "\r", "\u{1}", "\u{1f}",
-    "\u{7f}", "/", "//", "é", "日本", "🚀", "\u{200b}", "\u{85}", "%", "$", "!", "'", "\"", "`", "|", "&", ";", "<", ">", "#",
+    "a",
+    "B",
+    "7",
+    "main",
+    "refs",
+    "heads",
+    "tags",
+    "HEAD",
+    "head",
+    "@",
+    "@{",
+    "{",
+    "}",
+    ".",
+    "..",
+    "...",
+    ".lock",
+    "lock",
+    "x.lock",
+    ".LOCK",
+    ".git",
+    "-",
+    "--",
+    "~",
+    "^",
+    ":",
+    "?",
+    "*",
+    "[",
+    "]",
+    "\\",
+    " ",
+    "\t",
+    "\n",
+    "\r",
+    "\u{1}",
+    "\u{1f}",
+    "\u{7f}",
+    "/",
+    "//",
+    "é",
+    "日本",
+    "🚀",
+    "\u{200b}",
+    "\u{85}",
+    "%",
+    "$",
+    "!",
+    "'",
+    "\"",
+    "`",
+    "|",
+    "&",
+    ";",
+    "<",
+    ">",
+    "#",
     "9fceb02d0ae598e95dc970b74767f19372d61af8",
 ];
 
@@ -100,7 +154,11 @@ fn names_are_judged_as_git_judges_them() {
         running.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     let accepted = verdicts.iter().filter(|verdict| verdict.branch).count();
-    assert!(accepted > 200 && accepted < names.len() / 2, "the names are no test: git takes {accepted} of {}", names.len());
+    assert!(
+        accepted > 200 && accepted < names.len() / 2,
+        "the names are no test: git takes {accepted} of {}",
+        names.len()
+    );
     for (name, verdict) in names.iter().zip(verdicts) {
         assert_eq!(by_us(name), verdict, "{name:?}: left is this crate, right is git");
     }

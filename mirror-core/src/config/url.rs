@@ -157,6 +157,10 @@ impl UpstreamUrl {
             return Err(UpstreamUrlError::Form);
         };
         let (authority, path) = (&text[..colon], &text[colon + 1..]);
+        // `helper::address` is git's way to run a program.
+        if path.starts_with(':') {
+            return Err(UpstreamUrlError::Form);
+        }
         // `user:password@host:path` splits at the wrong colon; no repository of the short form has such a beginning.
         if !authority.contains('@') && path.split('/').next().is_some_and(|first| first.contains('@')) {
             return Err(UpstreamUrlError::Password);
