@@ -1,0 +1,143 @@
+//! `--dry-run`, `--confirm`, `--wait` and `--timeout`: what they mean together, and which words contradict each other.
+
+use std::time::Duration;
+
+use mirror_core::fault::{Classified, FaultClass, Retry};
+use mirror_core::report::Mode;
+use mirror_engine::lock::Wait;
+
+use super::TargetArgs;
+
+/// How long `--wait` waits where `--timeout` does not say.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// Words of the command line that contradict each other or mean nothing.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// Showing and doing at once.
+    #[error("`--dry-run` and `--confirm` exclude each other")]
+    #[diagnostic(
+        code(mirror::usage::dry_run_and_confirm),
+        help("give `--confirm` alone to do it; give neither, or `--dry-run`, to see what would be done")
+    )]
+    DryRunAndConfirm,
+    /// A deadline for a wait that was not asked for.
+    #[error("`--timeout` says how long `--wait` waits, and `--wait` is not given")]
+    #[diagnostic(
+        code(mirror::usage::timeout_without_wait),
+        help("add `--wait`; the deadlines of a transfer are githubTransport.timeouts in the configuration")
+    )]
+    TimeoutWithoutWait,
+    /// A wait that ends before it begins.
+    #[error("`--timeout {text}` is no time to wait")]
+    #[diagnostic(
+        code(mirror::usage::timeout_zero),
+        help(
+            "name a length such as `--timeout 15m`; to end at once where the cache is busy, leave out `--wait` and `--timeout`"
+        )
+    )]
+    TimeoutZero {
+        /// What was given.
+        text: String,
+    },
+    /// Not a length of time.
+    #[error("`--timeout {text}` is not a length of time")]
+    #[diagnostic(
+        code(mirror::usage::timeout_unreadable),
+        help("write a number with its unit, such as `90s`, `15m` or `1h30m`")
+    )]
+    TimeoutUnreadable {
+        /// What was given.
+        text: String,
+    },
+    /// More and less at once.
+    #[error("`--quiet` and `--verbose` exclude each other")]
+    #[diagnostic(code(mirror::usage::quiet_and_verbose), help("leave one of them out"))]
+    QuietAndVerbose,
+}
+
+impl Classified for UsageError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Usage
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+/// Whether a verb shows or does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Showing and doing")]
+pub struct ConfirmArgs {
+    /// Show what would be done, and change nothing [the default]
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do it
+    #[arg(long)]
+    pub confirm: bool,
+    /// Wait for a turn where another operation holds the cache, instead of ending at once with exit code 4
+    #[arg(long)]
+    pub wait: bool,
+    /// How long --wait waits at most, such as 90s, 15m or 1h30m [default: 15m]
+    #[arg(long, value_name = "TIME")]
+    pub timeout: Option<String>,
+}
+
+impl ConfirmArgs {
+    /// Reads the mode out of `--dry-run` and `--confirm`; neither means a dry run.
+    ///
+    /// # Errors
+    /// [`UsageError::DryRunAndConfirm`] where both are given.
+    pub fn mode(&self) -> Result<Mode, UsageError> {
+        match (self.dry_run, self.confirm) {
+            (true, true) => Err(UsageError::DryRunAndConfirm),
+            (false, true) => Ok(Mode::Confirm),
+            (_, false) => Ok(Mode::DryRun),
+        }
+    }
+
+    /// Reads how long to wait for a turn.
+    ///
+    /// # Errors
+    /// [`UsageError`] where `--timeout` stands alone, is zero, or is no length of time.
+    pub fn wait(&self) -> Result<Wait, UsageError> {
+        match (self.wait, &self.timeout) {
+            (_, Some(text)) => {
+                let limit = parse_duration(text)?;
+                if self.wait { Ok(Wait::UpTo(limit)) } else { Err(UsageError::TimeoutWithoutWait) }
+            }
+            (true, None) => Ok(Wait::UpTo(DEFAULT_TIMEOUT)),
+            (false, None) => Ok(Wait::No),
+        }
+    }
+}
+
+/// The options of a verb that may change something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+pub struct OperationArgs {
+    /// Where it works.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Whether it shows or does.
+    #[command(flatten)]
+    pub confirm: ConfirmArgs,
+}
+
+/// Reads a length of time that is not zero: numbers with units, such as `90s`, `15m` or `1h30m`.
+///
+/// # Errors
+/// [`UsageError::TimeoutZero`] and [`UsageError::TimeoutUnreadable`].
+pub fn parse_duration(text: &str) -> Result<Duration, UsageError> {
+    let unreadable = || UsageError::TimeoutUnreadable { text: text.to_owned() };
+    if text.trim() == "0" {
+        return Err(UsageError::TimeoutZero { text: text.to_owned() });
+    }
+    let length: jiff::SignedDuration = text.trim().parse().map_err(|_| unreadable())?;
+    let length = Duration::try_from(length).map_err(|_| unreadable())?;
+    if length.is_zero() {
+        return Err(UsageError::TimeoutZero { text: text.to_owned() });
+    }
+    Ok(length)
+}

@@ -1,0 +1,132 @@
+//! What options mean together, as tables.
+
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use miette::Diagnostic;
+use mirror_core::fault::{Classified, FaultClass};
+use mirror_engine::lock::Wait;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split_whitespace())
+}
+
+fn operation(line: &str) -> OperationArgs {
+    match parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+        Verb::Sync(args) | Verb::Flush(args) | Verb::Apply(args) => args,
+        Verb::Snapshots(SnapshotsVerb::Prune(args)) => args,
+        Verb::Lane(LaneVerb::Resolve(args)) => args.operation,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_command_is_sound() {
+    command().debug_assert();
+}
+
+#[test]
+fn r6_without_confirm_a_verb_is_a_dry_run() {
+    use mirror_core::report::Mode::{Confirm, DryRun};
+    let verbs = ["sync", "flush", "apply", "snapshots prune", "lane resolve --adopt-upstream"];
+    for verb in verbs {
+        let check = |options: &str, expect| {
+            let line = format!("git-mirror {verb} {options}");
+            assert_eq!(operation(&line).confirm.mode().ok(), expect, "{line}");
+        };
+        check("", Some(DryRun));
+        check("--dry-run", Some(DryRun));
+        check("--confirm", Some(Confirm));
+        check("--dry-run --confirm", None);
+    }
+}
+
+#[test]
+fn how_long_to_wait() {
+    let check = |options: &str, expect: Option<Wait>| {
+        let line = format!("git-mirror sync {options}");
+        assert_eq!(operation(&line).confirm.wait().ok(), expect, "{line}");
+    };
+    check("", Some(Wait::No));
+    check("--wait", Some(Wait::UpTo(DEFAULT_TIMEOUT)));
+    check("--wait --timeout 90s", Some(Wait::UpTo(Duration::from_secs(90))));
+    check("--wait --timeout 1h30m", Some(Wait::UpTo(Duration::from_secs(5400))));
+    check("--wait --timeout=250ms", Some(Wait::UpTo(Duration::from_millis(250))));
+    check("--timeout 5m", None);
+    check("--wait --timeout 0", None);
+    check("--wait --timeout 0s", None);
+    check("--timeout 0", None);
+    check("--wait --timeout 15", None);
+    check("--wait --timeout=-5m", None);
+    check("--wait --timeout soon", None);
+    check("--wait --timeout 99999999999999999999h", None);
+}
+
+#[test]
+fn contradictions_are_told_with_their_repair() {
+    let told = |error: UsageError| {
+        assert_eq!(error.class(), FaultClass::Usage);
+        format!("{error}\n  {}: {}", error.code().unwrap(), error.help().unwrap())
+    };
+    let confirm = |line: &str| operation(line).confirm;
+    let errors = [
+        confirm("git-mirror sync --dry-run --confirm").mode().unwrap_err(),
+        confirm("git-mirror sync --timeout 5m").wait().unwrap_err(),
+        confirm("git-mirror sync --wait --timeout 0").wait().unwrap_err(),
+        confirm("git-mirror sync --wait --timeout 15").wait().unwrap_err(),
+        UsageError::QuietAndVerbose,
+    ];
+    insta::assert_snapshot!(errors.map(told).join("\n"));
+}
+
+#[test]
+fn a_target_is_a_node_and_lanes() {
+    let target = |line: &str| operation(line).target;
+    let check = |options: &str, node: Option<&str>, lanes: &[&str]| {
+        let got = target(&format!("git-mirror sync {options}"));
+        assert_eq!(
+            (got.node.as_deref(), got.lanes.iter().map(String::as_str).collect::<Vec<_>>()),
+            (node, lanes.to_vec())
+        );
+    };
+    check("", None, &[]);
+    check("--node D601", Some("D601"), &[]);
+    check("--lane v03 --lane v02", None, &["v03", "v02"]);
+    check("--lane v03,v02 --node=d601", Some("d601"), &["v03", "v02"]);
+}
+
+#[test]
+fn global_options_stand_before_or_behind_the_verb() {
+    let globals = |line: &str| parse(line).unwrap().globals;
+    assert_eq!(globals("git-mirror -o json status").output, Format::Json);
+    assert_eq!(globals("git-mirror status -o yaml").output, Format::Yaml);
+    assert_eq!(globals("git-mirror -vv status").verbose, 2);
+    assert_eq!(globals("git-mirror status -v").verbose, 1);
+    assert_eq!(globals("git-mirror status -f a.yaml").file.unwrap().to_str(), Some("a.yaml"));
+    assert!(globals("git-mirror -q status").quiet);
+}
+
+#[test]
+fn verbs_of_later_builds_are_not_offered() {
+    for line in [
+        "git-mirror serve",
+        "git-mirror maintain",
+        "git-mirror render",
+        "git-mirror token new x",
+        "git-mirror lane resolve --replay",
+        "git-mirror lane resolve",
+        "git-mirror sync --force",
+        "git-mirror history --limit 0",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+    let help = parse("git-mirror --help").unwrap_err();
+    assert_eq!(help.kind(), ErrorKind::DisplayHelp);
+    let help = help.to_string();
+    for hidden in ["control-plane", "  apply"] {
+        assert!(!help.contains(hidden), "{hidden} is offered:\n{help}");
+    }
+}

@@ -1,0 +1,79 @@
+//! The threads of an operation, and how a person's wish to stop reaches it.
+//!
+//! Verbs that stay on this machine's disk never come here: their whole run is a few milliseconds.
+
+use std::future::Future;
+
+use mirror_engine::stop::Stop;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::error::CliError;
+use crate::show::Talk;
+
+/// The exit code of a process that was told twice to stop: nothing is known, so no code of a report would be true.
+const LEFT_AT_ONCE: i32 = 130;
+
+/// Runs one operation to its end. Ctrl-C (or SIGTERM) asks it to stop, a second one leaves at once.
+pub(crate) fn block_on<F: Future>(talk: &Talk, operation: impl FnOnce(Stop) -> F) -> Result<F::Output, CliError> {
+    let runtime = threads().map_err(CliError::Runtime)?;
+    let stop = Stop::new();
+    runtime.spawn(listen(stop.clone(), talk.clone()));
+    let ended = runtime.block_on(operation(stop));
+    // A thread that is still reading from a dead connection must not hold up the answer.
+    runtime.shutdown_background();
+    Ok(ended)
+}
+
+fn threads() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).thread_name("git-mirror").enable_all().build()
+}
+
+async fn listen(stop: Stop, talk: Talk) {
+    let Ok(mut wishes) = Wishes::new() else {
+        tracing::warn!("cannot listen for Ctrl-C: it will end the program at once");
+        return;
+    };
+    wishes.next().await;
+    stop.request();
+    talk.line("stopping: the step in flight is ended, then the report says what is known; once more leaves at once");
+    wishes.next().await;
+    // Whatever was in flight stays as it is; the next run of the verb recovers it, as after any crash.
+    std::process::exit(LEFT_AT_ONCE);
+}
+
+/// The ways in which a person or a supervisor asks the process to end.
+#[cfg(unix)]
+struct Wishes {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Wishes {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The ways in which a person asks the process to end.
+#[cfg(not(unix))]
+struct Wishes;
+
+#[cfg(not(unix))]
+impl Wishes {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

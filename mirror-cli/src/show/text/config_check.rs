@@ -1,0 +1,44 @@
+//! `config check`: the lanes that a configuration has. A wrong one is drawn with its places as an error instead.
+
+use mirror_core::report::Reported;
+use mirror_core::report::config_check::{ConfigCheckReport, PlaceKind};
+
+use super::{View, fault};
+use crate::show::look::{Mark, Tone};
+use crate::show::measure::count;
+use crate::show::out::Shown;
+use crate::show::page::{Cell, Page, Row};
+
+impl Shown for ConfigCheckReport {
+    fn write(&self, page: &mut Page, view: &View) {
+        for wrong in Reported::faults(self) {
+            fault::put(page, wrong, view);
+        }
+        if !self.ok {
+            return;
+        }
+        let lanes = count(self.lanes.len() as u64, "lane");
+        page.table(&[Row::marked(
+            Mark::Good,
+            [Cell::new(Tone::Strong, &self.file), Cell::plain(format!("is in order: {lanes}"))],
+        )]);
+        let rows: Vec<Row> = self
+            .lanes
+            .iter()
+            .map(|lane| {
+                let place = match lane.place {
+                    PlaceKind::Local => "local",
+                    PlaceKind::Cluster => "cluster",
+                };
+                Row::unmarked([
+                    Cell::plain(""),
+                    Cell::new(Tone::Strong, lane.node.as_str()),
+                    Cell::plain(lane.lane.as_str()),
+                    Cell::new(Tone::Dim, place),
+                    Cell::plain(format!("{}: {} → {}", lane.repository, lane.source, lane.gitops)),
+                ])
+            })
+            .collect();
+        page.table(&rows);
+    }
+}

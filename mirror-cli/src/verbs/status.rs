@@ -1,0 +1,21 @@
+//! `status`.
+
+use mirror_core::report::ExitCode;
+use mirror_engine::verbs;
+
+use super::Scene;
+use crate::args::StatusArgs;
+use crate::error::CliError;
+
+/// Tells how each lane stands. Without `--refresh` it reads the disk alone and needs no threads.
+pub(super) fn run(args: &StatusArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {
+    let aim = scene.aim(&args.target)?;
+    let lanes = aim.lanes()?;
+    let node = &aim.node;
+    let report = if args.refresh {
+        scene.watched(|watch, stop| async move { verbs::status_refreshed(node, &lanes, &watch, &stop).await })?
+    } else {
+        verbs::status(node, &lanes)
+    };
+    Ok(scene.out.report(report))
+}
