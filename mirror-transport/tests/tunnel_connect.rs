@@ -1,5 +1,7 @@
 //! The tunnel against scripted proxies: every class of answer, the bounds, the deadlines, and which sockets are opened.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io;
 use std::time::Duration;
 

@@ -257,11 +257,11 @@ impl Classified for TunnelError {
             | TunnelError::TargetName { .. }
             | TunnelError::TargetUnreachable { .. }
             | TunnelError::TargetTimeout { .. } => Retry::Backoff,
-            // 408 and 429 ask for a later try; so does every 5xx but those that say "never".
-            TunnelError::ProxyRefused { status, .. } if matches!(status, 408 | 425 | 429) => Retry::Backoff,
-            TunnelError::ProxyUpstream { status, .. } if !matches!(status, 501 | 505) => Retry::Backoff,
-            TunnelError::ProxyUpstream { .. }
-            | TunnelError::ProxyRefused { .. }
+            // 408, 425 and 429 ask for a later try; 501 and 505 will not change by one.
+            TunnelError::ProxyRefused { status: 408 | 425 | 429, .. } => Retry::Backoff,
+            TunnelError::ProxyUpstream { status: 501 | 505, .. } => Retry::Never,
+            TunnelError::ProxyUpstream { .. } => Retry::Backoff,
+            TunnelError::ProxyRefused { .. }
             | TunnelError::ProxyAuthRequired { .. }
             | TunnelError::ProxyAuthRefused { .. }
             | TunnelError::ProxyForbidden { .. }

@@ -321,7 +321,6 @@ async fn a_slow_reader_holds_the_server_back_and_loses_nothing() {
     let mut channel = session.open_git(Service::UploadPack, &format!("/zeros/{SIZE}"), None, Vec::new()).await.unwrap();
     let mut first = [0; 10];
     channel.read_exact(&mut first).await.unwrap();
-    // Another channel is served while nobody reads from the first; both share one connection.
     let mut rest = 0;
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -153,3 +153,48 @@ impl Inbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared() -> Arc<Shared> {
+        Shared::new(HostPort::new("git.example", 22), "git-upload-pack", Duration::from_secs(1))
+    }
+
+    #[test]
+    fn the_inbox_is_full_at_its_bound_and_never_for_a_reader_that_is_gone() {
+        let shared = shared();
+        let packet = Bytes::from(vec![0; 32 * 1024]);
+        let mut packets = 0;
+        while !shared.is_full() {
+            shared.lock().push(packet.clone());
+            packets += 1;
+        }
+        assert_eq!(packets * packet.len(), MAX_QUEUED);
+        shared.lock().streams.reader_dropped = true;
+        assert!(!shared.is_full());
+        shared.lock().push(packet.clone());
+        assert_eq!(shared.lock().queued, MAX_QUEUED, "nothing is kept for a reader that is gone");
+    }
+
+    #[test]
+    fn standard_error_is_kept_up_to_its_bound_and_counted_beyond() {
+        let shared = shared();
+        for _ in 0..3 {
+            shared.lock().push_stderr(&[b'e'; MAX_STDERR / 2 + 1]);
+        }
+        let inbox = shared.lock();
+        assert_eq!(inbox.stderr.len(), MAX_STDERR);
+        assert_eq!(inbox.stderr_dropped, (MAX_STDERR / 2 + 3) as u64);
+    }
+
+    #[test]
+    fn a_fault_is_not_forgotten_for_a_later_end() {
+        let shared = shared();
+        let fault = End::Fault(shared.lost("cut".to_owned()));
+        shared.end(fault.clone());
+        shared.end(End::Closed);
+        assert_eq!(shared.lock().end, Some(fault));
+    }
+}

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio_util::sync::CancellationToken;
 
-use crate::ssh::guard::Traces;
+use crate::ssh::guard::{Traces, one_line};
 
 use super::error::ChannelError;
 use super::inbox::{End, Over, Shared};
@@ -78,7 +78,10 @@ fn take(shared: &Shared, traces: &Traces, message: Option<ChannelMsg>) -> Next {
             shared.lock().exit.status = Some(exit_status);
         }
         Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-            shared.lock().exit.signal = Some(format!("{signal_name:?}"));
+            shared.lock().exit.signal = Some(match signal_name {
+                Sig::Custom(name) => one_line(&name),
+                named => format!("{named:?}"),
+            });
         }
         Some(ChannelMsg::Failure) => {
             shared.end(End::Fault(ChannelError::ExecRefused { target: shared.target.clone(), service: shared.service }))

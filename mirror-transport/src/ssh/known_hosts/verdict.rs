@@ -66,14 +66,15 @@ impl KnownHosts {
             std::io::ErrorKind::NotFound => KnownHostsError::Missing { path: path_owned() },
             _ => KnownHostsError::Unreadable { path: path_owned(), source },
         })?;
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         file.take(MAX_FILE + 1)
-            .read_to_string(&mut text)
+            .read_to_end(&mut bytes)
             .map_err(|source| KnownHostsError::Unreadable { path: path_owned(), source })?;
-        if text.len() as u64 > MAX_FILE {
+        if bytes.len() as u64 > MAX_FILE {
             return Err(KnownHostsError::TooLarge { path: path_owned(), limit: MAX_FILE });
         }
-        Self::parse(path, &text)
+        // A comment may be in any encoding; everything else is ASCII.
+        Self::parse(path, &String::from_utf8_lossy(&bytes))
     }
 
     /// Reads the text of a `known_hosts` file; `path` is only for messages.
@@ -298,7 +299,7 @@ mod tests {
         let binary = dir.path().join("binary");
         std::fs::write(&binary, [0xff, 0xfe, 0]).unwrap();
         let binary = KnownHosts::from_file(&binary).unwrap_err();
-        assert!(matches!(binary, KnownHostsError::Unreadable { .. }));
+        assert!(matches!(binary, KnownHostsError::Malformed { line: 1, .. }));
         let good = dir.path().join("good");
         std::fs::write(&good, format!("git.example {ED25519}\n")).unwrap();
         assert_eq!(KnownHosts::from_file(&good).unwrap().key_types(&HostPort::new("git.example", 22)), ["ssh-ed25519"]);
