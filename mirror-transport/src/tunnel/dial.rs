@@ -13,7 +13,7 @@ use super::deadlines::Deadlines;
 use super::error::TunnelError;
 use super::steps::{Step, Steps};
 
-/// The stream that [`dial`] gives.
+/// The stream that [`dial()`] gives.
 pub type TcpTunnel = Tunnel<TcpStream>;
 
 /// Opens a stream to `target`, through `proxy` where there is one.

@@ -1,6 +1,6 @@
 //! The way to upstream's SSH port: a TCP stream, or an HTTP CONNECT tunnel through the node's proxy.
 //!
-//! [`dial`] is the only place of the product that opens a socket towards upstream. With a proxy configured it opens exactly one, to that
+//! [`dial()`] is the only place of the product that opens a socket towards upstream. With a proxy configured it opens exactly one, to that
 //! proxy, and hands the target's name to it unresolved; there is no fallback to a direct connection. [`open_tunnel`] is the same
 //! conversation on a stream that somebody else opened.
 //!
