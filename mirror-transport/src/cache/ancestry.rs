@@ -38,7 +38,9 @@ pub enum AncestryError {
     #[error("commit {id} is not in the cache")]
     #[diagnostic(
         code(mirror::cache::missing_commit),
-        help("run `git fsck` on the cache; a damaged cache is moved away and made again by `git-mirror sync --confirm`")
+        help(
+            "run `git fsck` on the cache; a damaged cache is moved away and made again by `git-mirror sync --confirm`"
+        )
     )]
     Missing {
         /// The commit.
@@ -249,8 +251,14 @@ impl<'a> Walk<'a> {
     }
 
     fn load(&mut self, id: ObjectId) -> Result<Node, AncestryError> {
-        let node = |generation, date, parents| {
-            Node { id, generation, date, parents, paint: 0, is_queued: false, is_candidate: false }
+        let node = |generation, date, parents| Node {
+            id,
+            generation,
+            date,
+            parents,
+            paint: 0,
+            is_queued: false,
+            is_candidate: false,
         };
         if let Some(graph) = &self.graph
             && let Some(commit) = graph.commit_by_id(id)

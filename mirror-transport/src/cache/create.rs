@@ -145,7 +145,8 @@ fn remove_dead(parent: &Path, name: &str) -> Result<(), DiskError> {
 /// Fills the folder with what git and this crate look for, and brings it to the disk.
 fn build(layout: &Layout, head: &BranchName) -> Result<(), DiskError> {
     let root = layout.root();
-    let folders = ["objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags", "git-mirror", "git-mirror/op"];
+    let folders =
+        ["objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags", "git-mirror", "git-mirror/op"];
     for folder in folders.map(|folder| root.join(folder)) {
         fs::create_dir(&folder).at("create", &folder)?;
     }

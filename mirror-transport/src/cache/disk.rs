@@ -194,7 +194,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error_of_its_own() {
         let error = write_synced(Path::new("/dev/full"), b"x").unwrap_err();
-        assert!(matches!(&error, DiskError::Full { action: "write", path, .. } if path == Path::new("/dev/full")), "{error:?}");
+        assert!(
+            matches!(&error, DiskError::Full { action: "write", path, .. } if path == Path::new("/dev/full")),
+            "{error:?}"
+        );
     }
 
     #[test]

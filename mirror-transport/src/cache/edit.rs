@@ -50,7 +50,9 @@ pub enum ApplyError {
     #[error("{name} cannot be a ref beside {existing}")]
     #[diagnostic(
         code(mirror::cache::name_conflict),
-        help("where `a` is a ref, `a/b` cannot be one; rename one of the two upstream, or drop one from the configuration")
+        help(
+            "where `a` is a ref, `a/b` cannot be one; rename one of the two upstream, or drop one from the configuration"
+        )
     )]
     NameConflict {
         /// The ref that was wanted.
@@ -90,7 +92,10 @@ pub enum ApplyError {
     },
     /// The disk failed between two changes. The first `done` edits hold; the same edits applied again finish the rest.
     #[error("stopped after {done} of {total} ref edits")]
-    #[diagnostic(code(mirror::cache::interrupted), help("once the disk works again, run the same command again; it finishes the rest"))]
+    #[diagnostic(
+        code(mirror::cache::interrupted),
+        help("once the disk works again, run the same command again; it finishes the rest")
+    )]
     Interrupted {
         /// How many edits were made.
         done: usize,
@@ -213,7 +218,9 @@ impl Operation {
         // Git leaves empty folders where refs were. Even a packed ref may have one in the place of its loose file.
         match remove_empty_folders(&self.cache().layout().loose(name.as_str()))? {
             None => Ok(Edited::Changed),
-            Some(existing) => Err(ApplyError::NameConflict { name: name.clone(), existing: self.shown_path(&existing) }),
+            Some(existing) => {
+                Err(ApplyError::NameConflict { name: name.clone(), existing: self.shown_path(&existing) })
+            }
         }
     }
 

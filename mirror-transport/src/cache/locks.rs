@@ -44,7 +44,9 @@ pub enum LockError {
     #[error("{name} cannot be a ref: a part of its name is a ref already")]
     #[diagnostic(
         code(mirror::cache::name_conflict),
-        help("where `a` is a ref, `a/b` cannot be one; rename one of the branches, or drop one from the configuration")
+        help(
+            "where `a` is a ref, `a/b` cannot be one; rename one of the branches, or drop one from the configuration"
+        )
     )]
     Conflict {
         /// The ref that was wanted.
@@ -201,7 +203,8 @@ fn sync_all(files: &[(PathBuf, File)], folder: &Path) -> Result<(), DiskError> {
     }
     // Asked for at the same moment, the file system writes them in one turn instead of one each.
     std::thread::scope(|scope| {
-        let waiting: Vec<_> = files.iter().map(|(path, file)| scope.spawn(|| file.sync_all().at("sync", path))).collect();
+        let waiting: Vec<_> =
+            files.iter().map(|(path, file)| scope.spawn(|| file.sync_all().at("sync", path))).collect();
         waiting.into_iter().try_for_each(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     sync_folder(folder)

@@ -60,8 +60,9 @@ impl Cache {
                     alloc_limit_bytes: Some(OBJECT_LIMIT),
                     ..Options::default()
                 };
-                let store = gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
-                    .map_err(|source| DiskError::new("open", path, source))?;
+                let store =
+                    gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
+                        .map_err(|source| DiskError::new("open", path, source))?;
                 self.inner.objects.get_or_init(|| Arc::new(store))
             }
         };
@@ -109,7 +110,11 @@ impl Cache {
         Err(self.unreadable(&at, "tags point at tags without end"))
     }
 
-    pub(super) fn unreadable(&self, id: &oid, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ObjectError {
+    pub(super) fn unreadable(
+        &self,
+        id: &oid,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> ObjectError {
         ObjectError::Unreadable { id: id.to_owned(), path: self.path().to_owned(), source: source.into() }
     }
 }

@@ -47,7 +47,10 @@ pub enum OpenError {
     },
     /// A file stands there.
     #[error("{} is a file", path.display())]
-    #[diagnostic(code(mirror::cache::file), help("set `cache` of the node to a folder that is empty or does not exist"))]
+    #[diagnostic(
+        code(mirror::cache::file),
+        help("set `cache` of the node to a folder that is empty or does not exist")
+    )]
     File {
         /// The path of the cache.
         path: PathBuf,
@@ -66,7 +69,9 @@ pub enum OpenError {
     #[error("{} is a bare repository that git-mirror did not make", path.display())]
     #[diagnostic(
         code(mirror::cache::foreign_repository),
-        help("set `cache` of the node to another folder, or move this repository away; the next sync makes a fresh mirror")
+        help(
+            "set `cache` of the node to another folder, or move this repository away; the next sync makes a fresh mirror"
+        )
     )]
     ForeignRepository {
         /// The path of the cache.

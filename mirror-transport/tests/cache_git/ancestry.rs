@@ -33,7 +33,12 @@ impl History {
         let mut stream = String::new();
         for (number, (parents, date)) in self.0.iter().enumerate() {
             let date = 1_600_000_000 + date;
-            write!(stream, "commit refs/heads/c{number}\nmark :{}\ncommitter C <c@e> {date} +0000\ndata 0\n", number + 1).unwrap();
+            write!(
+                stream,
+                "commit refs/heads/c{number}\nmark :{}\ncommitter C <c@e> {date} +0000\ndata 0\n",
+                number + 1
+            )
+            .unwrap();
             for (place, parent) in parents.iter().enumerate() {
                 writeln!(stream, "{} :{}", if place == 0 { "from" } else { "merge" }, parent + 1).unwrap();
             }
@@ -118,7 +123,9 @@ fn git_says_the_same() {
     let sandbox = Sandbox::new();
     // Two lines from one root, one of them merged into the other half way, with equal dates.
     let parents: [&[usize]; 10] = [&[], &[0], &[0], &[1], &[2, 1], &[3], &[4], &[5], &[6], &[]];
-    let history = History(parents.iter().enumerate().map(|(at, parents)| (parents.iter().copied().collect(), at as u32 / 3)).collect());
+    let history = History(
+        parents.iter().enumerate().map(|(at, parents)| (parents.iter().copied().collect(), at as u32 / 3)).collect(),
+    );
     let (cache, ids) = history.write(&sandbox);
     for local in 0..ids.len() {
         for upstream in 0..ids.len() {
@@ -127,7 +134,11 @@ fn git_says_the_same() {
             let relation = cache.relation(ids[local], ids[upstream]).unwrap();
             let found = format!("{}\t{}", relation.ahead().unwrap(), relation.behind().unwrap());
             assert_eq!(found, counts, "{local} against {upstream}");
-            let (_, base, _) = sandbox.try_git(cache.path(), &["merge-base", &ids[local].to_string(), &ids[upstream].to_string()], b"");
+            let (_, base, _) = sandbox.try_git(
+                cache.path(),
+                &["merge-base", &ids[local].to_string(), &ids[upstream].to_string()],
+                b"",
+            );
             let found = cache.merge_base(ids[local], ids[upstream]).unwrap();
             assert_eq!(found.map(|base| base.to_string()).unwrap_or_default(), base.trim(), "{local} and {upstream}");
         }

@@ -41,7 +41,10 @@ fn i7_a_dead_operations_locks_go_and_foreign_ones_stay() {
     let recovered = cache.recover().unwrap();
     assert_eq!(recovered.operations, ["sync-1-1-0"]);
     assert_eq!(recovered.locks, [at("refs/heads/held.lock")]);
-    assert!(at("refs/heads/foreign.lock").exists() && at("packed-refs.lock").exists(), "a lock of git's is never touched");
+    assert!(
+        at("refs/heads/foreign.lock").exists() && at("packed-refs.lock").exists(),
+        "a lock of git's is never touched"
+    );
     assert_eq!(cache.find(&name("refs/heads/done")).unwrap(), Some(commits[0]), "what was made stays");
     assert!(!folder.exists());
     assert_eq!(cache.recover().unwrap(), Default::default(), "and there is nothing more to do");

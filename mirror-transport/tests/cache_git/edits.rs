@@ -72,7 +72,8 @@ fn a_lock_of_gits_is_waited_for_and_never_broken() {
     let operation = cache.begin("sync").unwrap().with_patience(Duration::from_millis(30));
     let lock = cache.path().join("refs/heads/b.lock");
     fs::write(&lock, "git's").unwrap();
-    let edits = [create("refs/heads/a", commits[0]), create("refs/heads/b", commits[0]), create("refs/heads/c", commits[0])];
+    let edits =
+        [create("refs/heads/a", commits[0]), create("refs/heads/b", commits[0]), create("refs/heads/c", commits[0])];
     let error = operation.apply(&edits).unwrap_err();
     assert!(matches!(&error, ApplyError::Lock(LockError::Held { path, .. }) if *path == lock), "{error}");
     assert_eq!(fs::read_to_string(&lock).unwrap(), "git's");
@@ -114,7 +115,8 @@ fn names_that_need_each_other_as_folders_conflict() {
             assert_eq!(sandbox.refs(&cache), before);
         }
     }
-    let both = operation.apply(&[create("refs/heads/n/o", commits[0]), create("refs/heads/n", commits[0])]).unwrap_err();
+    let both =
+        operation.apply(&[create("refs/heads/n/o", commits[0]), create("refs/heads/n", commits[0])]).unwrap_err();
     assert!(matches!(both, ApplyError::NameConflict { .. }), "{both}");
     // What stays where a ref was deleted are empty folders, which stand in nobody's way.
     sandbox.git(cache.path(), &["update-ref", "-d", "refs/heads/dir/b"]);
@@ -141,7 +143,11 @@ fn a_value_that_is_not_in_the_store_is_never_written() {
 #[test]
 fn of_two_appliers_exactly_one_wins_each_round() {
     let (sandbox, cache, commits) = with_commits(9);
-    cache.begin("first").unwrap().apply(&[create("refs/heads/x", commits[0]), create("refs/heads/y", commits[0])]).unwrap();
+    cache
+        .begin("first")
+        .unwrap()
+        .apply(&[create("refs/heads/x", commits[0]), create("refs/heads/y", commits[0])])
+        .unwrap();
     for pair in commits.windows(2) {
         let wins = AtomicUsize::new(0);
         std::thread::scope(|scope| {

@@ -100,7 +100,10 @@ fn check(prepare: impl Fn(&Sandbox, &Path), expect: &str) {
 fn what_is_not_a_cache_is_refused_by_its_own_error() {
     let ours = |path: &Path| drop(Cache::create(path, &main_branch()).unwrap());
     check(|_, path| fs::write(path, "x").unwrap(), "PATH is a file");
-    check(|sandbox, path| drop(sandbox.git(Path::new("/"), &["init", "-q", path.to_str().unwrap()])), "PATH is a work tree");
+    check(
+        |sandbox, path| drop(sandbox.git(Path::new("/"), &["init", "-q", path.to_str().unwrap()])),
+        "PATH is a work tree",
+    );
     check(
         |sandbox, path| drop(sandbox.git(Path::new("/"), &["init", "-q", "--bare", path.to_str().unwrap()])),
         "PATH is a bare repository that git-mirror did not make",

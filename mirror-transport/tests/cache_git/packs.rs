@@ -91,7 +91,8 @@ fn objects_of_every_form_are_understood() {
     let blob = raw(&sandbox, "blob", b"content");
     let empty = raw(&sandbox, "tree", b"");
     let elsewhere = "1".repeat(40);
-    let tree = [entry("100644", "a", &blob), entry("160000", "module", &elsewhere), entry("40000", "nothing", &empty)].concat();
+    let tree = [entry("100644", "a", &blob), entry("160000", "module", &elsewhere), entry("40000", "nothing", &empty)]
+        .concat();
     let tree = raw(&sandbox, "tree", &tree);
     let who = "C <c@example.org> 1 +0000";
     let commit = raw(&sandbox, "commit", format!("tree {tree}\nauthor {who}\ncommitter {who}\n\nm").as_bytes());

@@ -74,9 +74,11 @@ impl Sandbox {
     /// Makes a line of commits upstream, each changing one file of a tree of some depth, and gives their ids.
     pub(crate) fn commits(&self, branch: &str, count: usize) -> Vec<CommitId> {
         let mut stream = String::new();
-        let exists = self.try_git(&self.upstream(), &["rev-parse", "--verify", "-q", &format!("refs/heads/{branch}")], b"").0;
+        let exists =
+            self.try_git(&self.upstream(), &["rev-parse", "--verify", "-q", &format!("refs/heads/{branch}")], b"").0;
         for number in 0..count {
-            let content = (0..60).map(|line| format!("{branch} line {line} of {}\n", (line + number) % 7)).collect::<String>();
+            let content =
+                (0..60).map(|line| format!("{branch} line {line} of {}\n", (line + number) % 7)).collect::<String>();
             let date = 1_700_000_000 + number;
             stream += &format!("commit refs/heads/{branch}\ncommitter C <c@example.org> {date} +0000\ndata 2\nm\n");
             if number == 0 && exists {
@@ -105,12 +107,22 @@ impl Sandbox {
     }
 
     /// Brings commits and all they refer to into the store, as a fetch does.
-    pub(crate) fn bring(&self, operation: &Operation, tips: &[CommitId], known: &[CommitId]) -> Result<(), ClosureError> {
+    pub(crate) fn bring(
+        &self,
+        operation: &Operation,
+        tips: &[CommitId],
+        known: &[CommitId],
+    ) -> Result<(), ClosureError> {
         let closed = self.closed(operation, tips, known)?;
         operation.install(closed).map_err(ClosureError::from)
     }
 
-    pub(crate) fn closed(&self, operation: &Operation, tips: &[CommitId], known: &[CommitId]) -> Result<ClosedPack, ClosureError> {
+    pub(crate) fn closed(
+        &self,
+        operation: &Operation,
+        tips: &[CommitId],
+        known: &[CommitId],
+    ) -> Result<ClosedPack, ClosureError> {
         let wants = tips.iter().map(|tip| format!("{tip}\n")).chain(known.iter().map(|known| format!("^{known}\n")));
         let (pack, index) = self.pack(operation, &["--revs", "--delta-base-offset"], &wants.collect::<String>());
         let tips: Vec<Tip> = tips.iter().copied().map(Tip::Branch).collect();
@@ -120,8 +132,11 @@ impl Sandbox {
     pub(crate) fn fsck(&self, cache: &Cache) {
         let (is_ok, out, err) = self.try_git(cache.path(), &["fsck", "--strict", "--full"], b"");
         assert!(is_ok, "{out}{err}");
-        let complaints: Vec<&str> =
-            out.lines().chain(err.lines()).filter(|line| !line.starts_with("dangling ") && !line.starts_with("notice:")).collect();
+        let complaints: Vec<&str> = out
+            .lines()
+            .chain(err.lines())
+            .filter(|line| !line.starts_with("dangling ") && !line.starts_with("notice:"))
+            .collect();
         assert!(complaints.is_empty(), "{complaints:?}");
     }
 

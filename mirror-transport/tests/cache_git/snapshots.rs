@@ -136,7 +136,8 @@ fn i1_dropped_snapshots_are_gone_from_everywhere_and_others_stay() {
     let operation = cache.begin("prune").unwrap();
     assert_eq!(operation.drop_refs(&plan.drop).unwrap(), 5);
     assert_eq!(operation.drop_refs(&plan.drop).unwrap(), 0, "and again changes nothing");
-    let left: BTreeSet<CommitId> = sandbox.refs(&cache).iter().map(|line| id(line.split(' ').nth(1).unwrap())).collect();
+    let left: BTreeSet<CommitId> =
+        sandbox.refs(&cache).iter().map(|line| id(line.split(' ').nth(1).unwrap())).collect();
     let kept: BTreeSet<CommitId> = commits[6..].iter().chain([&commits[1]]).copied().collect();
     assert_eq!(left, kept);
     let log = fs::read_to_string(cache.path().join("git-mirror/snapshots.log")).unwrap();

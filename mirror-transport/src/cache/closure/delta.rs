@@ -6,7 +6,12 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Inflates a whole zlib stream that must have exactly the size that its entry says.
-pub(super) fn inflate(decoder: &mut Decompress, compressed: &[u8], size: usize, out: &mut Vec<u8>) -> Result<(), &'static str> {
+pub(super) fn inflate(
+    decoder: &mut Decompress,
+    compressed: &[u8],
+    size: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), &'static str> {
     decoder.reset(true);
     out.clear();
     // One byte more: with no room at all, an empty object would never come to its end.

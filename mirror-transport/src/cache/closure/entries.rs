@@ -44,7 +44,8 @@ impl Entries {
         if data.num_objects() != index.num_objects() {
             return Err(corrupt("its index has another number of objects".to_owned()));
         }
-        let mut slots: Vec<(u64, u32)> = (0..index.num_objects()).map(|at| (index.pack_offset_at_index(at), at)).collect();
+        let mut slots: Vec<(u64, u32)> =
+            (0..index.num_objects()).map(|at| (index.pack_offset_at_index(at), at)).collect();
         slots.sort_unstable();
         let count = slots.len();
         let mut entries = Self {
@@ -85,14 +86,17 @@ impl Entries {
     /// Gives the slots of the deltas on a slot.
     pub(super) fn deltas(&self, slot: u32) -> impl Iterator<Item = u32> + '_ {
         let known = |slot: u32| (slot != NONE).then_some(slot);
-        std::iter::successors(known(self.first_delta[slot as usize]), move |slot| known(self.next_delta[*slot as usize]))
+        std::iter::successors(known(self.first_delta[slot as usize]), move |slot| {
+            known(self.next_delta[*slot as usize])
+        })
     }
 
     pub(super) fn content(&self, slot: u32) -> Result<Content<'_>, ClosureError> {
         let offset = self.slots[slot as usize].0;
         let end = self.slots.get(slot as usize + 1).map_or(self.pack.pack_end() as u64, |(next, _)| *next);
         let entry = self.pack.entry(offset).map_err(|e| self.corrupt(e))?;
-        let compressed = self.pack.entry_slice(entry.data_offset..end).ok_or_else(|| self.corrupt("an entry is cut"))?;
+        let compressed =
+            self.pack.entry_slice(entry.data_offset..end).ok_or_else(|| self.corrupt("an entry is cut"))?;
         Ok(Content { compressed, size: entry.decompressed_size, base: self.base(&entry)? })
     }
 

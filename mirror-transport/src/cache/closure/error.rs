@@ -28,7 +28,10 @@ pub enum ClosureError {
     },
     /// An object refers to one of another kind than it says.
     #[error("{referenced_by} refers to {id} as a {expected}, but it is a {found}")]
-    #[diagnostic(code(mirror::pack::wrong_kind), help("run `git fsck` on upstream's repository; its history is damaged"))]
+    #[diagnostic(
+        code(mirror::pack::wrong_kind),
+        help("run `git fsck` on upstream's repository; its history is damaged")
+    )]
     WrongKind {
         /// What is referred to.
         id: ObjectId,
@@ -41,7 +44,10 @@ pub enum ClosureError {
     },
     /// An object cannot be taken apart.
     #[error("{kind} {id} is malformed: {fault}")]
-    #[diagnostic(code(mirror::pack::malformed_object), help("run `git fsck` on upstream's repository; its history is damaged"))]
+    #[diagnostic(
+        code(mirror::pack::malformed_object),
+        help("run `git fsck` on upstream's repository; its history is damaged")
+    )]
     MalformedObject {
         /// The object.
         id: ObjectId,
@@ -52,7 +58,10 @@ pub enum ClosureError {
     },
     /// A commit, tree or tag of a size that no honest one has.
     #[error("{kind} {id} has {size} bytes")]
-    #[diagnostic(code(mirror::pack::object_too_large), help("look at the object upstream; git-mirror takes trees and commits up to 256 MiB"))]
+    #[diagnostic(
+        code(mirror::pack::object_too_large),
+        help("look at the object upstream; git-mirror takes trees and commits up to 256 MiB")
+    )]
     TooLarge {
         /// The object.
         id: ObjectId,
@@ -63,7 +72,10 @@ pub enum ClosureError {
     },
     /// The pack and its index do not fit together, or the pack is damaged.
     #[error("the received pack {} is damaged: {fault}", path.display())]
-    #[diagnostic(code(mirror::pack::corrupt), help("run the command again; if it stays, look for a damaged disk or memory (`dmesg`)"))]
+    #[diagnostic(
+        code(mirror::pack::corrupt),
+        help("run the command again; if it stays, look for a damaged disk or memory (`dmesg`)")
+    )]
     Corrupt {
         /// The pack.
         path: PathBuf,
@@ -72,7 +84,10 @@ pub enum ClosureError {
     },
     /// Upstream announced a tip and did not send it.
     #[error("upstream announced {id} and did not send it")]
-    #[diagnostic(code(mirror::pack::tip_missing), help("run the command again; upstream may have been in the middle of a change"))]
+    #[diagnostic(
+        code(mirror::pack::tip_missing),
+        help("run the command again; upstream may have been in the middle of a change")
+    )]
     TipMissing {
         /// The tip.
         id: CommitId,

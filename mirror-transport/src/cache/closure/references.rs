@@ -90,7 +90,11 @@ mod tests {
     #[test]
     fn every_reference_is_named_with_its_kind() {
         let (a, b) = ("aa".repeat(20), "bb".repeat(20));
-        check(Kind::Commit, format!("tree {a}\nparent {b}\nparent {a}\nauthor x").as_bytes(), Ok("tree aa, commit bb, commit aa"));
+        check(
+            Kind::Commit,
+            format!("tree {a}\nparent {b}\nparent {a}\nauthor x").as_bytes(),
+            Ok("tree aa, commit bb, commit aa"),
+        );
         check(Kind::Commit, format!("tree {a}\nauthor x").as_bytes(), Ok("tree aa"));
         check(Kind::Tag, format!("object {b}\ntype tree\ntag t").as_bytes(), Ok("tree bb"));
         check(Kind::Tree, b"", Ok(""));

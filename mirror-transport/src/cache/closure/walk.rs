@@ -126,7 +126,11 @@ impl<'a> Worker<'a> {
             let base = match base {
                 Some(base) => base,
                 None => {
-                    let base = self.entries.content(slot)?.base.ok_or_else(|| self.entries.corrupt("a delta lost its base"))?;
+                    let base = self
+                        .entries
+                        .content(slot)?
+                        .base
+                        .ok_or_else(|| self.entries.corrupt("a delta lost its base"))?;
                     let base = Rc::new(self.rebuild(base)?);
                     self.held += base.len();
                     base
@@ -195,7 +199,8 @@ impl<'a> Worker<'a> {
         let content = self.entries.content(slot)?;
         let size = self.permitted(slot, content.size)?;
         let mut object = self.spare.pop().unwrap_or_default();
-        delta::inflate(&mut self.decoder, content.compressed, size, &mut self.delta).map_err(|e| self.entries.corrupt(e))?;
+        delta::inflate(&mut self.decoder, content.compressed, size, &mut self.delta)
+            .map_err(|e| self.entries.corrupt(e))?;
         let announced = delta::result_size(&self.delta, base.len()).map_err(|e| self.entries.corrupt(e))?;
         self.permitted(slot, announced)?;
         delta::apply(base, &self.delta, &mut object).map_err(|e| self.entries.corrupt(e))?;
