@@ -217,23 +217,20 @@ mod tests {
         assert!(!path.exists());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn waiting_ends_with_the_holder_or_the_deadline() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
         let held = try_acquire(&path, &somebody("sync")).unwrap();
         let mut told = 0;
-        let late = acquire(&path, &somebody("flush"), Wait::UpTo(Duration::from_secs(60)), |_| told += 1).await;
+        let late = acquire(&path, &somebody("flush"), Wait::UpTo(POLL * 2), |_| told += 1).await;
         assert!(matches!(late, Err(LockError::Busy { .. })));
         assert_eq!(told, 1);
 
-        let release = async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
-            drop(held);
-        };
+        // The holder lets go once it knows that somebody waits.
+        let mut held = Some(held);
         let holder = somebody("flush");
-        let waiting = acquire(&path, &holder, Wait::UpTo(Duration::from_secs(60)), |_| ());
-        let (_, got) = tokio::join!(release, waiting);
-        got.unwrap();
+        let turn = acquire(&path, &holder, Wait::UpTo(Duration::from_secs(60)), |_| drop(held.take())).await;
+        turn.unwrap();
     }
 }

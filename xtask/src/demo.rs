@@ -1,0 +1,203 @@
+//! `cargo xtask demo`: the main job on real input, this repository's own history, with nothing but cargo and git.
+//!
+//! An SSH host and a CONNECT proxy run inside this process; the mirror is the real program. Every step's outcome is checked.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use clap::Args;
+use mirror_tests::proxy::EmbeddedProxy;
+use mirror_tests::sandbox::{GitSandbox, KeyKind, Repository, private_key};
+use mirror_tests::sshhost::EmbeddedHost;
+use serde_json::Value;
+
+use crate::run::{self, Outcome, cargo, root, say};
+use crate::tools;
+
+/// How to run the demo.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Shows the program's reports as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The stage: upstream behind SSH behind a proxy, and the mirror beside it.
+struct Stage {
+    sandbox: GitSandbox,
+    upstream: Repository,
+    host: EmbeddedHost,
+    proxy: EmbeddedProxy,
+    config: PathBuf,
+    program: PathBuf,
+    shown: &'static str,
+}
+
+/// Runs the demo.
+pub(crate) fn demo(arguments: &Arguments) -> Outcome {
+    if !tools::provide(&[tools::GIT]).is_empty() {
+        return Err(format!("git is needed: {}", tools::install_line(&[tools::GIT])));
+    }
+    run::run(&mut cargo(["build", "--quiet", "--package", "mirror-cli", "--bin", "git-mirror"]))?;
+    let begun = Instant::now();
+    let stage = Stage::set(if arguments.json { "json" } else { "text" })?;
+    stage.play()?;
+    let tunnels = stage.proxy.record().tunnels.len();
+    let logins = stage.host.ledger().connections.len();
+    say("");
+    say(&format!("the demo is through: {:.1} s, {tunnels} tunnels, {logins} SSH sessions", begun.elapsed().as_secs_f32()));
+    Ok(())
+}
+
+impl Stage {
+    fn set(shown: &'static str) -> Outcome<Self> {
+        let sandbox = GitSandbox::new();
+        let upstream = own_history(&sandbox);
+        let key = private_key(KeyKind::Ed25519);
+        let host = EmbeddedHost::start(sandbox.git(), key.public_key());
+        let proxy = EmbeddedProxy::start();
+        let text = key.to_openssh(Default::default()).map_err(|error| error.to_string())?;
+        sandbox.write("id_ed25519", text.as_bytes());
+        sandbox.write("known_hosts", host.address().known_hosts());
+        let config = sandbox.write("git-mirror.yaml", configuration(&host.address().url(upstream.path()), &proxy.url()));
+        let commits = upstream.run(["rev-list", "--count", "main"]);
+        say(&format!("upstream: this repository's history, {} commits, served over SSH behind a CONNECT proxy", commits.trim()));
+        Ok(Self { sandbox, upstream, host, proxy, config, program: program(), shown })
+    }
+
+    fn play(&self) -> Outcome {
+        let tip = self.upstream.branch("main").ok_or("upstream has no main")?;
+
+        self.mirror("what would a sync do? nothing is changed yet", &["sync"], 0)?;
+        expect(!self.cache().exists(), "a dry run made the cache")?;
+        self.mirror("do it", &["sync", "--confirm", "--wait"], 0)?;
+
+        say("\n# a build clones the snapshot, not the branch");
+        let snapshot = format!("refs/unidesk/snapshots/demo/main/{tip}");
+        let build = self.sandbox.path().join("build");
+        self.git(self.sandbox.path(), &["init", "--quiet", "build"])?;
+        self.git(&build, &["fetch", "--quiet", "--depth=1", &self.cache().to_string_lossy(), &snapshot])?;
+        self.git(&build, &["checkout", "--quiet", "FETCH_HEAD"])?;
+        let built = self.git(&build, &["log", "-1", "--format=%H %s"])?;
+        say(built.trim());
+        expect(built.starts_with(&tip.to_string()), "the snapshot is not the tip that was synced")?;
+
+        say("\n# a promote step commits to the GitOps branch of the mirror");
+        let promote = self.sandbox.path().join("promote");
+        self.git(self.sandbox.path(), &["clone", "--quiet", "--branch=gitops", &self.cache().to_string_lossy(), "promote"])?;
+        std::fs::write(promote.join("deployed"), format!("{tip}\n")).map_err(|error| error.to_string())?;
+        self.git(&promote, &["add", "deployed"])?;
+        self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;
+        self.git(&promote, &["push", "--quiet", "origin", "gitops"])?;
+        let promoted = self.git(&promote, &["log", "-1", "--format=%H %s"])?;
+        say(promoted.trim());
+
+        // Exit code 3: nothing failed, and the state is not as wanted.
+        self.mirror("the commit is here and not upstream", &["status"], 3)?;
+        let before = self.proxy.record().tunnels.len();
+        self.mirror("bring it there, and prove it", &["flush", "--confirm", "--wait"], 0)?;
+        let opened = self.proxy.record().tunnels.len() - before;
+        expect(opened == 1, "look, push and look took more than one tunnel")?;
+        self.mirror("now it is there", &["status"], 0)?;
+
+        let landed = self.upstream.branch("gitops").map(|commit| commit.to_string());
+        expect(landed.is_some_and(|landed| promoted.starts_with(&landed)), "upstream does not have the commit")?;
+        let status = self.json(&["status"])?;
+        expect(status["lanes"][0]["pendingFlush"] == Value::Bool(false), "a flush is still pending")?;
+        expect(status["lanes"][0]["githubInSync"] == Value::Bool(true), "the mirror is not in sync")
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.sandbox.path().join("cache/demo.git")
+    }
+
+    /// Runs the program, shows what it says, and checks its exit code.
+    fn mirror(&self, why: &str, words: &[&str], expected: i32) -> Outcome {
+        say(&format!("\n# {why}\n$ git-mirror {}", words.join(" ")));
+        let done = self.command(words, self.shown).output().map_err(|error| error.to_string())?;
+        say(String::from_utf8_lossy(&done.stdout).trim_end());
+        let talk = String::from_utf8_lossy(&done.stderr);
+        match done.status.code() {
+            Some(code) if code == expected => Ok(()),
+            ended => Err(format!("it ended with {ended:?} instead of {expected}\n{talk}")),
+        }
+    }
+
+    fn json(&self, words: &[&str]) -> Outcome<Value> {
+        let done = self.command(words, "json").output().map_err(|error| error.to_string())?;
+        serde_json::from_slice(&done.stdout).map_err(|error| error.to_string())
+    }
+
+    fn command(&self, words: &[&str], form: &str) -> Command {
+        let mut command = self.sandbox.git().program(&self.program, self.sandbox.path());
+        command.arg("--file").arg(&self.config).args(["--output", form]).args(words);
+        command
+    }
+
+    fn git(&self, folder: &Path, words: &[&str]) -> Outcome<String> {
+        say(&format!("$ git {}", words.join(" ")));
+        let answer = self.sandbox.git().ask(folder, words);
+        if answer.status.success() { Ok(answer.text()) } else { Err(answer.stderr) }
+    }
+}
+
+/// This repository's history as a bare upstream with the branches `main` and `gitops`. A checkout without a complete history of its
+/// own (an archive, a shallow clone) gives its files as one commit instead.
+fn own_history(sandbox: &GitSandbox) -> Repository {
+    let git = sandbox.git();
+    let told = |words: [&str; 2]| {
+        let answer = git.ask(&root(), words);
+        answer.status.success().then(|| answer.text().trim().to_owned())
+    };
+    let complete = told(["rev-parse", "--is-shallow-repository"]).as_deref() == Some("false");
+    let upstream = match told(["rev-parse", "HEAD"]).filter(|_| complete) {
+        Some(head) => {
+            let upstream = sandbox.bare_clone(&root(), "upstream");
+            upstream.run(["update-ref", "refs/heads/main", &head]);
+            upstream
+        }
+        None => {
+            let upstream = sandbox.bare("upstream");
+            let readme = std::fs::read(root().join("README.md")).unwrap_or_default();
+            upstream.commit("main").file("README.md", readme).message("The state of this checkout\n").make();
+            upstream
+        }
+    };
+    upstream.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
+    upstream
+}
+
+fn configuration(upstream: &str, proxy: &str) -> String {
+    format!(
+        "apiVersion: git-mirror/v1
+kind: MirrorConfig
+snapshots: {{ prefix: refs/unidesk/snapshots }}
+repositories:
+  demo: {{ upstream: \"{upstream}\" }}
+nodes:
+  local:
+    cache: ./cache
+    githubTransport:
+      mode: ssh
+      proxy: {proxy}
+      identity: {{ file: ./id_ed25519 }}
+      knownHosts: {{ file: ./known_hosts }}
+    lanes:
+      main:
+        repository: demo
+        source: {{ branch: main, snapshotGroup: demo }}
+        gitops: {{ branch: gitops }}
+"
+    )
+}
+
+/// The program stands beside this one, in the folder of the same build profile.
+fn program() -> PathBuf {
+    let here = std::env::current_exe().unwrap_or_default();
+    here.parent().unwrap_or(Path::new("target/debug")).join("git-mirror")
+}
+
+fn expect(holds: bool, otherwise: &str) -> Outcome {
+    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+}
