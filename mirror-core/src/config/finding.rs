@@ -27,6 +27,16 @@ struct Refused {
 impl ConfigError {
     /// Collects findings in the order of the file; `text` must be masked.
     pub(super) fn new(file: &str, text: Option<String>, mut findings: Vec<Finding>) -> Self {
+        let refused: Vec<Span> = findings
+            .iter()
+            .filter(|one| matches!(one.problem, Problem::Refused(_)))
+            .filter_map(Finding::span)
+            .collect();
+        // What is refused by design is not judged as a value or name as well.
+        findings.retain(|one| {
+            let judged = matches!(one.problem, Problem::Value(_) | Problem::Name(_) | Problem::Lookup(_));
+            !judged || one.span().is_none_or(|span| !refused.contains(&span))
+        });
         findings.sort_by_key(|finding| finding.labels.first().map_or(0, |(span, _)| span.start));
         let source = text.map(|text| NamedSource::new(file, text).with_language("YAML"));
         Self(Box::new(Refused { file: file.to_owned(), source, findings }))

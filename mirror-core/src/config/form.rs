@@ -50,7 +50,7 @@ pub(super) struct SnapshotsForm {
 #[schemars(deny_unknown_fields)]
 struct RetentionForm {
     /// So many of the newest of each branch stay, however old they are. Default: 50.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 1000000))]
     keep_at_least: Option<u32>,
     /// Younger ones stay, however many there are. Default: `30d`.
     keep_for: Option<DurationForm>,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::types::{Lane, MirrorConfig, Node, Repository};
+use crate::fault::{Classified, FaultClass, Retry};
 use crate::name::{BranchName, NameKind};
 
 /// A name that the configuration does not have.
@@ -95,6 +96,16 @@ impl Node {
             node: Some(self.name.to_string()),
             known: names(self.lanes.keys()),
         })
+    }
+}
+
+impl Classified for LookupError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Usage
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
     }
 }
 

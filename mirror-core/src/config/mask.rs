@@ -23,14 +23,24 @@ pub(super) fn mask(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Says whether a text has one of GitHub's tokens in it.
-pub(super) fn has_token(text: &str) -> bool {
-    !tokens(text).is_empty()
+/// What hides in a text that has no business in a configuration, wherever it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hidden {
+    /// One of GitHub's tokens.
+    Token,
+    /// A private key.
+    PrivateKey,
 }
 
-/// Says whether a text has a private key in it.
-pub(super) fn has_private_key(text: &str) -> bool {
-    !private_keys(text).is_empty()
+/// Finds what hides in a text.
+pub(super) fn hidden(text: &str) -> Option<Hidden> {
+    if !tokens(text).is_empty() {
+        Some(Hidden::Token)
+    } else if !private_keys(text).is_empty() {
+        Some(Hidden::PrivateKey)
+    } else {
+        None
+    }
 }
 
 /// Says what a key is about, whatever its spelling: `GITHUB_TOKEN`, `githubToken`, `access-token`.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_yaml::granit_parser::{Event, Marker, Parser, ScalarStyle, Span as EventSpan};
 
 use super::finding::Finding;
+use super::mask::{Hidden, hidden, mask};
 use super::problem::FormFault;
 
 /// The bytes of the file that something was read from.
@@ -33,14 +34,23 @@ pub(super) enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// Text, as written; numbers and booleans are texts here, and become what the reader asks for.
-    Scalar(String),
+    Scalar(Scalar),
     /// A list.
     List(Vec<Tree>),
     /// Keys and values, in the order of the file.
     Block(Vec<(Key, Tree)>),
 }
 
-/// A key of a block.
+/// A text from the file. What was recognised as a secret is masked in it, so that no message can repeat one.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar {
+    /// The text, masked.
+    pub(super) text: String,
+    /// What was masked, where it is a fault wherever it stands.
+    pub(super) hidden: Option<Hidden>,
+}
+
+/// A key of a block, masked as a text is.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
     /// Where it stands.
@@ -117,7 +127,8 @@ impl Builder<'_> {
                 self.refuse_tag(tag.is_some(), span)?;
                 let plain = style == ScalarStyle::Plain;
                 let null = plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                let value = if null { Value::Null } else { Value::Scalar(text.into_owned()) };
+                let value =
+                    if null { Value::Null } else { Value::Scalar(Scalar { text: mask(&text), hidden: hidden(&text) }) };
                 self.count(1, &at)?;
                 self.finish(Tree { span: at, value }, anchor)?;
             }
@@ -216,10 +227,10 @@ impl Builder<'_> {
 
 fn as_key(text: &str, tree: Tree) -> Result<Key, Finding> {
     match tree.value {
-        Value::Scalar(key) if key == "<<" => {
+        Value::Scalar(key) if key.text == "<<" => {
             Err(Finding::new(FormFault::MergeKey, visible(text, tree.span), "a merge key"))
         }
-        Value::Scalar(key) => Ok(Key { span: visible(text, tree.span), text: key }),
+        Value::Scalar(key) => Ok(Key { span: visible(text, tree.span), text: key.text }),
         Value::Null | Value::List(_) | Value::Block(_) => {
             Err(Finding::new(FormFault::KeyForm, visible(text, tree.span), "this key"))
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::fault::{Classified, FaultClass, Retry};
+
 /// Where an upstream repository is reached: over SSH, and in no other way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamUrl {
@@ -323,6 +325,26 @@ impl ProxyUrl {
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}:{}", bracketed(&self.host), self.port)
+    }
+}
+
+impl Classified for UpstreamUrlError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Usage
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
+}
+
+impl Classified for ProxyUrlError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Usage
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::fault::{Classified, FaultClass, Retry};
+
 /// A text that is not the name it was given for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 #[error("{kind} `{}` {fault}", shown(text))]
@@ -13,6 +15,16 @@ pub struct NameError {
     pub text: String,
     /// The rule that it breaks.
     pub fault: NameFault,
+}
+
+impl Classified for NameError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Usage
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
 }
 
 /// The kinds of names.

@@ -109,7 +109,8 @@ fn refs_know_their_namespace() {
 
 #[test]
 fn conflicts_are_found_whatever_lies_between_in_the_order() {
-    let names = ["refs/heads/a", "refs/heads/a.b", "refs/heads/a-b", "refs/heads/a/b/c", "refs/heads/ab", "refs/tags/a"];
+    let names =
+        ["refs/heads/a", "refs/heads/a.b", "refs/heads/a-b", "refs/heads/a/b/c", "refs/heads/ab", "refs/tags/a"];
     let found = conflicts(names.map(|name| RefName::parse(name).unwrap()));
     let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["`refs/heads/a` and `refs/heads/a/b/c` cannot both exist"]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::fault::{Classified, FaultClass, Retry};
 use crate::name::{BranchName, CommitId, GroupName, NameError, RefName, RefPrefix};
 
 /// What a snapshot ref is made of. Its value is always the commit in its name.
@@ -54,6 +55,16 @@ pub enum SnapshotNameError {
         /// What is wrong with the part.
         source: NameError,
     },
+}
+
+impl Classified for SnapshotNameError {
+    fn class(&self) -> FaultClass {
+        FaultClass::Failed
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Never
+    }
 }
 
 impl SnapshotName {

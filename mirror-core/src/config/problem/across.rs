@@ -97,7 +97,7 @@ pub enum AcrossFault {
         found: &'static str,
     },
     /// A key of the other kind of node.
-    #[error("`{path}` belongs to a {belongs} node, and {node} is a {is} node")]
+    #[error("`{path}` belongs to a {belongs} node, and node {node} is a {is} one")]
     #[diagnostic(code(mirror::config::other_place), help("remove it, or make {node} a {belongs} node"))]
     OtherPlace {
         /// The path of the key.
@@ -135,7 +135,7 @@ pub enum AcrossFault {
         example: &'static str,
     },
     /// A file or agent of this machine on a cluster node.
-    #[error("cluster node {node} has its {what} on this machine, where the cluster cannot read it")]
+    #[error("cluster node {node} has its {what} on this machine, out of the cluster's reach")]
     #[diagnostic(
         code(mirror::config::cluster_file),
         help("put it into a Kubernetes Secret and set {path} to {example}")

@@ -34,7 +34,7 @@ pub enum ValueFault {
         example: &'static str,
     },
     /// Another kind of value.
-    #[error("`{path}` is {found}, not {wanted}")]
+    #[error("{} is {found}, not {wanted}", named(path))]
     #[diagnostic(code(mirror::config::wrong_type), help("{}", wanted.example()))]
     WrongType {
         /// The path of the key.
@@ -45,7 +45,7 @@ pub enum ValueFault {
         wanted: Wanted,
     },
     /// A text outside its set.
-    #[error("`{path}` is `{given}`")]
+    #[error("`{path}` cannot be `{given}`")]
     #[diagnostic(code(mirror::config::choice), help("write {allowed}"))]
     Choice {
         /// The path of the key.
@@ -108,6 +108,20 @@ pub enum ValueFault {
         path: String,
         /// The forms.
         rule: &'static str,
+    },
+    /// A text with nothing in it.
+    #[error("`{path}` is empty")]
+    #[diagnostic(code(mirror::config::blank), help("write a value behind the key, or remove the key"))]
+    Blank {
+        /// The path of the key.
+        path: String,
+    },
+    /// A passphrase for no file.
+    #[error("`{path}` stands without `file`")]
+    #[diagnostic(code(mirror::config::passphrase_alone), help("add `file: ~/.ssh/id_ed25519` beside it, or remove it"))]
+    PassphraseAlone {
+        /// The path of the key.
+        path: String,
     },
     /// A text that is malformed.
     #[error("`{path}` is not {what}")]
@@ -182,6 +196,10 @@ impl fmt::Display for Wanted {
             Self::Switch => "`true` or `false`",
         })
     }
+}
+
+fn named(path: &str) -> String {
+    if path.is_empty() { "the configuration".to_owned() } else { format!("`{path}`") }
 }
 
 fn within(path: &str) -> String {

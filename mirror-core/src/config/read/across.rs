@@ -55,7 +55,9 @@ pub(super) fn refuse_case_only(kind: &'static str, names: &[At<String>], found: 
 
 fn refuse_unknown_repository(seen: &LaneSeen, declared: &Declared, found: &mut Found) {
     let given = seen.lane.repository.as_str();
-    if declared.repository_names.iter().any(|known| known.value == given) {
+    // Where there is none at all, that is the fault.
+    let none = declared.repository_names.is_empty();
+    if none || declared.repository_names.iter().any(|known| known.value == given) {
         return;
     }
     let known = declared.repository_names.iter().map(|known| known.value.clone()).collect();

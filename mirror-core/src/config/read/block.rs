@@ -88,10 +88,11 @@ impl<'t> Field<'t> {
     /// Takes any value that is written as one text; numbers are taken as they are written.
     pub(super) fn text(&self, found: &mut Found) -> Option<At<&'t str>> {
         match &self.tree.value {
-            Value::Scalar(text) if !text.trim().is_empty() => Some(At { value: text, span: self.span() }),
+            Value::Scalar(scalar) if !scalar.text.trim().is_empty() => {
+                Some(At { value: &scalar.text, span: self.span() })
+            }
             Value::Scalar(_) => {
-                let rule = "write a value behind the key, or remove the key";
-                self.malformed(found, "a text with something in it", rule);
+                self.report(found, ValueFault::Blank { path: self.path.clone() }, "nothing here");
                 None
             }
             Value::Null | Value::List(_) | Value::Block(_) => {
@@ -187,8 +188,8 @@ impl<'t> Field<'t> {
 
     pub(super) fn switch(&self, found: &mut Found) -> Option<bool> {
         match &self.tree.value {
-            Value::Scalar(text) if text == "true" => Some(true),
-            Value::Scalar(text) if text == "false" => Some(false),
+            Value::Scalar(scalar) if scalar.text == "true" => Some(true),
+            Value::Scalar(scalar) if scalar.text == "false" => Some(false),
             _ => {
                 self.wrong_type(found, Wanted::Switch);
                 None

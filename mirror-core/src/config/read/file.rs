@@ -37,7 +37,7 @@ pub(in crate::config) fn read_config(tree: &Tree, found: &mut Found) -> Option<M
         })
         .map(|field| read_repositories(&field, &mut declared, found));
     let common = match block.take("githubTransport") {
-        Some(field) => read_transport(&field, found).unwrap_or_default(),
+        Some(field) => read_transport(&field, found),
         None => TransportLayer::default(),
     };
     let nodes = block
@@ -69,7 +69,7 @@ fn read_snapshots(field: &Field<'_>, found: &mut Found) -> Option<Snapshots> {
     };
     let mut retention = Retention::default();
     if let Some(mut block) = block.take("retention").and_then(|field| field.block(found)) {
-        if let Some(least) = block.take("keepAtLeast").and_then(|field| field.number(found, 1, u32::MAX)) {
+        if let Some(least) = block.take("keepAtLeast").and_then(|field| field.number(found, 1, 1_000_000)) {
             retention.keep_at_least = least;
         }
         if let Some(keep_for) = block.take("keepFor").and_then(|field| field.duration(found)) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::across::LaneSeen;
 use super::block::{At, Field, Found};
+use super::judge::{Judge, PlaceKind};
 use super::kubernetes::{label_name, object_name};
 use super::repository::read_branch;
-use super::transport::{Judge, PlaceKind};
 use crate::config::problem::AcrossFault;
 use crate::config::types::{Argo, Lane, Pipeline, Source};
 use crate::name::{GroupName, LaneName, RepositoryName};

@@ -4,6 +4,8 @@
 mod across;
 mod block;
 mod file;
+mod identity;
+mod judge;
 mod kubernetes;
 mod lane;
 mod node;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::across::{Declared, LaneSeen};
 use super::block::{At, Block, Field, Found};
 use super::file::parse_key;
+use super::judge::{Judge, PlaceKind};
 use super::kubernetes::{cidr, image, label_name, object_name, service_account, volume_size};
 use super::lane::read_lane;
 use super::serve::read_serve;
-use super::transport::{Judge, PlaceKind, TransportLayer, read_transport};
+use super::transport::{TransportLayer, read_transport};
 use crate::config::finding::Finding;
 use crate::config::problem::AcrossFault;
 use crate::config::types::{
@@ -69,9 +70,9 @@ fn read_node(
     };
     let own = match block.take("githubTransport") {
         Some(field) => read_transport(&field, found),
-        None => Some(TransportLayer::default()),
+        None => TransportLayer::default(),
     };
-    let transport = own.and_then(|own| own.over(common, name.as_str(), &field.key, kind, found));
+    let transport = own.over(common, name.as_str(), &field.key, kind, found);
     let lanes = block
         .need("lanes", "`lanes: { main: { repository: …, source: { … }, gitops: { … } } }`")
         .map(|field| read_lanes(&field, &judge, found));

@@ -2,9 +2,9 @@
 
 use super::block::Found;
 use crate::config::finding::Finding;
-use crate::config::mask::{SecretKey, has_private_key, has_token, secret_key};
+use crate::config::mask::{Hidden, SecretKey, secret_key};
 use crate::config::problem::RefusedFault;
-use crate::config::tree::{Key, Span, Tree, Value};
+use crate::config::tree::{Key, Scalar, Span, Tree, Value};
 
 /// The Secret that a token used to be kept in.
 const TOKEN_SECRET: &str = "git-mirror-github-token";
@@ -51,13 +51,13 @@ fn walk(tree: &Tree, path: &str, key: Option<&Key>, found: &mut Found) {
     }
 }
 
-fn refused_text(text: &str, path: &str, key: Option<&Key>, span: Span) -> Option<Finding> {
+fn refused_text(Scalar { text, hidden }: &Scalar, path: &str, key: Option<&Key>, span: Span) -> Option<Finding> {
     let path = path.to_owned();
     if text.contains(TOKEN_SECRET) {
         Some(Finding::new(RefusedFault::TokenSecret { path }, span, "no token is used"))
-    } else if has_token(text) || text.contains(TOKEN_VARIABLE) {
+    } else if *hidden == Some(Hidden::Token) || text.contains(TOKEN_VARIABLE) {
         Some(Finding::new(RefusedFault::Token { path }, span, "no token is used"))
-    } else if has_private_key(text) {
+    } else if *hidden == Some(Hidden::PrivateKey) {
         Some(Finding::new(RefusedFault::Secret { path }, span, "a private key"))
     } else if key.is_some_and(|key| key.text != "upstream" && key.text != "proxy") && is_https_repository(text) {
         Some(Finding::new(RefusedFault::HttpsSource { path }, span, "a repository over HTTPS"))

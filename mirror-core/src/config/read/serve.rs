@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::block::{Field, Found};
-use super::transport::{Judge, PlaceKind, read_secret_source};
+use super::identity::read_secret_source;
+use super::judge::{Judge, Origin, PlaceKind};
 use crate::config::problem::{AcrossFault, ValueFault};
 use crate::config::size::ByteSize;
 use crate::config::types::{FlushOnPush, FreeSpace, Limits, Readers, Schedule, Serve, Tls};
@@ -50,7 +51,7 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
     }
     let tokens = block.take("tokens");
     if let Some(at) = tokens.as_ref().and_then(|field| read_secret_source(field, found)) {
-        judge.secret_source(&at, "tokens", &format!("{key}.tokens"), found);
+        judge.secret_source(&at, Origin::Own, "tokens", &format!("{key}.tokens"), found);
         serve.tokens = Some(at.value);
     }
     if let (Readers::Tokens, None, Some(field)) = (serve.readers, &tokens, &readers) {
