@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{LaneState, after_fault, after_findings};
 use super::{ExitCode, Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
-use crate::fault::Fault;
+use crate::fault::{Classified, Fault, FaultClass, Retry};
 use crate::name::{CommitId, LaneName, NodeName, RefName, RepositoryName};
 use crate::sync::{RefChange, RefKind, RefOutcome, SnapshotChange, SnapshotOutcome, SyncPlan};
 
@@ -141,10 +141,15 @@ impl LaneSync {
         }
     }
 
-    /// Adds the state of the lane, read after the sync had ended.
+    /// Adds the state of the lane, read after a confirmed sync had ended. Such a sync has fetched what it decides by: where it could
+    /// not decide all the same, it failed.
     #[must_use]
     pub fn with_state(mut self, state: LaneState) -> Self {
         self.state = Some(state);
+        let undecided = self.refs.iter().find(|line| line.outcome == RefOutcome::NeedsObjects);
+        if let (None, Some(line)) = (&self.fault, undecided) {
+            self.fault = Some(Fault::of(&SyncUndecided { name: line.name.clone() }));
+        }
         self.concluded()
     }
 
@@ -172,6 +177,28 @@ impl LaneSync {
         let snapshots = self.snapshots.iter().any(|line| line.outcome != SnapshotOutcome::Present);
         let waits = |outcome| outcome == RefOutcome::NeedsObjects;
         snapshots || self.refs.iter().any(|line| line.before != line.after || waits(line.outcome))
+    }
+}
+
+/// A confirmed sync could not tell how a ref stands to upstream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
+#[error("{name} cannot be related to upstream: objects are missing after the fetch")]
+#[diagnostic(
+    code(mirror::sync::undecided),
+    help("run the same command again; where it stays so, the store has lost objects: `git fsck` in the cache names them")
+)]
+pub struct SyncUndecided {
+    /// The ref.
+    pub name: RefName,
+}
+
+impl Classified for SyncUndecided {
+    fn class(&self) -> FaultClass {
+        FaultClass::Failed
+    }
+
+    fn retry(&self) -> Retry {
+        Retry::Backoff
     }
 }
 
