@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use miette::Diagnostic;
+use miette::{Diagnostic, SourceCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,7 +103,20 @@ impl Fault {
         Self::of_diagnostic(error, error.class(), error.retry())
     }
 
-    /// Takes what [`Fault::of`] takes from a diagnostic that cannot classify itself, such as one of several related findings.
+    /// Takes each of the further findings that an error names beside itself, such as every wrong key of a configuration. They point
+    /// into the same source as the error where they bring none of their own.
+    #[must_use]
+    pub fn related_of(error: &dyn Classified) -> Vec<Self> {
+        let related = error.related().into_iter().flatten();
+        let taken = related.map(|other| {
+            let mut fault = Self::of_diagnostic(other, error.class(), error.retry());
+            fault.place = fault.place.or_else(|| place_in(other, error.source_code()?));
+            fault
+        });
+        taken.collect()
+    }
+
+    /// Takes what [`Fault::of`] takes from a diagnostic that cannot classify itself.
     #[must_use]
     pub fn of_diagnostic(error: &dyn Diagnostic, class: FaultClass, retry: Retry) -> Self {
         let message = error.to_string();
@@ -111,7 +124,7 @@ impl Fault {
             code: first_said(error, |layer| layer.code().map(|code| code.to_string()))
                 .unwrap_or_else(|| NO_CODE.to_owned()),
             help: first_said(error, |layer| layer.help().map(|help| help.to_string())),
-            place: place_of(error),
+            place: error.source_code().and_then(|source| place_in(error, source)),
             causes: causes_of(error, &message),
             message,
             class,
@@ -215,9 +228,9 @@ fn causes_of(error: &dyn Diagnostic, message: &str) -> Vec<String> {
 }
 
 /// Where the first label of the error points.
-fn place_of(error: &dyn Diagnostic) -> Option<String> {
+fn place_in(error: &dyn Diagnostic, source: &dyn SourceCode) -> Option<String> {
     let label = error.labels()?.next()?;
-    let contents = error.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    let contents = source.read_span(label.inner(), 0, 0).ok()?;
     let (line, column) = (contents.line() + 1, contents.column() + 1);
     Some(match contents.name() {
         Some(name) => format!("{name}:{line}:{column}"),

@@ -34,15 +34,13 @@ impl ErrorReport {
     /// Takes an error apart.
     #[must_use]
     pub fn of(error: &dyn Classified, next: Vec<NextCommand>) -> Self {
-        let related = error.related().into_iter().flatten();
-        let related = related.map(|other| Fault::of_diagnostic(other, error.class(), error.retry())).collect();
         Self {
             schema: schema_id("error"),
             ok: false,
             node: None,
             lanes: [],
             error: Fault::of(error),
-            related,
+            related: Fault::related_of(error),
             next,
         }
     }
