@@ -128,6 +128,12 @@ fn values_are_taken_as_they_are_written() {
 }
 
 #[test]
+fn a_repository_may_be_called_token() {
+    let config = read(&LEAST.replace("hwlab", "token").replace("main:", "password:").replace("local:", "pat:"));
+    assert!(config.node("pat").unwrap().lane("password").is_ok());
+}
+
+#[test]
 fn further_branches_leave_out_those_of_the_nodes_lanes() {
     let text = WHOLE.replace("[stable, v0.2]", "[stable, main, gitops]");
     let config = read(&text);

@@ -150,3 +150,47 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let masked = mask(text);
+        assert_eq!(masked, expect);
+        assert_eq!(masked.len(), text.len(), "places in the text move");
+        assert_eq!(mask(&masked), masked);
+    }
+
+    #[test]
+    fn secrets_are_masked_where_they_stand() {
+        check("upstream: ssh://git:pass@host/r", "upstream: ssh://git:****@host/r");
+        check("upstream: ssh://git:p,a{s}s@host/r", "upstream: ssh://git:*******@host/r");
+        check("proxy: \"http://me:pa@ss@proxy:1\"", "proxy: \"http://me:*****@proxy:1\"");
+        check("u: https://sometoken@github.com/o/r", "u: https://*********@github.com/o/r");
+        check("u: git:pass@host:r", "u: git:****@host:r");
+        check("a: ghp_0123456789abcdef0, b: 1", "a: *********************, b: 1");
+        check("githubToken: pässé # x\nnext: 1\n", "githubToken: ***********\nnext: 1\n");
+        check("{ \"access-token\": x, password: y }", "{ \"access-token\": *******************");
+        check(
+            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+            "-----BEGIN RSA PRIVATE KEY-----\n****\n*****************************\n",
+        );
+        check("-----BEGIN PRIVATE KEY-----\nAA", "-----BEGIN PRIVATE KEY-----\n**");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_left_alone() {
+        for text in [
+            "upstream: ssh://git@ssh.github.com:443/pikasTech/HWLAB.git",
+            "upstream: git@github.com:pikasTech/HWLAB.git",
+            "image: registry.example/git-mirror:1.0@sha256:0123456789abcdef",
+            "tokens: { file: ./tokens.yaml }",
+            "writers: { tokenSecret: writers }",
+            "a: ghp_short",
+            "identity: { secret: git-mirror-ssh, key: id_ed25519 }",
+        ] {
+            check(text, text);
+        }
+    }
+}
