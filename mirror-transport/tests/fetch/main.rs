@@ -1,5 +1,8 @@
 //! Fetching: from real git in every version of the protocol, from recordings of its wire, and from servers that mean ill.
-#![expect(missing_docs, reason = "a test has no interface")]
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod hostile;
 mod real_git;
+mod recorded;
 mod rig;

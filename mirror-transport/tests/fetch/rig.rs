@@ -3,68 +3,68 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use mirror_core::name::{BranchName, CommitId, RefName, TagPattern};
+use mirror_core::name::{BranchName, CommitId, TagPattern};
 use mirror_transport::fetch::{FetchRequest, RefPattern, Tags};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 /// A folder of repositories.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Makes an empty folder.
-    pub fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir(&path).unwrap();
         path
     }
 
     /// Makes a repository with a work tree.
-    pub fn repository(&self, name: &str) -> Repository {
+    pub(crate) fn repository(&self, name: &str) -> Repository {
         self.repository_with(name, &[])
     }
 
-    pub fn repository_with(&self, name: &str, options: &[&str]) -> Repository {
+    pub(crate) fn repository_with(&self, name: &str, options: &[&str]) -> Repository {
         let repository = Repository { path: self.folder(name) };
         repository.git(&[&["init", "-q", "-b", "main"], options].concat());
         repository
     }
 
     /// Makes an empty bare repository.
-    pub fn bare(&self, name: &str) -> Repository {
+    pub(crate) fn bare(&self, name: &str) -> Repository {
         self.repository_with(name, &["--bare"])
     }
 }
 
 /// One repository.
-pub struct Repository {
-    pub path: PathBuf,
+pub(crate) struct Repository {
+    pub(crate) path: PathBuf,
 }
 
 impl Repository {
     /// Runs git, which must succeed, and gives what it printed.
-    pub fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = self.try_git(args);
         assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    pub fn try_git(&self, args: &[&str]) -> Output {
+    pub(crate) fn try_git(&self, args: &[&str]) -> Output {
         clean(Command::new("git")).current_dir(&self.path).args(args).stdin(Stdio::null()).output().unwrap()
     }
 
     /// Writes a file and commits it.
-    pub fn commit(&self, file: &str, content: &str) -> CommitId {
+    pub(crate) fn commit(&self, file: &str, content: &str) -> CommitId {
         let path = self.path.join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
@@ -73,12 +73,12 @@ impl Repository {
         self.tip("HEAD")
     }
 
-    pub fn tip(&self, name: &str) -> CommitId {
+    pub(crate) fn tip(&self, name: &str) -> CommitId {
         CommitId::from_hex(&self.git(&["rev-parse", name])).unwrap()
     }
 
     /// A history with deltas, tags, and files large and small.
-    pub fn fill(&self, commits: usize) {
+    pub(crate) fn fill(&self, commits: usize) {
         let mut text: Vec<String> =
             (0..400).map(|line| format!("line {line} of a file that changes little\n")).collect();
         for commit in 0..commits {
@@ -92,25 +92,25 @@ impl Repository {
     }
 
     /// The number of objects reachable from a commit.
-    pub fn count(&self, tip: &str) -> usize {
+    pub(crate) fn count(&self, tip: &str) -> usize {
         self.git(&["rev-list", "--objects", tip]).lines().count()
     }
 
     /// The object store, as the cache hands it to a fetch.
-    pub fn odb(&self) -> gix_odb::HandleArc {
+    pub(crate) fn odb(&self) -> gix_odb::HandleArc {
         let git = if self.path.join(".git").is_dir() { self.path.join(".git") } else { self.path.clone() };
         gix_odb::at(git.join("objects"), gix_hash::Kind::Sha1).unwrap().into_arc().unwrap()
     }
 
     /// Takes a received pack into the repository.
-    pub fn install(&self, folder: &Path) {
+    pub(crate) fn install(&self, folder: &Path) {
         for file in std::fs::read_dir(folder).unwrap() {
             let file = file.unwrap();
             std::fs::copy(file.path(), self.path.join("objects/pack").join(file.file_name())).unwrap();
         }
     }
 
-    pub fn upload_pack(&self, protocol: Protocol) -> Served {
+    pub(crate) fn upload_pack(&self, protocol: Protocol) -> Served {
         let mut command = tokio::process::Command::from(clean(Command::new("git")));
         if let Protocol::V2 = protocol {
             command.env("GIT_PROTOCOL", "version=2");
@@ -126,27 +126,17 @@ impl Repository {
 
 /// The version that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     V0,
     V1,
     V2,
 }
 
 /// A running `git upload-pack`.
-pub struct Served {
-    pub read: ChildStdout,
-    pub write: ChildStdin,
-    pub child: Child,
-}
-
-impl Served {
-    /// What it printed to stderr, once it has ended.
-    pub async fn stderr(mut self) -> String {
-        drop((self.read, self.write));
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).await.unwrap();
-        text
-    }
+pub(crate) struct Served {
+    pub(crate) read: ChildStdout,
+    pub(crate) write: ChildStdin,
+    pub(crate) child: Child,
 }
 
 fn clean(mut command: Command) -> Command {
@@ -166,19 +156,15 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
-pub fn branch(name: &str) -> RefPattern {
+pub(crate) fn branch(name: &str) -> RefPattern {
     RefPattern::Exact(BranchName::parse(name).unwrap().ref_name())
 }
 
-pub fn exact(name: &str) -> RefPattern {
-    RefPattern::Exact(RefName::parse(name).unwrap())
-}
-
-pub fn tags(pattern: &str) -> RefPattern {
+pub(crate) fn tags(pattern: &str) -> RefPattern {
     RefPattern::Tags(TagPattern::parse(pattern).unwrap())
 }
 
-pub fn request(wants: &[CommitId], from: &[CommitId], into: &Path) -> FetchRequest {
+pub(crate) fn request(wants: &[CommitId], from: &[CommitId], into: &Path) -> FetchRequest {
     FetchRequest {
         wants: wants.to_vec(),
         negotiate_from: from.to_vec(),
@@ -190,7 +176,7 @@ pub fn request(wants: &[CommitId], from: &[CommitId], into: &Path) -> FetchReque
 }
 
 /// The files in a folder.
-pub fn files(folder: &Path) -> Vec<String> {
+pub(crate) fn files(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -198,23 +184,61 @@ pub fn files(folder: &Path) -> Vec<String> {
 }
 
 /// A pkt-line.
-pub fn pkt(payload: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn pkt(payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     [format!("{:04x}", payload.len() + 4).as_bytes(), payload].concat()
 }
 
-/// Plays a recording to whoever connects, whatever that one says.
-pub fn playing(bytes: Vec<u8>) -> (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>) {
+/// A server that plays a recording, whatever is said to it.
+pub(crate) struct Player {
+    pub(crate) read: ReadHalf<DuplexStream>,
+    pub(crate) write: WriteHalf<DuplexStream>,
+    /// What was said to it, once the channel is closed.
+    pub(crate) heard: tokio::task::JoinHandle<Vec<u8>>,
+}
+
+pub(crate) fn playing(bytes: Vec<u8>) -> Player {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
-    tokio::spawn(async move {
+    let heard = tokio::spawn(async move {
         let (mut hear, mut say) = tokio::io::split(theirs);
         let speak = async move {
             // The other side may have heard enough.
             let _ = say.write_all(&bytes).await;
             let _ = say.shutdown().await;
         };
-        let listen = async move { tokio::io::copy(&mut hear, &mut tokio::io::sink()).await };
+        let mut heard = Vec::new();
+        let listen = hear.read_to_end(&mut heard);
         let _ = tokio::join!(speak, listen);
+        heard
     });
-    tokio::io::split(ours)
+    let (read, write) = tokio::io::split(ours);
+    Player { read, write, heard }
+}
+
+/// What `git upload-pack` said in a conversation, as it was recorded.
+pub(crate) fn recording(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fetch/recordings").join(name)).unwrap()
+}
+
+/// The newest commit of the recorded repository.
+pub(crate) fn recorded_tip() -> CommitId {
+    CommitId::from_hex("618f73df23394f522fe462ff8def15146099e734").unwrap()
+}
+
+/// Shows a conversation line by line.
+pub(crate) fn readable(mut wire: &[u8]) -> String {
+    let mut text = String::new();
+    while !wire.is_empty() {
+        let length = usize::from_str_radix(std::str::from_utf8(&wire[..4]).unwrap(), 16).unwrap();
+        let payload = &wire[4.min(length)..length.max(4)];
+        let shown = payload.strip_suffix(b"\n").unwrap_or(payload).escape_ascii().to_string();
+        text.push_str(match length {
+            0 => "(flush)",
+            1 => "(delimiter)",
+            _ => &shown,
+        });
+        text.push('\n');
+        wire = &wire[length.max(4)..];
+    }
+    text
 }

@@ -79,10 +79,8 @@ fn varint(rest: &mut &[u8]) -> Result<u64, DeltaFault> {
         let (byte, tail) = rest.split_first().ok_or(CUT)?;
         *rest = tail;
         let bits = u64::from(byte & 127);
-        if shift > 57 && bits << shift >> shift != bits || shift > 63 {
-            return Err(DeltaFault::Corrupt("a delta announces a size that is not a number"));
-        }
-        value |= bits << shift;
+        let high = bits.checked_shl(shift).filter(|high| high >> shift == bits);
+        value |= high.ok_or(DeltaFault::Corrupt("a delta announces a size that is not a number"))?;
         shift += 7;
         if byte & 128 == 0 {
             return Ok(value);

@@ -68,10 +68,10 @@ impl TypeAndSize {
             self.shift = 4;
         } else {
             let bits = u64::from(byte & 127);
-            if self.shift > 57 || bits << self.shift >> self.shift != bits {
+            let Some(high) = bits.checked_shl(self.shift).filter(|high| high >> self.shift == bits) else {
                 return Varint::Overflow;
-            }
-            self.size |= bits << self.shift;
+            };
+            self.size |= high;
             self.shift += 7;
         }
         if byte & 128 == 0 { Varint::Done } else { Varint::More }
