@@ -83,7 +83,7 @@ pub struct Fault {
     pub causes: Vec<String>,
     /// Where in a file, as `file:line:column`, for errors that point into one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub place: Option<Box<str>>,
     /// What repairs it: a command or a setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
@@ -228,14 +228,15 @@ fn causes_of(error: &dyn Diagnostic, message: &str) -> Vec<String> {
 }
 
 /// Where the first label of the error points.
-fn place_in(error: &dyn Diagnostic, source: &dyn SourceCode) -> Option<String> {
+fn place_in(error: &dyn Diagnostic, source: &dyn SourceCode) -> Option<Box<str>> {
     let label = error.labels()?.next()?;
     let contents = source.read_span(label.inner(), 0, 0).ok()?;
     let (line, column) = (contents.line() + 1, contents.column() + 1);
-    Some(match contents.name() {
+    let place = match contents.name() {
         Some(name) => format!("{name}:{line}:{column}"),
         None => format!("{line}:{column}"),
-    })
+    };
+    Some(place.into())
 }
 
 #[cfg(test)]

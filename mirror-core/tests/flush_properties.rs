@@ -2,13 +2,15 @@
 //!
 //! Whatever happens, every run ends, and no verdict says more than the world had really shown.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::fault::{Fault, FaultClass, Retry};
 use mirror_core::flush::{
-    Backoff, CallId, Effect, FlushMachine, FlushOutcome, FlushPlan, FlushPolicy, Input, PushEnding, PushOutcome, Recovery,
-    RejectionClass, Tip,
+    Backoff, CallId, Effect, FlushMachine, FlushOutcome, FlushPlan, FlushPolicy, Input, PushEnding, PushOutcome,
+    Recovery, RejectionClass, Tip,
 };
 use mirror_core::name::{BranchName, CommitId};
 use mirror_core::sync::{RefOutcome, Relation};

@@ -1,5 +1,7 @@
 //! Every row of the flush table, by scripted answers.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use mirror_core::fault::{Fault, FaultClass, Retry};
@@ -46,7 +48,9 @@ enum Answer {
     InterruptBeforeEffect,
 }
 
-use Answer::{CannotLook, CannotRecover, Interrupt, InterruptBeforeEffect, Push, Recovers, Sees, SeesWithoutObjects, Silence};
+use Answer::{
+    CannotLook, CannotRecover, Interrupt, InterruptBeforeEffect, Push, Recovers, Sees, SeesWithoutObjects, Silence,
+};
 
 fn accepted() -> Answer {
     Push(PushEnding::Accepted)
@@ -188,7 +192,8 @@ fn observe_neither_contains_the_other() {
 fn observe_a_transient_failure_is_waited_out_a_bounded_number_of_times() {
     let soon = CannotLook(Retry::Backoff);
     check(&[soon.clone(), Sees(Some(LOCAL))], FlushOutcome::UpToDate, "look, pause, look");
-    let given_up = check(&[soon.clone(), soon.clone(), soon], FlushOutcome::NotFlushed, "look, pause, look, pause, look");
+    let given_up =
+        check(&[soon.clone(), soon.clone(), soon], FlushOutcome::NotFlushed, "look, pause, look, pause, look");
     assert_eq!(given_up.verdict.push, None);
     check(&[CannotLook(Retry::Now), Sees(Some(LOCAL))], FlushOutcome::UpToDate, "look, look");
 }
@@ -225,11 +230,7 @@ fn push_a_race_is_looked_at_again_at_most_three_times() {
     );
     let again = [Sees(Some(OLD)), rejected(RejectionClass::Stale)];
     let script: Vec<_> = again.iter().cycle().take(8).cloned().collect();
-    let run = check(
-        &script,
-        FlushOutcome::Rejected,
-        "look, push 1, look, push 1, look, push 1, look, push 1",
-    );
+    let run = check(&script, FlushOutcome::Rejected, "look, push 1, look, push 1, look, push 1, look, push 1");
     assert_eq!(run.verdict.fault.unwrap().code, "mirror::flush::raced");
     check_push(&script, PushOutcome::Rejected, 4);
 }
@@ -252,7 +253,10 @@ fn push_a_refusal_ends_with_the_servers_words() {
         let rejection = run.verdict.push.unwrap().rejection.unwrap();
         assert_eq!((rejection.class, rejection.words.as_str()), (class, "no"));
         let fault = run.verdict.fault.unwrap();
-        assert_eq!((fault.code.as_str(), fault.class, fault.retry), ("mirror::flush::rejected", FaultClass::Failed, Retry::Never));
+        assert_eq!(
+            (fault.code.as_str(), fault.class, fault.retry),
+            ("mirror::flush::rejected", FaultClass::Failed, Retry::Never)
+        );
     }
 }
 
@@ -330,11 +334,7 @@ fn recheck_an_unknown_push_that_does_not_show_is_pushed_again_bounded() {
     for _ in 0..4 {
         script.extend([unknown(), Sees(Some(OLD))]);
     }
-    let run = check(
-        &script,
-        FlushOutcome::Unknown,
-        "look, push 1, look, push 1, look, push 1, look, push 1, look",
-    );
+    let run = check(&script, FlushOutcome::Unknown, "look, push 1, look, push 1, look, push 1, look, push 1, look");
     assert_eq!(run.verdict.push.unwrap().attempts, 4);
 }
 
@@ -345,11 +345,7 @@ fn after_an_unknown_push_nothing_is_said_to_have_failed_for_good() {
         FlushOutcome::Unknown,
         "look, push 1, look, push 1",
     );
-    check_push(
-        &[Sees(Some(OLD)), unknown(), Sees(Some(OLD)), not_sent(Retry::Never)],
-        PushOutcome::Unknown,
-        2,
-    );
+    check_push(&[Sees(Some(OLD)), unknown(), Sees(Some(OLD)), not_sent(Retry::Never)], PushOutcome::Unknown, 2);
 }
 
 #[test]
@@ -381,7 +377,8 @@ fn recheck_that_cannot_look_after_an_unknown_push_ends_unknown() {
         FlushOutcome::Unknown,
         "look, push 1, look, pause, look, pause, look",
     );
-    let run = check(&[Sees(Some(OLD)), unknown(), CannotLook(Retry::Never)], FlushOutcome::Unknown, "look, push 1, look");
+    let run =
+        check(&[Sees(Some(OLD)), unknown(), CannotLook(Retry::Never)], FlushOutcome::Unknown, "look, push 1, look");
     assert_eq!(run.verdict.push.unwrap().outcome, PushOutcome::Unknown);
 }
 

@@ -1,5 +1,7 @@
 //! Plans against a model of the store: random histories, random tips, crashes between any two edits.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mirror_core::name::{BranchName, CommitId, GroupName, RefName, RefPrefix};
@@ -121,9 +123,8 @@ struct Turn {
 
 fn history() -> impl Strategy<Value = History> {
     (2usize..12).prop_flat_map(|count| {
-        let parents: Vec<_> = (0..count)
-            .map(|commit| prop::collection::btree_set(0..commit.max(1), 0..=commit.min(2)))
-            .collect();
+        let parents: Vec<_> =
+            (0..count).map(|commit| prop::collection::btree_set(0..commit.max(1), 0..=commit.min(2))).collect();
         parents.prop_map(|parents| History {
             parents: parents
                 .into_iter()

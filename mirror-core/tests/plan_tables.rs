@@ -1,5 +1,7 @@
 //! Every row of the two sync tables, of the further refs, and of mirror-stage.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use mirror_core::name::{BranchName, CommitId, GroupName, RefName, RefPrefix};
 use mirror_core::sync::{
     BranchSeen, ExtraKind, ExtraSeen, LaneView, Observation, RefEdit, RefOutcome, Relation, SnapshotOutcome, SyncPlan,
@@ -38,12 +40,7 @@ fn plan(seen: &Observation) -> SyncPlan {
 }
 
 fn seen(local: Option<u8>, upstream: Option<u8>, relation: Option<Relation>) -> BranchSeen {
-    BranchSeen {
-        upstream: upstream.map(commit),
-        local: local.map(commit),
-        staged: upstream.map(commit),
-        relation,
-    }
+    BranchSeen { upstream: upstream.map(commit), local: local.map(commit), staged: upstream.map(commit), relation }
 }
 
 fn shown(edits: &[RefEdit]) -> Vec<String> {
@@ -129,7 +126,10 @@ fn gitops_rows() {
 fn a_diverged_branch_keeps_both_tips_the_merge_base_and_the_counts() {
     let gitops = seen(Some(LOCAL), Some(UPSTREAM), Some(diverged()));
     let change = plan(&Observation { gitops, ..Observation::default() }).gitops;
-    assert_eq!((change.before, change.upstream, change.after), (Some(commit(LOCAL)), Some(commit(UPSTREAM)), Some(commit(LOCAL))));
+    assert_eq!(
+        (change.before, change.upstream, change.after),
+        (Some(commit(LOCAL)), Some(commit(UPSTREAM)), Some(commit(LOCAL)))
+    );
     let relation = change.relation.unwrap();
     assert_eq!((relation.ahead(), relation.behind(), relation.merge_base()), (Some(2), Some(3), Some(commit(BASE))));
 }

@@ -1,10 +1,13 @@
 //! What reports say of lanes: the fields that programs read, exit codes, and the commands to run next.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use jiff::Timestamp;
 use mirror_core::config;
 use mirror_core::fault::{Fault, FaultClass, Retry};
 use mirror_core::flush::{
-    Effect, FlushMachine, FlushPlan, FlushPolicy, FlushVerdict, Input, PushEnding, Recovery, RejectionClass, Tip, decide,
+    Effect, FlushMachine, FlushPlan, FlushPolicy, FlushVerdict, Input, PushEnding, Recovery, RejectionClass, Tip,
+    decide,
 };
 use mirror_core::name::{BranchName, CommitId, GroupName, LaneName, NodeName, RefName, RefPrefix, RepositoryName};
 use mirror_core::report::flush::{FlushReport, LaneFlush};
@@ -94,7 +97,8 @@ fn without_objects() -> BranchSeen {
 
 #[test]
 fn sync_names_refs_and_snapshots_as_the_design_does() {
-    let report = sync_report(vec![synced(seen(Some(LOCAL), Some(NEWER)), seen(Some(LOCAL), Some(OTHER)))], Mode::Confirm);
+    let report =
+        sync_report(vec![synced(seen(Some(LOCAL), Some(NEWER)), seen(Some(LOCAL), Some(OTHER)))], Mode::Confirm);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["schema"], "git-mirror/sync/v1");
     assert_eq!((&json["ok"], &json["node"], &json["dryRun"]), (&json!(false), &json!("local"), &json!(false)));
@@ -264,14 +268,15 @@ fn r15_r16_a_recovered_partial_success_reads_as_the_mission_says() {
 
 #[test]
 fn flush_ends_with_the_code_and_the_next_command_of_its_outcome() {
-    let check = |answers: &[Option<CommitId>], ending: PushEnding, word: &str, push: &str, exit, commands: &[String]| {
-        let answers: Vec<_> = answers.iter().copied().map(Ok).collect();
-        let report = flush_report(flush_line(&answers, &ending), Mode::Confirm);
-        let json = lane_json(&report);
-        assert_eq!((&json["outcome"], &json["push"]["outcome"]), (&json!(word), &json!(push)));
-        assert_eq!(json["ok"], json!(exit == ExitCode::Done));
-        assert_eq!((report.exit(), next(&report).as_slice()), (exit, commands), "{word}");
-    };
+    let check =
+        |answers: &[Option<CommitId>], ending: PushEnding, word: &str, push: &str, exit, commands: &[String]| {
+            let answers: Vec<_> = answers.iter().copied().map(Ok).collect();
+            let report = flush_report(flush_line(&answers, &ending), Mode::Confirm);
+            let json = lane_json(&report);
+            assert_eq!((&json["outcome"], &json["push"]["outcome"]), (&json!(word), &json!(push)));
+            assert_eq!(json["ok"], json!(exit == ExitCode::Done));
+            assert_eq!((report.exit(), next(&report).as_slice()), (exit, commands), "{word}");
+        };
     let sync = on_lane("sync", "--confirm --wait");
     let flush = on_lane("flush", "--confirm --wait");
     let resolve = on_lane("lane resolve", "--adopt-upstream --dry-run");
@@ -279,7 +284,7 @@ fn flush_ends_with_the_code_and_the_next_command_of_its_outcome() {
     let taken = || PushEnding::Accepted;
     check(&[Some(LOCAL)], taken(), "up-to-date", "not-sent", ExitCode::Done, &[]);
     check(&[Some(OLD), Some(LOCAL)], taken(), "flushed", "accepted", ExitCode::Done, &[]);
-    check(&[Some(OLD), Some(NEWER)], taken(), "contained", "accepted", ExitCode::Done, &[sync.clone()]);
+    check(&[Some(OLD), Some(NEWER)], taken(), "contained", "accepted", ExitCode::Done, std::slice::from_ref(&sync));
     check(&[Some(NEWER)], taken(), "behind", "not-sent", ExitCode::Finding, &[sync]);
     check(&[Some(OTHER)], taken(), "diverged", "not-sent", ExitCode::Finding, &[resolve]);
     let protected = rejected(RejectionClass::Protected);
@@ -326,7 +331,8 @@ fn facts(gitops_local: CommitId, gitops_upstream: CommitId) -> LaneFacts {
                 main: { repository: hwlab, source: { branch: main, snapshotGroup: app }, gitops: { branch: gitops } }\n";
     let config = config::parse("git-mirror.yaml", text).unwrap();
     let node = &config.nodes[&node()];
-    let mut facts = LaneFacts::unread(&node.lanes[&lane()], &config.repositories[&repository()], &node.transport, at(100));
+    let mut facts =
+        LaneFacts::unread(&node.lanes[&lane()], &config.repositories[&repository()], &node.transport, at(100));
     let branch = |facts: &BranchFacts, local, upstream| BranchFacts {
         branch: facts.branch.clone(),
         local: Some(local),
@@ -396,7 +402,10 @@ fn a_busy_cache_names_its_holder() {
 #[test]
 fn reports_survive_their_json() {
     let busy = LaneSync::failed(&lane(), &repository(), fault(FaultClass::Busy));
-    let report = sync_report(vec![busy, synced(in_sync(), in_sync()).with_state(derive(&facts(LOCAL, LOCAL)).state)], Mode::Confirm);
+    let report = sync_report(
+        vec![busy, synced(in_sync(), in_sync()).with_state(derive(&facts(LOCAL, LOCAL)).state)],
+        Mode::Confirm,
+    );
     let text = serde_json::to_string(&report).unwrap();
     let read: SyncReport = serde_json::from_str(&text).unwrap();
     assert_eq!((&read, read.exit()), (&report, report.exit()));

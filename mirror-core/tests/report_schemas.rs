@@ -1,5 +1,7 @@
 //! The published schemas: every report names one, and what a report holds is what its schema describes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use mirror_core::config::{self, MirrorConfig};
 use mirror_core::fault::Fault;
 use mirror_core::name::{BranchName, CommitId, LaneName, NodeName, RefName, RepositoryName};
@@ -35,11 +37,16 @@ fn documents() -> Vec<Value> {
     let (lane, repository) = (LaneName::parse("main").unwrap(), RepositoryName::parse("hwlab").unwrap());
     let gitops = BranchName::parse("gitops").unwrap();
     let transport = TransportView::of(&config.repositories[&repository], &config.nodes[&node].transport);
-    let facts =
-        LaneFacts::unread(&config.nodes[&node].lanes[&lane], &config.repositories[&repository], &config.nodes[&node].transport, at);
+    let facts = LaneFacts::unread(
+        &config.nodes[&node].lanes[&lane],
+        &config.repositories[&repository],
+        &config.nodes[&node].transport,
+        at,
+    );
     let state = || derive(&facts).state;
     let fault = Fault::interrupted;
-    let step = |step, fault: Option<Fault>| DoctorStep { step, ok: fault.is_none(), ms: 3, detail: String::new(), fault };
+    let step =
+        |step, fault: Option<Fault>| DoctorStep { step, ok: fault.is_none(), ms: 3, detail: String::new(), fault };
     let resolution = Resolution {
         name: gitops.ref_name(),
         before: Some(CommitId::from_bytes([1; 20])),
@@ -62,8 +69,13 @@ fn documents() -> Vec<Value> {
         recovered: vec!["git-mirror/op/1".to_owned()],
         report: None,
     };
-    let history =
-        LaneHistory { lane: lane.clone(), repository: repository.clone(), entries: vec![entry], unreadable_lines: 0, fault: None };
+    let history = LaneHistory {
+        lane: lane.clone(),
+        repository: repository.clone(),
+        entries: vec![entry],
+        unreadable_lines: 0,
+        fault: None,
+    };
     let steps = vec![step(RoadStep::Resolve, None), step(RoadStep::Tcp, Some(fault())), step(RoadStep::Connect, None)];
     let sync = LaneSync::failed(&lane, &repository, fault()).with_state(state());
     let flush = LaneFlush::nothing(&lane, &repository, &gitops).with_state(state());
@@ -74,7 +86,9 @@ fn documents() -> Vec<Value> {
         document(&FlushReport::of(node.clone(), vec![flush]).in_mode(Mode::Confirm)),
         document(&ResolveReport::of(node.clone(), vec![resolve]).in_mode(Mode::DryRun)),
         document(&SnapshotsReport::of(node.clone(), vec![LaneSnapshots::listed(&lane, &repository, &[])])),
-        document(&PruneReport::of(node.clone(), vec![LanePrune::failed(&lane, &repository, fault())]).in_mode(Mode::Confirm)),
+        document(
+            &PruneReport::of(node.clone(), vec![LanePrune::failed(&lane, &repository, fault())]).in_mode(Mode::Confirm),
+        ),
         document(&HistoryReport::of(node.clone(), vec![history])),
         document(&DoctorReport::of(node.clone(), vec![LaneDoctor::walked(&lane, &repository, transport, steps)])),
         document(&InitReport::written("git-mirror.yaml", node, &config)),
@@ -207,7 +221,8 @@ fn every_report_has_the_common_fields_in_camel_case() {
 #[test]
 fn doctor_stops_at_the_step_that_fails() {
     let doctor = documents().into_iter().find(|document| document["schema"] == "git-mirror/doctor/v1").unwrap();
-    let steps: Vec<_> = doctor["lanes"][0]["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let steps: Vec<_> =
+        doctor["lanes"][0]["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps, ["resolve", "tcp"]);
     assert_eq!(doctor["lanes"][0]["fault"]["code"], "mirror::interrupted");
     assert_eq!(doctor["ok"], false);

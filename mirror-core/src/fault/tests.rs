@@ -12,7 +12,11 @@ struct Cut(#[source] std::io::Error);
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum Outer {
     #[error("cannot look at upstream")]
-    Look(#[source] #[diagnostic_source] Cut),
+    Look(
+        #[source]
+        #[diagnostic_source]
+        Cut,
+    ),
     #[error(transparent)]
     #[diagnostic(transparent)]
     Through(Cut),
@@ -85,7 +89,10 @@ fn an_error_without_a_code_is_still_a_fault() {
 fn a_fault_is_an_error_again_and_loses_nothing() {
     let fault = Fault::of(&Outer::Look(cut()));
     let again = Fault::of(&fault);
-    assert_eq!((&again.code, &again.help, again.class, again.retry), (&fault.code, &fault.help, fault.class, fault.retry));
+    assert_eq!(
+        (&again.code, &again.help, again.class, again.retry),
+        (&fault.code, &fault.help, fault.class, fault.retry)
+    );
     let json = serde_json::to_string(&fault).unwrap();
     assert_eq!(serde_json::from_str::<Fault>(&json).unwrap(), fault);
 }
@@ -99,4 +106,9 @@ fn context_goes_outside() {
 
 fn cut_fault() -> Outer {
     Outer::Look(cut())
+}
+
+#[test]
+fn a_fault_is_small_enough_to_be_the_error_of_a_result() {
+    assert!(size_of::<Fault>() < 128, "clippy calls larger ones too large: {}", size_of::<Fault>());
 }

@@ -14,7 +14,9 @@ pub enum FlushError {
     #[error("upstream refused the push to {branch} ({class}): {words}")]
     #[diagnostic(
         code(mirror::flush::rejected),
-        help("the mirror's key must be allowed to push {branch} by fast-forward: check the branch's protection rules, hooks and the key's write access upstream, then flush again")
+        help(
+            "the mirror's key must be allowed to push {branch} by fast-forward: check the branch's protection rules, hooks and the key's write access upstream, then flush again"
+        )
     )]
     Rejected {
         /// The GitOps branch.
@@ -64,7 +66,9 @@ pub enum FlushError {
     #[error("upstream accepted the push to {branch}, and the sync that followed does not show it")]
     #[diagnostic(
         code(mirror::flush::not_recovered),
-        help("run `git-mirror sync --confirm --wait`; where it shows the lane diverged, somebody rewound {branch} upstream")
+        help(
+            "run `git-mirror sync --confirm --wait`; where it shows the lane diverged, somebody rewound {branch} upstream"
+        )
     )]
     NotRecovered {
         /// The GitOps branch.

@@ -6,8 +6,8 @@ use super::backoff::Jitter;
 use super::fault::FlushError;
 use super::record::Record;
 use super::{
-    CallId, Decision, Effect, Event, FlushOutcome, FlushPlan, FlushPolicy, FlushVerdict, Input, Next, PushEnding, Recovery,
-    Stage, Tip, decide, transition,
+    CallId, Decision, Effect, Event, FlushOutcome, FlushPlan, FlushPolicy, FlushVerdict, Input, Next, PushEnding,
+    Recovery, Stage, Tip, decide, transition,
 };
 use crate::fault::{Fault, Retry};
 
@@ -167,9 +167,7 @@ impl FlushMachine {
     fn looked(&mut self, seen: Result<Tip, Fault>) {
         let rechecking = matches!(self.stage, Stage::Recheck | Stage::RecheckUnknown);
         let seen = seen.and_then(|tip| match decide(self.plan.local, &tip) {
-            Decision::NeedsObjects => {
-                Err(Fault::of(&FlushError::Undecided { branch: self.plan.branch.clone() }))
-            }
+            Decision::NeedsObjects => Err(Fault::of(&FlushError::Undecided { branch: self.plan.branch.clone() })),
             decision => Ok((tip, decision)),
         });
         if rechecking {
@@ -230,8 +228,7 @@ impl FlushMachine {
                 (Event::Refused, Pace::AtOnce)
             }
             PushEnding::NotSent(fault) => {
-                let event =
-                    if fault.retry == Retry::Never || used_up { Event::NotSentForGood } else { Event::NotSent };
+                let event = if fault.retry == Retry::Never || used_up { Event::NotSentForGood } else { Event::NotSent };
                 let pace = pace_of(fault.retry);
                 self.record.fault = Some(fault);
                 (event, pace)
@@ -298,7 +295,9 @@ impl FlushMachine {
                 self.pauses = 0;
                 self.enter(stage, pace);
             }
-            Some(Next::Again) => self.enter(self.stage, if event == Event::LookFailed { pace } else { Pace::AfterPause }),
+            Some(Next::Again) => {
+                self.enter(self.stage, if event == Event::LookFailed { pace } else { Pace::AfterPause })
+            }
             Some(Next::Done(outcome)) => self.finish(outcome),
             // The events are told apart by stage, so this cannot be; the deadline would end a machine that came here.
             None => self.ignored += 1,

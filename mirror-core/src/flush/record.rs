@@ -2,8 +2,8 @@
 
 use super::fault::FlushError;
 use super::{
-    FlushOutcome, FlushVerdict, PartialSuccess, Proof, PushEnding, PushOutcome, PushRecord, Recheck, Recovery, Rejection,
-    Tip,
+    FlushOutcome, FlushVerdict, PartialSuccess, Proof, PushEnding, PushOutcome, PushRecord, Recheck, Recovery,
+    Rejection, Tip,
 };
 use crate::fault::Fault;
 use crate::name::CommitId;

@@ -71,12 +71,7 @@ impl FlushOutcome {
     pub const fn is_success(self) -> bool {
         match self {
             Self::UpToDate | Self::Flushed | Self::Contained | Self::Recovered => true,
-            Self::Behind
-            | Self::Diverged
-            | Self::Rejected
-            | Self::NotFlushed
-            | Self::Unproved
-            | Self::Unknown => false,
+            Self::Behind | Self::Diverged | Self::Rejected | Self::NotFlushed | Self::Unproved | Self::Unknown => false,
         }
     }
 }

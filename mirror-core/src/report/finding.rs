@@ -22,14 +22,8 @@ pub enum Finding {
 
 impl Finding {
     /// Every finding, the gravest first.
-    pub const ALL: [Self; 6] = [
-        Self::Diverged,
-        Self::GoneUpstream,
-        Self::PendingFlush,
-        Self::OutOfSync,
-        Self::SnapshotMissing,
-        Self::Drift,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Diverged, Self::GoneUpstream, Self::PendingFlush, Self::OutOfSync, Self::SnapshotMissing, Self::Drift];
 
     /// The word used in text and documentation.
     #[must_use]

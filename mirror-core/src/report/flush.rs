@@ -195,9 +195,7 @@ impl PostPushRecovery {
                 observed_at: Some(recovery.tip.observed_at),
                 fault: None,
             },
-            Err(fault) => {
-                Self { ok: false, outcome: None, tip: None, observed_at: None, fault: Some(fault.clone()) }
-            }
+            Err(fault) => Self { ok: false, outcome: None, tip: None, observed_at: None, fault: Some(fault.clone()) },
         }
     }
 }
@@ -228,8 +226,7 @@ impl LaneFlush {
         line.recheck = verdict.recheck.clone();
         line.partial_success = verdict.partial_success;
         line.partial_success_recovered = verdict.partial_success_recovered();
-        line.post_push_recovery =
-            verdict.recovery.as_ref().map(|recovery| PostPushRecovery::of(recovery, recovered));
+        line.post_push_recovery = verdict.recovery.as_ref().map(|recovery| PostPushRecovery::of(recovery, recovered));
         line.fault = verdict.fault.clone();
         // The verdict's own word is not enough: without the observation that proves it, it is not told as good (I4).
         line.ok = verdict.ok() && line.exit() == ExitCode::Done;
@@ -327,14 +324,7 @@ impl LaneFlush {
 }
 
 fn not_sent(local: CommitId) -> PushRecord {
-    PushRecord {
-        outcome: PushOutcome::NotSent,
-        attempts: 0,
-        expected: None,
-        new: local,
-        rejection: None,
-        fault: None,
-    }
+    PushRecord { outcome: PushOutcome::NotSent, attempts: 0, expected: None, new: local, rejection: None, fault: None }
 }
 
 impl LaneReport for LaneFlush {
@@ -385,11 +375,7 @@ impl LaneReport for LaneFlush {
             FlushWord::Unproved => vec![command(NextVerb::Sync)],
             FlushWord::Rejected | FlushWord::NotFlushed | FlushWord::Unknown => after(NextVerb::Flush),
             FlushWord::Absent | FlushWord::UpToDate | FlushWord::Flushed | FlushWord::Recovered => {
-                if self.fault.is_some() || !self.findings().is_empty() {
-                    after(NextVerb::Flush)
-                } else {
-                    Vec::new()
-                }
+                if self.fault.is_some() || !self.findings().is_empty() { after(NextVerb::Flush) } else { Vec::new() }
             }
         }
     }

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use super::{
-    ErrorReport, config_check, doctor, flush, history, init, resolve, snapshots, status, sync,
-};
+use super::{ErrorReport, config_check, doctor, flush, history, init, resolve, snapshots, status, sync};
 
 /// The schema a report of a verb names: `git-mirror/<verb>/v1`.
 #[must_use]

@@ -185,7 +185,9 @@ impl LaneSync {
 #[error("{name} cannot be related to upstream: objects are missing after the fetch")]
 #[diagnostic(
     code(mirror::sync::undecided),
-    help("run the same command again; where it stays so, the store has lost objects: `git fsck` in the cache names them")
+    help(
+        "run the same command again; where it stays so, the store has lost objects: `git fsck` in the cache names them"
+    )
 )]
 pub struct SyncUndecided {
     /// The ref.

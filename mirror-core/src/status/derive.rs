@@ -88,11 +88,7 @@ const fn contained(relation: Option<Relation>) -> bool {
 }
 
 /// Where neither side has the branch, neither is ahead; where one lacks it, commits are not counted.
-fn counts(
-    local: Option<CommitId>,
-    github: Option<CommitId>,
-    relation: Option<Relation>,
-) -> (Option<u64>, Option<u64>) {
+fn counts(local: Option<CommitId>, github: Option<CommitId>, relation: Option<Relation>) -> (Option<u64>, Option<u64>) {
     match (local, github, relation) {
         (None, None, _) => (Some(0), Some(0)),
         (_, _, Some(relation)) => (relation.ahead(), relation.behind()),

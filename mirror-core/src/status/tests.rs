@@ -52,7 +52,8 @@ fn unread() -> LaneFacts {
 /// A lane in sync.
 fn settled() -> LaneFacts {
     let mut facts = unread();
-    facts.source = BranchFacts { local: Some(SOURCE), staged: Some(SOURCE), observed: observed(Some(SOURCE)), ..facts.source };
+    facts.source =
+        BranchFacts { local: Some(SOURCE), staged: Some(SOURCE), observed: observed(Some(SOURCE)), ..facts.source };
     facts.gitops = BranchFacts { local: Some(OLD), staged: Some(OLD), observed: observed(Some(OLD)), ..facts.gitops };
     facts.gitops_relation = Some(Relation::Same);
     let name = format!("refs/unidesk/snapshots/hwlab-node-runtime/v0.3/{SOURCE}");

@@ -61,7 +61,9 @@ fn extra_change(extra: &ExtraSeen) -> RefChange {
         (Some(_), Some(_)) => match relation {
             Some(Relation::LocalBehind { .. }) => RefOutcome::FastForwarded,
             Some(Relation::NeedsObjects) => RefOutcome::NeedsObjects,
-            Some(Relation::Same | Relation::LocalAhead { .. } | Relation::Diverged { .. }) | None => RefOutcome::Rewound,
+            Some(Relation::Same | Relation::LocalAhead { .. } | Relation::Diverged { .. }) | None => {
+                RefOutcome::Rewound
+            }
         },
     };
     RefChange {

@@ -1,12 +1,13 @@
 //! The plan of one lane: both tables of the design, row by row.
 
-use crate::fault::{Classified, FaultClass, Retry};
 use crate::config::Lane;
+use crate::fault::{Classified, FaultClass, Retry};
 use crate::name::{BranchName, CommitId, GroupName, RefPrefix};
 use crate::snapshot::{Admission, SnapshotMoved, SnapshotName, admit};
 
 use super::{
-    BranchSeen, Observation, RefChange, RefEdit, RefKind, RefOutcome, Relation, SnapshotChange, SnapshotOutcome, in_order,
+    BranchSeen, Observation, RefChange, RefEdit, RefKind, RefOutcome, Relation, SnapshotChange, SnapshotOutcome,
+    in_order,
 };
 
 /// What a plan has to know of the lane's configuration.
@@ -26,12 +27,7 @@ impl<'a> LaneView<'a> {
     /// Takes what a plan needs of a configured lane.
     #[must_use]
     pub const fn of(lane: &'a Lane, prefix: &'a RefPrefix) -> Self {
-        Self {
-            source: &lane.source.branch,
-            snapshot_group: &lane.source.snapshot_group,
-            gitops: &lane.gitops,
-            prefix,
-        }
+        Self { source: &lane.source.branch, snapshot_group: &lane.source.snapshot_group, gitops: &lane.gitops, prefix }
     }
 
     /// The snapshot of a commit of the source branch.
