@@ -31,7 +31,7 @@ fn render(error: &ConfigError) -> String {
     let handler =
         GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120).with_links(false);
     let mut text = String::new();
-    handler.render_report(&mut text, error).unwrap();
+    handler.render_report(&mut text, error).expect("because a string takes any text");
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
@@ -46,7 +46,7 @@ impl Cases {
 
     fn bytes(&mut self, title: &str, bytes: &[u8]) -> &mut Self {
         let Err(error) = config::parse_bytes("git-mirror.yaml", bytes) else { panic!("{title}: read without a fault") };
-        write!(self.0, "==== {title}\n{}\n\n", render(&error)).unwrap();
+        write!(self.0, "==== {title}\n{}\n\n", render(&error)).expect("because a string takes any text");
         self
     }
 

@@ -151,7 +151,7 @@ fn keys_of_schema(schema: &Value, definitions: &Value, keys: &mut BTreeSet<Strin
         Value::Object(object) => {
             if let Some(Value::String(reference)) = object.get("$ref") {
                 if seen.insert(reference.clone()) {
-                    let name = reference.rsplit('/').next().unwrap();
+                    let name = reference.rsplit('/').next().unwrap_or_default();
                     keys_of_schema(&definitions[name], definitions, keys, seen);
                 }
                 return;

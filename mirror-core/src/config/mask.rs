@@ -171,7 +171,7 @@ mod tests {
         check("u: git:pass@host:r", "u: git:****@host:r");
         check("a: ghp_0123456789abcdef0, b: 1", "a: *********************, b: 1");
         check("githubToken: pässé # x\nnext: 1\n", "githubToken: ***********\nnext: 1\n");
-        check("{ \"access-token\": x, password: y }", "{ \"access-token\": *******************");
+        check("{ \"access-token\": x, password: y }", "{ \"access-token\": ****************");
         check(
             "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
             "-----BEGIN RSA PRIVATE KEY-----\n****\n*****************************\n",
