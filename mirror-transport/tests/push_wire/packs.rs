@@ -80,15 +80,15 @@ fn git_takes_what_lies_on_top_of_a_boundary_with_merges_moves_and_tags() {
 }
 
 #[test]
-fn a_blob_too_large_for_a_delta_is_sent_whole() {
+fn a_blob_too_large_for_a_delta_is_sent_whole_and_is_no_base() {
     let sandbox = Sandbox::new();
     let from = sandbox.bare("from");
-    let large = "0123456789abcdef".repeat((65 << 20) / 16);
-    let base = from.commit("refs/heads/main", &[("large", Some(&large))]);
+    let base = from.commit("refs/heads/main", &[("f", Some("small\n"))]);
     from.git(&["update-ref", "refs/heads/base", &base.to_string()]);
-    let tip = from.commit("refs/heads/main", &[("large", Some(&format!("{large}more\n"))), ("small", Some("s"))]);
+    from.commit("refs/heads/main", &[("f", Some(&"0123456789abcdef".repeat((65 << 20) / 16)))]);
+    let tip = from.commit("refs/heads/main", &[("f", Some(&"0123456789abcdef".repeat(100)))]);
     let (_, figures) = check(&sandbox, &from, &[tip], &[("refs/heads/base", base)]);
-    assert_eq!(figures.objects, 4);
+    assert_eq!(figures.objects, 6);
 }
 
 /// Files at a few paths, with contents that share a lot.

@@ -21,6 +21,10 @@ const LARGE: usize = 64 << 20;
 /// Objects below this size are sent whole: a delta could not save what its header costs.
 const SMALL: usize = 50;
 
+/// Up to this size bytes are stored as they are. They are mostly copy instructions and ids, which compress to about what they are, and
+/// setting up the compressor costs more than the rest of such an entry.
+const STORED: usize = 128;
+
 /// Up to this size both forms are compressed, where it is not clear which one wins.
 const COMPARED: usize = 64 << 10;
 
@@ -277,6 +281,9 @@ fn push_distance(distance: u64, head: &mut Vec<u8>) {
 
 /// Compresses `data` into `out`, holding one piece of the compressed form at a time.
 fn compress(deflate: &mut Compress, mut data: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
+    if data.len() <= STORED {
+        return store(data, out);
+    }
     deflate.reset();
     let mut piece = [0; 16 << 10];
     loop {
@@ -288,4 +295,20 @@ fn compress(deflate: &mut Compress, mut data: &[u8], out: &mut dyn Write) -> std
             return Ok(());
         }
     }
+}
+
+/// Puts at most 64 KiB into `out` in the compressed form that compresses nothing.
+///
+/// # Source
+///
+/// RFC 1950, section 2.2 (the stream and its checksum); RFC 1951, section 3.2.4 (a block without compression).
+fn store(bytes: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
+    let length = (bytes.len() as u16).to_le_bytes();
+    out.write_all(&[0x78, 0x01, 0x01, length[0], length[1], !length[0], !length[1]])?;
+    out.write_all(bytes)?;
+    let (a, b) = bytes.iter().fold((1u32, 0u32), |(a, b), byte| {
+        let a = (a + u32::from(*byte)) % 65521;
+        (a, (b + a) % 65521)
+    });
+    out.write_all(&(b << 16 | a).to_be_bytes())
 }
