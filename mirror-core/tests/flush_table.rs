@@ -358,6 +358,19 @@ fn r15_recheck_that_cannot_look_after_an_accepted_push_is_a_partial_success_and_
 }
 
 #[test]
+fn recheck_an_outdated_look_is_made_again_at_once_and_is_no_failure() {
+    let outdated = CannotLook(Retry::Now);
+    let script = [Sees(Some(OLD)), accepted(), outdated.clone(), Sees(Some(LOCAL))];
+    let run = check(&script, FlushOutcome::Flushed, "look, push 1, look, look");
+    assert_eq!(run.verdict.partial_success, None);
+    check(
+        &[Sees(Some(OLD)), accepted(), outdated.clone(), outdated.clone(), outdated, Recovers(Some(LOCAL))],
+        FlushOutcome::Recovered,
+        "look, push 1, look, look, look, recover",
+    );
+}
+
+#[test]
 fn r16_a_recovery_that_fails_or_shows_another_tip_is_not_good() {
     let until = [Sees(Some(OLD)), accepted(), CannotLook(Retry::Never)];
     let with = |last: Answer| [&until[..], &[last]].concat();

@@ -201,10 +201,10 @@ impl FlushMachine {
             Stage::Observe => self.policy.observe_attempts,
             _ => self.policy.recheck_attempts,
         };
-        let event = if fault.retry != Retry::Never && self.failures < attempts {
-            Event::LookFailed
-        } else {
-            Event::LookFailedForGood
+        let event = match fault.retry {
+            Retry::Now if self.failures < attempts => Event::LookOutdated,
+            Retry::Backoff if self.failures < attempts => Event::LookFailed,
+            Retry::Now | Retry::Backoff | Retry::Never => Event::LookFailedForGood,
         };
         let pace = pace_of(fault.retry);
         self.record.fault = Some(fault);
@@ -295,9 +295,10 @@ impl FlushMachine {
                 self.pauses = 0;
                 self.enter(stage, pace);
             }
-            Some(Next::Again) => {
-                self.enter(self.stage, if event == Event::LookFailed { pace } else { Pace::AfterPause })
-            }
+            Some(Next::Again) => self.enter(
+                self.stage,
+                if matches!(event, Event::LookOutdated | Event::LookFailed) { pace } else { Pace::AfterPause },
+            ),
             Some(Next::Done(outcome)) => self.finish(outcome),
             // The events are told apart by stage, so this cannot be; the deadline would end a machine that came here.
             None => self.ignored += 1,

@@ -11,8 +11,8 @@ pub struct FlushPolicy {
     pub observe_attempts: u32,
     /// How many times a push that did not land (raced, not sent, no answer) is followed by another round.
     pub push_rounds: u32,
-    /// How many looks in a row may fail, transiently, after a push whose answer was lost. (After an accepted push the first failed
-    /// look already leads to recovery.)
+    /// How many looks in a row may fail, transiently, after a push whose answer was lost. After an accepted push it bounds only looks
+    /// that were outdated: the first that fails in earnest already leads to recovery.
     pub recheck_attempts: u32,
     /// The pauses between attempts.
     pub backoff: Backoff,

@@ -33,6 +33,8 @@ pub enum Event {
     TipContainsLocal,
     /// Neither contains the other.
     TipDiverged,
+    /// The answer to a look was outdated rather than wrong; asking again at once shows the present.
+    LookOutdated,
     /// Upstream could not be looked at; another attempt may help.
     LookFailed,
     /// Upstream could not be looked at, and no attempt is left or none can help.
@@ -93,12 +95,13 @@ impl Stage {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::TipIsLocal,
         Self::TipBehindLocal,
         Self::TipBehindLocalRoundsUsedUp,
         Self::TipContainsLocal,
         Self::TipDiverged,
+        Self::LookOutdated,
         Self::LookFailed,
         Self::LookFailedForGood,
         Self::Accepted,
@@ -123,6 +126,7 @@ impl Event {
             Self::TipBehindLocalRoundsUsedUp => "tip ancestor of L, no round left",
             Self::TipContainsLocal => "tip contains L",
             Self::TipDiverged => "neither contains the other",
+            Self::LookOutdated => "the look is outdated",
             Self::LookFailed => "cannot look, transient",
             Self::LookFailedForGood => "cannot look",
             Self::Accepted => "accepted",
@@ -159,7 +163,7 @@ const fn observe(event: Event) -> Option<Next> {
         Event::TipBehindLocal => Next::Enter(Stage::Push),
         Event::TipContainsLocal => Next::Done(FlushOutcome::Behind),
         Event::TipDiverged => Next::Done(FlushOutcome::Diverged),
-        Event::LookFailed => Next::Again,
+        Event::LookOutdated | Event::LookFailed => Next::Again,
         Event::LookFailedForGood | Event::Stopped => Next::Done(FlushOutcome::NotFlushed),
         _ => return None,
     })
@@ -192,7 +196,7 @@ const fn recheck(event: Event) -> Option<Next> {
     Some(match event {
         Event::TipIsLocal => Next::Done(FlushOutcome::Flushed),
         Event::TipContainsLocal => Next::Done(FlushOutcome::Contained),
-        Event::TipBehindLocal => Next::Again,
+        Event::TipBehindLocal | Event::LookOutdated => Next::Again,
         Event::TipDiverged => Next::Done(FlushOutcome::Diverged),
         Event::LookFailed | Event::LookFailedForGood => Next::Enter(Stage::Recover),
         Event::Stopped => Next::Done(FlushOutcome::Unproved),
@@ -206,7 +210,7 @@ const fn recheck_unknown(event: Event) -> Option<Next> {
         Event::TipContainsLocal => Next::Done(FlushOutcome::Contained),
         Event::TipBehindLocal => Next::Enter(Stage::PushAgain),
         Event::TipDiverged => Next::Done(FlushOutcome::Diverged),
-        Event::LookFailed => Next::Again,
+        Event::LookOutdated | Event::LookFailed => Next::Again,
         Event::TipBehindLocalRoundsUsedUp | Event::LookFailedForGood | Event::Stopped => {
             Next::Done(FlushOutcome::Unknown)
         }
