@@ -75,6 +75,8 @@ pub struct Work<'a, P: Ports> {
     /// The road to upstream, once it was needed.
     upstream: Option<P::Upstream>,
     retries: Retries,
+    /// When it has to be over, by the clock's elapsed time.
+    due: Duration,
 }
 
 /// What an operation came to on one cache.
@@ -170,7 +172,8 @@ fn refuse<P: Ports, O: Operation<P>>(operation: &O, fault: &Fault) -> Ended<O::L
 impl<'a, P: Ports> Work<'a, P> {
     pub(crate) fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms) -> Self {
         let retries = Retries { seed: ports.seed(), made: 0 };
-        Self { ports, cache, terms, upstream: None, retries }
+        let due = ports.clock().elapsed() + ports.total();
+        Self { ports, cache, terms, upstream: None, retries, due }
     }
 
     /// Tells a listener that a phase began.
@@ -214,8 +217,9 @@ impl<'a, P: Ports> Work<'a, P> {
         self.phase(Phase::Observe);
         let terms = self.terms;
         loop {
+            let bounds = self.bounds();
             let (upstream, _) = self.upstream()?;
-            match until_stopped(&terms.stop, upstream.look(asked, &terms.watch)).await {
+            match bounds.hold(upstream.look(asked, &terms.watch)).await {
                 Ok(refs) => return Ok(refs),
                 Err(fault) => self.pause_after(fault).await?,
             }
@@ -238,9 +242,10 @@ impl<'a, P: Ports> Work<'a, P> {
         self.phase(Phase::Fetch);
         let terms = self.terms;
         loop {
+            let bounds = self.bounds();
             let (upstream, cache) = self.upstream()?;
             let cache = cache.expect("because only a confirmed operation fetches");
-            match until_stopped(&terms.stop, upstream.fetch(cache, &wants, from, &terms.watch)).await {
+            match bounds.hold(upstream.fetch(cache, &wants, from, &terms.watch)).await {
                 Ok(Some(received)) => {
                     self.phase(Phase::Check);
                     return self.cache_mut().accept(received, tips);
@@ -254,12 +259,40 @@ impl<'a, P: Ports> Work<'a, P> {
     async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
         let Some(pause) = self.retries.next(&fault) else { return Err(fault) };
         self.terms.watch.event(Event::Retrying { fault: fault.message, after: pause });
-        let clock = self.ports.clock().clone();
+        let bounds = self.bounds();
         let rest = async {
-            clock.sleep(pause).await;
+            bounds.clock.sleep(pause).await;
             Ok(())
         };
-        until_stopped(&self.terms.stop, rest).await
+        bounds.hold(rest).await
+    }
+
+    fn bounds(&self) -> Bounds<P::Clock> {
+        Bounds {
+            clock: self.ports.clock().clone(),
+            stop: self.terms.stop.clone(),
+            due: self.due,
+            total: self.ports.total(),
+        }
+    }
+}
+
+/// What ends an effect before its own end: the caller's wish, or the deadline of the whole operation.
+struct Bounds<K> {
+    clock: K,
+    stop: Stop,
+    due: Duration,
+    total: Duration,
+}
+
+impl<K: Clock> Bounds<K> {
+    async fn hold<T>(&self, effect: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let left = self.due.saturating_sub(self.clock.elapsed());
+        tokio::select! {
+            biased;
+            ended = until_stopped(&self.stop, effect) => ended,
+            () = self.clock.sleep(left) => Err(Fault { retry: Retry::Never, ..Fault::deadline(self.total) }),
+        }
     }
 }
 

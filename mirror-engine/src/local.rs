@@ -123,6 +123,10 @@ impl Ports for LocalRepository<'_> {
         Holder { operation: format!("{verb}-{}-{pid}", since.as_millisecond()), verb: verb.to_owned(), pid, host, since }
     }
 
+    fn total(&self) -> Duration {
+        self.node.transport().timeouts.total
+    }
+
     fn seed(&self) -> u64 {
         RandomState::new().hash_one(std::process::id())
     }

@@ -228,6 +228,9 @@ pub trait Ports: Send {
     /// Describes this process as the holder of the lock.
     fn holder(&self, verb: &str) -> Holder;
 
+    /// How long a whole operation may take once it has its turn.
+    fn total(&self) -> Duration;
+
     /// A seed for jitter, different for each operation.
     fn seed(&self) -> u64;
 }

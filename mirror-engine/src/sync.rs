@@ -245,7 +245,7 @@ impl Sync<'_> {
         let mut round = 1;
         while let Err(fault) = work.cache_mut().apply(&plans.edits(), seen.at) {
             if fault.retry == Retry::Never || round == ROUNDS {
-                self.commit_apart(work, seen.at, plans, failed)?;
+                self.commit_apart(work, seen.at, plans, failed);
                 break;
             }
             round += 1;
@@ -254,17 +254,21 @@ impl Sync<'_> {
         let branches = self.lane_branches().chain(&self.repository.branches).map(BranchName::ref_name);
         let noted: Vec<_> = branches.map(|name| (seen.tips.get(&name).copied(), name)).map(|(tip, name)| (name, tip)).collect();
         work.cache_mut().note_observed(&noted, seen.at)?;
-        work.cache_mut().tidy(self.prefix)
+        if let Err(fault) = work.cache_mut().tidy(self.prefix) {
+            // Nothing is lost by it, and the next sync tries again.
+            tracing::warn!(%fault, "snapshot refs could not be packed");
+        }
+        Ok(())
     }
 
+    /// Applies each lane's plan by itself, then the further refs. What fails there is told by the lane that carries them.
     fn commit_apart<P: Ports>(
         &self,
         work: &mut Work<'_, P>,
         at: Timestamp,
         plans: &mut Plans,
         failed: &mut BTreeMap<LaneName, Fault>,
-    ) -> Result<(), Fault> {
-        work.cache_mut().apply(&plans.extra.edits, at)?;
+    ) {
         for (lane, plan) in &mut plans.lanes {
             let Ok(edits) = plan.as_ref().map(|plan| plan.edits.clone()) else { continue };
             if let Err(fault) = work.cache_mut().apply(&edits, at) {
@@ -272,7 +276,11 @@ impl Sync<'_> {
                 *plan = Err(fault);
             }
         }
-        Ok(())
+        if let Err(fault) = work.cache_mut().apply(&plans.extra.edits, at)
+            && let Some(first) = self.lanes.first()
+        {
+            plans.lanes.insert(first.name.clone(), Err(fault));
+        }
     }
 
     /// Reads back what the plans promised, and gives what is proved.

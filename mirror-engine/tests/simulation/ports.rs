@@ -371,6 +371,10 @@ impl Ports for View {
         Holder { operation, verb: verb.to_owned(), pid: self.operator as u32, host: "sim".to_owned(), since }
     }
 
+    fn total(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+
     fn seed(&self) -> u64 {
         self.world().dice.next()
     }
