@@ -28,7 +28,7 @@ pub use error::{FetchError, Stage};
 pub use limits::Limits;
 pub use ls_refs::ls_refs_request;
 pub use pattern::RefPattern;
-pub use received::ReceivedPack;
+pub use received::{Outside, ReceivedPack};
 pub use request::{FetchRequest, Tags};
 pub use upload_pack::{Sent, UploadPack};
 pub use watch::{Progress, Watch};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gix_object::Kind;
 use mirror_core::name::CommitId;
 
 /// A complete pack and its index, on disk and synced, not yet part of any repository.
@@ -25,12 +26,26 @@ pub struct ReceivedPack {
     /// What the pack's commits, trees and tags refer to that is not in the pack, in order. Submodules' commits are left out, as git does.
     ///
     /// The pack is connected when all of it is in the store, given that the store itself is.
-    pub outside: Vec<CommitId>,
-    ids: Vec<CommitId>,
+    pub outside: Vec<Outside>,
+    kinds: Vec<(CommitId, Kind)>,
+}
+
+/// An object that a pack refers to without holding it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// Its name.
+    pub id: CommitId,
+    /// What all who refer to it take it for.
+    pub kind: Kind,
 }
 
 impl ReceivedPack {
-    pub(super) fn new(files: PackFiles, counts: PackCounts, ids: Vec<CommitId>, outside: Vec<CommitId>) -> Self {
+    pub(super) fn new(
+        files: PackFiles,
+        counts: PackCounts,
+        kinds: Vec<(CommitId, Kind)>,
+        outside: Vec<Outside>,
+    ) -> Self {
         Self {
             pack: files.pack,
             index: files.index,
@@ -39,14 +54,21 @@ impl ReceivedPack {
             bases: counts.bases,
             bytes: counts.bytes,
             outside,
-            ids,
+            kinds,
         }
     }
 
     /// Says whether the object is in the pack.
     #[must_use]
     pub fn contains(&self, id: &CommitId) -> bool {
-        self.ids.binary_search(id).is_ok()
+        self.kind_of(id).is_some()
+    }
+
+    /// Gives the kind of an object of the pack.
+    #[must_use]
+    pub fn kind_of(&self, id: &CommitId) -> Option<Kind> {
+        let place = self.kinds.binary_search_by_key(id, |(known, _)| *known).ok()?;
+        self.kinds.get(place).map(|(_, kind)| *kind)
     }
 }
 

@@ -22,7 +22,14 @@ pub(super) struct Completion<'a> {
     path: &'a Path,
     end: u64,
     /// The objects added.
-    pub(super) added: Vec<Indexed>,
+    pub(super) added: Vec<Added>,
+}
+
+/// An object of the cache that became part of the pack.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Added {
+    pub(super) object: Indexed,
+    pub(super) kind: Kind,
 }
 
 impl<'a> Completion<'a> {
@@ -40,7 +47,7 @@ impl<'a> Completion<'a> {
         self.file.write_all_at(&bytes, self.end).map_err(|source| self.failed(source))?;
         let mut crc = flate2::Crc::new();
         crc.update(&bytes);
-        self.added.push(Indexed { id, offset: self.end, crc: crc.sum() });
+        self.added.push(Added { object: Indexed { id, offset: self.end, crc: crc.sum() }, kind });
         self.end += bytes.len() as u64;
         Ok(())
     }

@@ -14,12 +14,13 @@ use tokio_util::sync::CancellationToken;
 use super::complete::Completion;
 use super::entry::{Form, Id};
 use super::index_file::{self, Indexed};
+use super::references::References;
 use super::resolve::{Families, Found};
 use super::scan::{Scan, malformed, scan};
 use crate::fetch::error::FetchError;
 use crate::fetch::limits::Limits;
 use crate::fetch::pack_stream::PackBytes;
-use crate::fetch::received::{PackCounts, PackFiles, ReceivedPack};
+use crate::fetch::received::{Outside, PackCounts, PackFiles, ReceivedPack};
 use crate::fetch::request::FetchRequest;
 use crate::fetch::watch::{Progress, Throttle};
 
@@ -76,24 +77,33 @@ where
     let counts = PackCounts { objects: entries.len() as u32, bases: completion.added.len() as u32, bytes: end + 20 };
     drop(families);
     drop((entries, deltas));
-    for (object, kind) in &named {
+    for base in &completion.added {
+        named.push((base.object, base.kind));
+    }
+    named.sort_unstable_by_key(|(object, _)| *object);
+    let outside = prove_kinds(references, &named)?;
+    let indexed: Vec<Indexed> = named.iter().map(|(object, _)| *object).collect();
+    let checksum = if completion.added.is_empty() { checksum } else { completion.finish(indexed.len() as u32)? };
+    let files = put_in_place(&request.into, &path, &file, &indexed, checksum)?;
+    let kinds = named.iter().map(|(object, kind)| (CommitId::from_bytes(object.id), *kind)).collect();
+    let received = ReceivedPack::new(files, counts, kinds, outside);
+    verify_wanted(&received, request, &objects)?;
+    Ok(received)
+}
+
+/// Proves that every object is what others take it for, and gives what they refer to outside the pack.
+fn prove_kinds(mut references: References, named: &[(Indexed, Kind)]) -> Result<Vec<Outside>, FetchError> {
+    for (object, kind) in named {
         if !references.remove(&object.id).are_only(*kind) {
             return Err(malformed(object.id, "others refer to it as something it is not"));
         }
     }
-    let mut indexed: Vec<Indexed> = named.into_iter().map(|(object, _)| object).collect();
-    indexed.extend_from_slice(&completion.added);
-    indexed.sort_unstable();
-    for base in &completion.added {
-        references.remove(&base.id);
-    }
-    let checksum = if completion.added.is_empty() { checksum } else { completion.finish(indexed.len() as u32)? };
-    let files = put_in_place(&request.into, &path, &file, &indexed, checksum)?;
-    let ids = indexed.iter().map(|object| CommitId::from_bytes(object.id)).collect();
-    let outside = references.into_sorted().into_iter().map(CommitId::from_bytes).collect();
-    let received = ReceivedPack::new(files, counts, ids, outside);
-    verify_wanted(&received, request, &objects)?;
-    Ok(received)
+    let left = references.into_sorted().into_iter();
+    left.map(|(id, kinds)| match kinds.only() {
+        Some(kind) => Ok(Outside { id: CommitId::from_bytes(id), kind }),
+        None => Err(malformed(id, "others refer to it as two different things")),
+    })
+    .collect()
 }
 
 /// Resolves the deltas that stand on objects of the cache, which become part of the pack.

@@ -29,6 +29,11 @@ impl Kinds {
         })
     }
 
+    /// Gives the kind, where it is one.
+    pub(super) fn only(self) -> Option<Kind> {
+        [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag].into_iter().find(|kind| self == Self::one(*kind))
+    }
+
     /// Says whether an object of this kind is what all its referrers take it for.
     pub(super) fn are_only(self, kind: Kind) -> bool {
         self.0 & !Self::one(kind).0 == 0
@@ -118,10 +123,10 @@ impl References {
     }
 
     /// Gives what is left, in order.
-    pub(super) fn into_sorted(self) -> Vec<Id> {
-        let mut ids: Vec<Id> = self.0.into_keys().collect();
-        ids.sort_unstable();
-        ids
+    pub(super) fn into_sorted(self) -> Vec<(Id, Kinds)> {
+        let mut left: Vec<(Id, Kinds)> = self.0.into_iter().collect();
+        left.sort_unstable_by_key(|(id, _)| *id);
+        left
     }
 }
 
@@ -150,7 +155,7 @@ mod tests {
     fn check(kind: Kind, object: &[u8], expect: Result<&[u8], &'static str>) {
         let mut references = References::default();
         let taken = references.take(kind, object);
-        let firsts: Vec<u8> = references.into_sorted().iter().map(|id| id[0]).collect();
+        let firsts: Vec<u8> = references.into_sorted().iter().map(|(id, _)| id[0]).collect();
         match expect {
             Ok(ids) => assert_eq!((taken, firsts.as_slice()), (Ok(()), ids)),
             Err(why) => assert_eq!(taken, Err(why)),
@@ -195,6 +200,7 @@ mod tests {
         assert!(references.remove(&[8; 20]).are_only(Kind::Blob));
         let both = references.remove(&[7; 20]);
         assert!(!both.are_only(Kind::Blob) && !both.are_only(Kind::Tree));
+        assert_eq!((both.only(), Kinds::one(Kind::Tag).only()), (None, Some(Kind::Tag)));
         assert!(references.remove(&[9; 20]).are_only(Kind::Tag), "nobody refers to it");
     }
 

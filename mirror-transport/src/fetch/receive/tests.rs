@@ -245,7 +245,11 @@ fn what_the_objects_refer_to_is_known_without_another_look() {
     let bytes = Pack::new().whole(Kind::Commit, commit.as_bytes()).whole(Kind::Tree, &tree).blob(b"in").finish();
     let folder = tempfile::tempdir().unwrap();
     let received = take(bytes, 100, &[], folder.path()).unwrap();
-    assert_eq!(received.outside, [parent, CommitId::from_bytes([9; 20])], "the submodule's commit is none of ours");
+    let outside: Vec<_> = received.outside.iter().map(|outside| (outside.id, outside.kind)).collect();
+    let expect = [(parent, Kind::Commit), (CommitId::from_bytes([9; 20]), Kind::Blob)];
+    assert_eq!(outside, expect, "the submodule's commit is none of ours");
+    assert_eq!(received.kind_of(&tree_id), Some(Kind::Tree));
+    assert_eq!(received.kind_of(&parent), None);
 }
 
 #[test]
