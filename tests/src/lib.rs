@@ -18,9 +18,11 @@
 
 mod background;
 mod gate;
+pub mod generate;
 pub mod product;
 pub mod proxy;
 pub mod requires;
 pub mod sandbox;
 pub mod sshhost;
 mod watched;
+pub mod world;

@@ -2,6 +2,8 @@
 //!
 //! A rig that does not do what it says would let a suite pass for nothing, so each misdeed is shown to happen where it was told to.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Output;
@@ -145,7 +147,8 @@ fn refusals_are_told_by_their_own_words() {
     };
     check(Misdeed::RefuseLogin, "Permission denied (publickey)");
     check(Misdeed::WrongHostKey, "Host key verification failed");
-    check(Misdeed::RefuseChannel, "open failed");
+    check(Misdeed::RefuseChannel, "");
+    assert!(road.host.wait_until_quiet().connections.last().unwrap().channels.is_empty());
     check(Misdeed::RefuseExec, "exec request failed");
     check(Misdeed::Greet(Greeting::Bytes(b"220 smtp\r\n".repeat(2000))), "");
     check(Misdeed::Greet(Greeting::EndlessLines), "");
@@ -192,12 +195,8 @@ fn a_channel_is_cut_at_the_byte_and_what_was_sent_arrives() {
         let what = Meddling::Stop { at: Point::Sent(bytes), then: Ending::Cut };
         road.host.misbehave_once(Misdeed::Channel { on: Channels::Nth(1), what });
         // Without git in between, what arrives can be counted.
-        let identity = road.client.command_line();
         let address = road.host.address();
-        let command =
-            format!("{identity} -p {} git@{} \"git-upload-pack '{}'\"", address.port(), address.host(), "/nowhere.git");
-        let _ = command;
-        let ssh = format!("{identity} -p {} git@{} ", address.port(), address.host());
+        let ssh = format!("{} -p {} git@{}", road.client.command_line(), address.port(), address.host());
         let script = road.sandbox.write("ask", format!("exec {ssh} \"git-upload-pack $1\"\n"));
         let quoted = format!("'{}'", road.upstream.path().display().to_string().replace('\'', "'\\''"));
         let mut ask = road.sandbox.git().program("sh", road.sandbox.path());
@@ -299,7 +298,9 @@ fn hooks_run_before_git_at_the_first_byte_and_after_git() {
     let calls = Arc::new(AtomicUsize::new(0));
     for moment in [Moment::BeforeGit, Moment::AfterGit] {
         let calls = Arc::clone(&calls);
-        road.host.hook(moment, move |_| drop(calls.fetch_add(1, Ordering::SeqCst)));
+        road.host.hook(moment, move |_| {
+            calls.fetch_add(1, Ordering::SeqCst);
+        });
     }
     // Between the look and the push another writer comes first.
     let upstream = road.upstream.clone();
@@ -405,9 +406,12 @@ fn the_slope_of_the_delay_counts_round_trips() {
         let start = Instant::now();
         let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
         stream.write_all(format!("CONNECT {target} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
-        let mut head = [0; 58];
-        stream.read_exact(&mut head).unwrap();
-        assert!(head.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&head));
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
         for _ in 0..2 {
             stream.write_all(b"?").unwrap();
             stream.read_exact(&mut [0]).unwrap();

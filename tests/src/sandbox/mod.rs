@@ -14,3 +14,4 @@ pub use folder::GitSandbox;
 pub use git::{Answer, Git};
 pub use keys::{KeyKind, private_key};
 pub use repository::Repository;
+pub(crate) use repository::commit_id;

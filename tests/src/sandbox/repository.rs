@@ -122,6 +122,6 @@ impl Repository {
     }
 }
 
-pub(super) fn commit_id(hex: &str) -> CommitId {
+pub(crate) fn commit_id(hex: &str) -> CommitId {
     CommitId::from_hex(hex).unwrap_or_else(|error| panic!("git printed no commit id: {error}"))
 }

@@ -1,0 +1,38 @@
+//! Numbers from a seed.
+
+/// A small generator of numbers; the same seed gives the same numbers everywhere.
+///
+/// # Source
+/// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+#[derive(Debug, Clone)]
+pub(super) struct Rng(u64);
+
+impl Rng {
+    /// Starts from a seed and the place the numbers are for, so that every place has its own.
+    pub(super) fn of(seed: u64, place: &[u64]) -> Self {
+        let mut rng = Self(seed);
+        for part in place {
+            rng.0 = rng.next().wrapping_add(*part);
+        }
+        rng
+    }
+
+    /// Gives the next number.
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Gives a number below a bound that is not 0.
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    /// Gives a number from a range that is not empty.
+    pub(super) fn within(&mut self, range: &std::ops::Range<u32>) -> u32 {
+        range.start + self.below(u64::from(range.end - range.start)) as u32
+    }
+}
