@@ -60,41 +60,86 @@ pub fn exit_codes() -> String {
 /// Writes the manual page, in roff.
 #[must_use]
 pub fn man() -> String {
-    let mut page = Vec::new();
+    let mut page = String::new();
     let manual = clap_mangen::Man::new(whole()).title("GIT-MIRROR").manual("git-mirror");
-    manual.render(&mut page).expect("because a vector takes every byte");
+    settle(&mut page, &rendered(|out| manual.render(out)), ".SH");
     for verb in whole().get_subcommands() {
         render_verb(&mut page, verb, "git-mirror");
     }
-    String::from_utf8_lossy(&page).into_owned()
+    page
 }
 
-/// The command with its hidden parts left out and its names made whole.
+fn rendered(render: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let mut out = Vec::new();
+    render(&mut out).expect("because a vector takes every byte");
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// Puts rendered roff on the page: parts become what `heading` says, and examples keep their lines.
+fn settle(page: &mut String, section: &str, heading: &str) {
+    let mut verbatim = false;
+    for line in section.lines() {
+        // The preamble stands once, at the top of the page.
+        if (line.starts_with(".ie ") || line.starts_with(".el ")) && page.contains(line) {
+            continue;
+        }
+        match line.strip_prefix(".SH ") {
+            Some(part) => {
+                if std::mem::take(&mut verbatim) {
+                    page.push_str(".fi\n");
+                }
+                match part {
+                    "DESCRIPTION" if heading == ".SS" => {}
+                    "EXTRA" => {
+                        let _ = write!(page, "{heading} NOTES\n.nf\n");
+                        verbatim = true;
+                    }
+                    part => {
+                        let _ = writeln!(page, "{heading} {part}");
+                    }
+                }
+            }
+            None => {
+                let _ = writeln!(page, "{line}");
+            }
+        }
+    }
+    if verbatim {
+        page.push_str(".fi\n");
+    }
+}
+
+/// The command with its names and global options made whole.
 fn whole() -> Command {
     let mut command = args::command().disable_help_subcommand(true);
     command.build();
     command
 }
 
-fn render_verb(page: &mut Vec<u8>, verb: &Command, above: &str) {
-    if verb.is_hide_set() {
-        return;
-    }
+fn render_verb(page: &mut String, verb: &Command, above: &str) {
     let name = format!("{above} {}", verb.get_name());
-    let text = "because a vector takes every byte";
-    let mut below = verb.get_subcommands().filter(|verb| !verb.is_hide_set()).peekable();
+    let mut below = verb.get_subcommands().peekable();
     if below.peek().is_some() {
         for verb in below {
             render_verb(page, verb, &name);
         }
         return;
     }
-    let mut heading = clap_mangen::roff::Roff::new();
-    heading.control("SH", [name.to_uppercase().as_str()]);
-    heading.to_writer(page).expect(text);
-    let manual = clap_mangen::Man::new(verb.clone());
-    manual.render_description_section(page).expect(text);
-    manual.render_options_section(page).expect(text);
+    let own = verb.clone().mut_args(|arg| {
+        let everywhere = arg.is_global_set() || arg.get_id() == "help";
+        arg.hide(everywhere)
+    });
+    let has_options = own.get_arguments().any(|arg| !arg.is_hide_set());
+    let manual = clap_mangen::Man::new(own);
+    let section = rendered(|out| {
+        manual.render_description_section(out)?;
+        if has_options {
+            manual.render_options_section(out)?;
+        }
+        manual.render_extra_section(out)
+    });
+    let _ = writeln!(page, ".SH {}", name.to_uppercase().replace('-', "\\-").replace(' ', "\\ "));
+    settle(page, &section, ".SS");
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,11 +149,8 @@ enum Globals {
 }
 
 fn describe(page: &mut String, verb: &Command, above: &str, level: usize) {
-    if verb.is_hide_set() {
-        return;
-    }
     let name = format!("{above} {}", verb.get_name());
-    let below: Vec<&Command> = verb.get_subcommands().filter(|verb| !verb.is_hide_set()).collect();
+    let below: Vec<&Command> = verb.get_subcommands().collect();
     if below.is_empty() {
         let _ = writeln!(page, "{} `{name}`\n", "#".repeat(level));
         if let Some(about) = verb.get_long_about().or_else(|| verb.get_about()) {

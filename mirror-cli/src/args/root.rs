@@ -33,6 +33,9 @@ Exit codes:
     bin_name = "git-mirror",
     version,
     about = "A Git mirror next to CI/CD: sync, snapshots, flush, over SSH only",
+    long_about = "Keeps a mirror of a GitHub repository beside the machines that build from it. `sync` brings upstream's branches in and \
+                  makes immutable snapshots, `flush` takes accepted GitOps commits back to upstream, fast-forward only, and every \
+                  report says no more than what was seen.",
     after_help = EXAMPLES,
     arg_required_else_help = true,
     infer_long_args = false,
@@ -78,8 +81,18 @@ pub enum Format {
     Yaml,
 }
 
-/// Builds the whole command, for help, completions, the manual page and the reference.
+/// Builds the command with the verbs that this build offers, for completions, the manual page and the reference.
+///
+/// The hidden ones are answered, and offered nowhere.
 #[must_use]
 pub fn command() -> clap::Command {
-    Cli::command()
+    let whole = Cli::command();
+    let text = |text: Option<&clap::builder::StyledStr>| text.cloned().unwrap_or_default();
+    clap::Command::new("git-mirror")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(text(whole.get_about()))
+        .long_about(text(whole.get_long_about()))
+        .after_help(text(whole.get_after_help()))
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use miette::Diagnostic;
 use mirror_core::fault::{Classified, FaultClass};
 use mirror_engine::lock::Wait;
@@ -25,6 +25,7 @@ fn operation(line: &str) -> OperationArgs {
 
 #[test]
 fn the_command_is_sound() {
+    Cli::command().debug_assert();
     command().debug_assert();
 }
 

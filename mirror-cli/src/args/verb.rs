@@ -147,23 +147,23 @@ pub struct InitArgs {
 /// The options of `status`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct StatusArgs {
-    /// Where it works.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// Look at upstream first, and tell what it has now
     #[arg(long)]
     pub refresh: bool,
+    /// Where it works.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// The options of `history`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct HistoryArgs {
-    /// Where it works.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// How many operations to show
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// Where it works.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// What to do with snapshots.
@@ -185,12 +185,12 @@ Examples:
 /// The options of `snapshots list`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct ListArgs {
-    /// Where it works.
-    #[command(flatten)]
-    pub target: TargetArgs,
     /// Only the snapshots of this branch
     #[arg(long, value_name = "BRANCH")]
     pub branch: Option<String>,
+    /// Where it works.
+    #[command(flatten)]
+    pub target: TargetArgs,
 }
 
 /// What to do with a lane.

@@ -13,8 +13,12 @@ pub fn draw(error: &dyn Diagnostic, look: Look) -> String {
         (Colour::Off, Marks::Unicode) => GraphicalTheme::unicode_nocolor(),
         (Colour::Off, Marks::Ascii) => GraphicalTheme::none(),
     };
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(look.width).with_links(false).with_context_lines(2);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(look.width)
+        .with_links(false)
+        .with_context_lines(2)
+        // A command in a help text must come out of a copy as one line; terminals break lines by themselves.
+        .with_wrap_lines(false);
     let mut text = String::new();
     match handler.render_report(&mut text, error) {
         Ok(()) => text,

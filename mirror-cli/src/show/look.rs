@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use crate::environment::{Environment, Stream};
 
 /// The width of text that goes to no terminal.
-const PLAIN_WIDTH: usize = 100;
+const PLAIN_WIDTH: usize = 120;
 
 /// How text may look on one stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,6 @@ pub use look::{Colour, Look, Mark, Marks, Tone};
 pub use measure::{ago, coarse, count, size, took};
 pub use out::{Out, Shown, log_level};
 pub use page::{Cell, Page, Row};
-pub use progress::{Chatter, Progress};
+pub use progress::{Chatter, Progress, Steps};
 pub use talk::Talk;
 pub use text::{Detail, View};

@@ -1,6 +1,7 @@
 //! Where a verb's answer goes: text, JSON or YAML on stdout, errors on stderr or as a document.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use mirror_core::fault::Classified;
@@ -11,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::error::draw;
 use super::look::{Colour, Look};
 use super::page::Page;
-use super::progress::{Chatter, Progress};
+use super::progress::{Chatter, Progress, Steps};
 use super::talk::Talk;
 use super::text::{self, Detail, View};
 use crate::args::{Format, Globals};
@@ -88,8 +89,8 @@ impl<'w> Out<'w> {
 
     /// Begins to show the progress of an operation.
     #[must_use]
-    pub fn progress(&self) -> std::sync::Arc<Progress> {
-        Progress::begin(self.talk.clone(), self.on_stderr, self.chatter)
+    pub fn progress(&self, steps: Steps) -> Arc<Progress> {
+        Progress::begin(self.talk.clone(), self.on_stderr, self.chatter, steps)
     }
 
     /// Says one line beside the report, unless the reader wants errors only.

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mirror_engine::watch::{Event, Phase, Watch};
 
 use super::clean::clean;
-use super::look::{Look, Tone};
+use super::look::{Look, Mark, Tone};
 use super::measure;
 use super::talk::Talk;
 
@@ -30,11 +30,21 @@ pub enum Chatter {
     Silent,
 }
 
+/// What becomes of the steps of the road to upstream once they are passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steps {
+    /// They make way for the next one.
+    Pass,
+    /// They stay above it with their timings, until the report says the same.
+    Stay,
+}
+
 /// Listens to an operation and shows how far it is.
 pub struct Progress {
     talk: Talk,
     look: Look,
     chatter: Chatter,
+    steps: Steps,
     state: Mutex<State>,
     bar: ProgressBar,
     ended: Arc<(Mutex<bool>, Condvar)>,
@@ -47,12 +57,13 @@ struct State {
     began: Instant,
     bytes: u64,
     objects: Option<(u64, Option<u64>)>,
+    passed: Vec<String>,
 }
 
 impl Progress {
     /// Begins to listen.
     #[must_use]
-    pub fn begin(talk: Talk, look: Look, chatter: Chatter) -> Arc<Self> {
+    pub fn begin(talk: Talk, look: Look, chatter: Chatter, steps: Steps) -> Arc<Self> {
         let bar = ProgressBar::hidden();
         let ended = Arc::new((Mutex::new(false), Condvar::new()));
         let bar = if chatter == Chatter::Drawn {
@@ -65,8 +76,9 @@ impl Progress {
         } else {
             bar
         };
-        let state = State { label: "starting".to_owned(), began: Instant::now(), bytes: 0, objects: None };
-        Arc::new(Self { talk, look, chatter, state: Mutex::new(state), bar, ended })
+        let state =
+            State { label: "starting".to_owned(), began: Instant::now(), bytes: 0, objects: None, passed: Vec::new() };
+        Arc::new(Self { talk, look, chatter, steps, state: Mutex::new(state), bar, ended })
     }
 
     /// Takes the line away; what follows on the terminal begins where it stood.
@@ -80,7 +92,8 @@ impl Progress {
     fn enter(&self, label: String) {
         tracing::info!("{label}");
         self.update(|state| {
-            *state = State { label, began: Instant::now(), bytes: 0, objects: None };
+            let passed = std::mem::take(&mut state.passed);
+            *state = State { label, began: Instant::now(), bytes: 0, objects: None, passed };
         });
     }
 
@@ -89,8 +102,9 @@ impl Progress {
         change(&mut state);
         if self.chatter == Chatter::Drawn {
             let line = state.line(state.began.elapsed());
-            let fits: String = line.chars().take(self.look.width.saturating_sub(4)).collect();
-            self.bar.set_message(fits);
+            let lines = state.passed.iter().chain(std::iter::once(&line));
+            let fit = |line: &String| line.chars().take(self.look.width.saturating_sub(4)).collect::<String>();
+            self.bar.set_message(lines.map(fit).collect::<Vec<_>>().join("\n"));
         }
     }
 
@@ -108,9 +122,14 @@ impl Watch for Progress {
             Event::Bytes(bytes) => self.update(|state| state.bytes = bytes),
             Event::Objects { done, of } => self.update(|state| state.objects = Some((done, of))),
             Event::ServerMessage(words) => tracing::debug!("upstream says: {}", clean(&words)),
-            Event::StepBegan(step) => self.enter(format!("{step:?}").to_lowercase()),
+            Event::StepBegan(step) => self.enter(step.to_string()),
             Event::StepPassed { step, took, detail } => {
-                tracing::debug!("{step:?} passed in {}: {}", measure::took(took), clean(&detail));
+                let (took, detail) = (measure::took(took), clean(&detail));
+                tracing::debug!("{step} passed in {took}: {detail}");
+                if self.steps == Steps::Stay {
+                    let sign = Mark::Good.sign(self.look.marks);
+                    self.update(|state| state.passed.push(format!("{sign} {step}  {took}  {detail}")));
+                }
             }
             Event::Waiting { holder } => {
                 let line = format!("waiting for a turn: {}", clean(&holder));
@@ -184,8 +203,13 @@ mod tests {
 
     #[test]
     fn the_line_tells_phase_bytes_speed_and_objects() {
-        let state =
-            |bytes, objects| State { label: label(Phase::Fetch).to_owned(), began: Instant::now(), bytes, objects };
+        let state = |bytes, objects| State {
+            label: label(Phase::Fetch).to_owned(),
+            began: Instant::now(),
+            bytes,
+            objects,
+            passed: Vec::new(),
+        };
         let after = Duration::from_secs(2);
         assert_eq!(state(0, None).line(after), "receiving objects");
         assert_eq!(state(3 << 20, None).line(after), "receiving objects  3.0 MiB at 1.5 MiB/s");

@@ -17,7 +17,7 @@ use crate::error::CliError;
 use crate::file;
 use crate::runtime;
 use crate::select;
-use crate::show::Out;
+use crate::show::{Out, Steps};
 
 /// What every verb works with.
 pub struct Scene<'s, 'w> {
@@ -64,8 +64,12 @@ impl Scene<'_, '_> {
     }
 
     /// Runs an operation to its end, with progress on stderr and an ear for Ctrl-C.
-    pub(super) fn watched<F: Future>(&self, run: impl FnOnce(Watcher, Stop) -> F) -> Result<F::Output, CliError> {
-        let progress = self.out.progress();
+    pub(super) fn watched<F: Future>(
+        &self,
+        steps: Steps,
+        run: impl FnOnce(Watcher, Stop) -> F,
+    ) -> Result<F::Output, CliError> {
+        let progress = self.out.progress(steps);
         let watch: Watcher = Arc::clone(&progress) as Watcher;
         let ended = runtime::block_on(self.out.talk(), |stop| run(watch, stop));
         progress.end();
@@ -79,7 +83,7 @@ impl Scene<'_, '_> {
         run: impl FnOnce(Terms) -> F,
     ) -> Result<F::Output, CliError> {
         let (mode, wait) = (args.mode()?, args.wait()?);
-        self.watched(|watch, stop| run(Terms { mode, wait, watch, stop }))
+        self.watched(Steps::Pass, |watch, stop| run(Terms { mode, wait, watch, stop }))
     }
 
     /// Checks the options of an operation, then finds what it aims at: contradictions are told before any file is looked for.

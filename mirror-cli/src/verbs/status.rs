@@ -6,6 +6,7 @@ use mirror_engine::verbs;
 use super::Scene;
 use crate::args::StatusArgs;
 use crate::error::CliError;
+use crate::show::Steps;
 
 /// Tells how each lane stands. Without `--refresh` it reads the disk alone and needs no threads.
 pub(super) fn run(args: &StatusArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {
@@ -13,7 +14,9 @@ pub(super) fn run(args: &StatusArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCo
     let lanes = aim.lanes()?;
     let node = &aim.node;
     let report = if args.refresh {
-        scene.watched(|watch, stop| async move { verbs::status_refreshed(node, &lanes, &watch, &stop).await })?
+        scene.watched(Steps::Pass, |watch, stop| async move {
+            verbs::status_refreshed(node, &lanes, &watch, &stop).await
+        })?
     } else {
         verbs::status(node, &lanes)
     };

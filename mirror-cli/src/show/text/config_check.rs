@@ -18,10 +18,7 @@ impl Shown for ConfigCheckReport {
             return;
         }
         let lanes = count(self.lanes.len() as u64, "lane");
-        page.table(&[Row::marked(
-            Mark::Good,
-            [Cell::new(Tone::Strong, &self.file), Cell::plain(format!("is in order: {lanes}"))],
-        )]);
+        page.table(&[Row::marked(Mark::Good, [Cell::plain(format!("{} is in order: {lanes}", self.file))])]);
         let rows: Vec<Row> = self
             .lanes
             .iter()

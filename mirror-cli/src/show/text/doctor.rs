@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirror_core::report::doctor::{DoctorReport, DoctorStep, LaneDoctor};
+use mirror_core::report::doctor::{DoctorReport, DoctorStep, LaneDoctor, RoadStep};
 
 use super::{View, fault, heading};
 use crate::show::look::{Mark, Tone};
@@ -33,8 +33,12 @@ impl Shown for DoctorReport {
     }
 }
 
+/// Whether two lanes saw the same on the road; how long it took is chance.
 fn same_road(one: &LaneDoctor, other: &LaneDoctor) -> bool {
-    one.repository == other.repository && one.steps == other.steps && one.fault == other.fault
+    let seen = |lane: &LaneDoctor| -> Vec<(RoadStep, bool, String)> {
+        lane.steps.iter().map(|step| (step.step, step.ok, step.detail.clone())).collect()
+    };
+    one.repository == other.repository && one.fault == other.fault && seen(one) == seen(other)
 }
 
 fn road(page: &mut Page, lane: &LaneDoctor, names: &str, view: &View) {

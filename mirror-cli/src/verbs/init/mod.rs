@@ -33,7 +33,7 @@ pub(super) fn run(args: &InitArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode
     let config = config::parse(&shown, &text).map_err(InitError::Refused)?;
     let node = config.only_node()?.name.clone();
     let standing = if args.force { Standing::Replace } else { Standing::Keep };
-    write::write(&scene.environment.directory.join(&path), &text, standing)?;
+    write::write(&scene.environment.directory, &path, &text, standing)?;
     if upstream.to_string() != args.upstream {
         scene.out.say(&format!("upstream is understood as {upstream}"));
     }

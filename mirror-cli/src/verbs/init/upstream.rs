@@ -65,7 +65,10 @@ pub enum InitError {
     },
     /// The options make a configuration that no verb would accept.
     #[error("the options make no valid configuration, and nothing was written")]
-    #[diagnostic(code(mirror::init::refused), help("correct the option that the text below comes from"))]
+    #[diagnostic(
+        code(mirror::init::refused),
+        help("correct the options; what is shown is the text they would have written")
+    )]
     Refused(
         #[source]
         #[diagnostic_source]

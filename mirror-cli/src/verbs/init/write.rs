@@ -15,15 +15,16 @@ pub(super) enum Standing {
     Replace,
 }
 
-/// Writes `text` beside `path` and then gives it its name in one step, so that a reader never sees half a file.
-pub(super) fn write(path: &Path, text: &str, standing: Standing) -> Result<(), InitError> {
+/// Writes `text` to `named` below `base`: beside it first, then under its name in one step, so that a reader never sees half a file.
+pub(super) fn write(base: &Path, named: &Path, text: &str, standing: Standing) -> Result<(), InitError> {
+    let path = &base.join(named);
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
-    let failed = |source| InitError::Write { path: path.to_owned(), source };
+    let failed = |source| InitError::Write { path: named.to_owned(), source };
     if standing == Standing::Keep && fs::symlink_metadata(path).is_ok() {
-        return Err(InitError::Exists { path: path.to_owned() });
+        return Err(InitError::Exists { path: named.to_owned() });
     }
     let draft = Draft::write(folder, path, text).map_err(failed)?;
     match standing {
@@ -32,7 +33,7 @@ pub(super) fn write(path: &Path, text: &str, standing: Standing) -> Result<(), I
         Standing::Keep => match fs::hard_link(&draft.path, path) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(InitError::Exists { path: path.to_owned() });
+                return Err(InitError::Exists { path: named.to_owned() });
             }
             Err(error) => return Err(failed(error)),
         },
@@ -70,11 +71,12 @@ mod tests {
     #[test]
     fn a_file_that_stands_there_is_kept_unless_it_may_be_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("git-mirror.yaml");
-        write(&path, "one", Standing::Keep).unwrap();
-        assert!(matches!(write(&path, "two", Standing::Keep), Err(InitError::Exists { .. })));
+        let name = Path::new("git-mirror.yaml");
+        let path = folder.path().join(name);
+        write(folder.path(), name, "one", Standing::Keep).unwrap();
+        assert!(matches!(write(folder.path(), name, "two", Standing::Keep), Err(InitError::Exists { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
-        write(&path, "two", Standing::Replace).unwrap();
+        write(folder.path(), name, "two", Standing::Replace).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft was left behind");
     }
@@ -82,7 +84,7 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("absent/git-mirror.yaml");
-        assert!(matches!(write(&path, "one", Standing::Keep), Err(InitError::Write { .. })));
+        let written = write(folder.path(), Path::new("absent/git-mirror.yaml"), "one", Standing::Keep);
+        assert!(matches!(written, Err(InitError::Write { .. })));
     }
 }

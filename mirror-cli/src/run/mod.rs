@@ -118,3 +118,6 @@ fn guess_globals(words: &[OsString]) -> Globals {
     };
     Globals { file: None, output, verbose: 0, quiet: false }
 }
+
+#[cfg(test)]
+mod tests;
