@@ -148,7 +148,7 @@ impl LocalNode {
             caches: base.path(cache)?,
             base: base.clone(),
             snapshots: config.snapshots.clone(),
-            repositories: config.repositories.values().cloned().collect(),
+            repositories: config.repositories.values().map(|repository| without_lanes(config, node, repository)).collect(),
         })
     }
 
@@ -225,6 +225,12 @@ impl LocalNode {
     pub fn prefix(&self) -> &RefPrefix {
         &self.snapshots.prefix
     }
+}
+
+/// The repository as the node sees it: a branch that one of its lanes owns is not a further, read-only one as well.
+fn without_lanes(config: &MirrorConfig, node: &Node, repository: &Repository) -> Repository {
+    let branches = config.further_branches(node, repository).cloned().collect();
+    Repository { branches, ..repository.clone() }
 }
 
 impl Base {
