@@ -17,7 +17,7 @@ use mirror_transport::cache::{self, Cache as Disk, ClosureError, Observed, Obser
 use mirror_transport::fetch::{FetchRequest, Progress, ReceivedPack, RefPattern, RemoteRef, Tags, Watch as FetchWatch};
 use mirror_transport::push::{PushCommand, PushEvent};
 use mirror_transport::tunnel::{Step, Steps};
-use mirror_transport::upstream::{Link, Purpose};
+use mirror_transport::upstream::{Link, Purpose, Road};
 
 use crate::journal::{Journal as Book, LastEnds, Reading, Record};
 use crate::lock::{self, Held, Wait};
@@ -29,6 +29,9 @@ use crate::watch::{Event, Watcher};
 /// A loose snapshot folder with more refs than this is packed.
 const LOOSE_SNAPSHOTS: usize = 1_000;
 
+/// The one verb that changes a cache and never goes upstream.
+const PRUNE: &str = "snapshots-prune";
+
 /// One repository of a local node.
 #[derive(Debug)]
 pub struct LocalRepository<'a> {
@@ -37,6 +40,7 @@ pub struct LocalRepository<'a> {
     /// The branch that the cache's `HEAD` names: the repository's first declared source branch.
     head: BranchName,
     verb: &'static str,
+    road: Option<Road>,
     clock: MachineClock,
     gate: FileGate,
     journal: FileJournal,
@@ -56,10 +60,22 @@ impl<'a> LocalRepository<'a> {
             repository,
             head: head.expect("because a repository is worked on for its lanes").source.branch.clone(),
             verb,
+            road: None,
             clock: MachineClock::default(),
             gate: FileGate { path: own.join(lock::FILE_NAME) },
             journal: FileJournal(Book::at(own.join("journal"))),
         }
+    }
+}
+
+impl LocalRepository<'_> {
+    /// The road to upstream, its files read once.
+    fn road(&mut self) -> Result<&Road, Fault> {
+        let road = match self.road.take() {
+            Some(road) => road,
+            None => road::load(self.node, self.repository)?,
+        };
+        Ok(self.road.insert(road))
     }
 }
 
@@ -71,6 +87,10 @@ impl Ports for LocalRepository<'_> {
     type Gate = FileGate;
 
     fn prepare(&mut self) -> Result<(), Fault> {
+        // A key that cannot be used is found before anything is made.
+        if self.verb != PRUNE {
+            self.road()?;
+        }
         let path = self.node.cache(&self.repository.name);
         std::fs::create_dir_all(&self.node.caches).map_err(|source| {
             Fault::of(&Uncreatable { path: self.node.caches.clone(), source })
@@ -99,7 +119,7 @@ impl Ports for LocalRepository<'_> {
     }
 
     fn upstream(&mut self) -> Result<LocalUpstream, Fault> {
-        let road = road::load(self.node, self.repository)?;
+        let road = self.road()?.clone();
         let purpose = if self.verb == "flush" { Purpose::Push } else { Purpose::Read };
         Ok(LocalUpstream { link: Link::new(road, purpose), tags: !self.repository.tags.is_empty() })
     }
