@@ -154,7 +154,10 @@ fn describe(page: &mut String, verb: &Command, above: &str, level: usize) {
     if below.is_empty() {
         let _ = writeln!(page, "{} `{name}`\n", "#".repeat(level));
         if let Some(about) = verb.get_long_about().or_else(|| verb.get_about()) {
-            let _ = writeln!(page, "{about}.\n");
+            let paragraphs = about.to_string();
+            for paragraph in paragraphs.split("\n\n").map(|text| text.trim().trim_end_matches('.')) {
+                let _ = writeln!(page, "{paragraph}.\n");
+            }
         }
         options(page, verb, Globals::Without);
         if let Some(after) = verb.get_after_help() {
@@ -232,4 +235,34 @@ fn meaning(arg: &Arg) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_has_every_verb_and_option() {
+        let page = command_line();
+        let mut open = vec![(String::from("git-mirror"), whole())];
+        while let Some((name, command)) = open.pop() {
+            for arg in command.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+                let spelt =
+                    arg.get_long().map_or_else(|| arg.get_id().to_string().to_uppercase(), |long| format!("--{long}"));
+                assert!(page.contains(&spelt), "{name} {spelt}");
+            }
+            for verb in command.get_subcommands() {
+                let name = format!("{name} {}", verb.get_name());
+                assert!(verb.has_subcommands() || page.contains(&format!("## `{name}`\n")), "{name}");
+                open.push((name, verb.clone()));
+            }
+        }
+        assert!(!page.contains("## `git-mirror apply`"), "a verb of a later build is offered");
+    }
+
+    #[test]
+    fn the_pages_read_well() {
+        insta::assert_snapshot!("command_line", command_line());
+        insta::assert_snapshot!("exit_codes", exit_codes());
+    }
 }

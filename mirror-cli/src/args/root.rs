@@ -38,6 +38,8 @@ Exit codes:
                   report says no more than what was seen.",
     after_help = EXAMPLES,
     arg_required_else_help = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
     infer_long_args = false,
     disable_help_subcommand = false,
     max_term_width = 110
@@ -93,6 +95,7 @@ pub fn command() -> clap::Command {
         .about(text(whole.get_about()))
         .long_about(text(whole.get_long_about()))
         .after_help(text(whole.get_after_help()))
+        .subcommand_value_name("VERB")
         .args(whole.get_arguments().cloned())
         .subcommands(whole.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned())
 }

@@ -7,9 +7,13 @@ use super::{OperationArgs, TargetArgs};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Write a configuration for one repository, checked before it is written
+    /// Write a configuration for one repository
+    ///
+    /// It is read back and checked before it is written, and never replaces a file unasked.
     Init(InitArgs),
-    /// Tell how each lane stands: what GitHub has, what the cache has, what waits for a flush
+    /// Tell how each lane stands, here and upstream
+    ///
+    /// One line a lane, what is wrong first: the tips of its source and GitOps branches, what waits for a flush, what is out of sync.
     #[command(after_help = "\
 GitHub's side is what the last look at upstream saw (mirror-stage), with its age; --refresh looks first.
 Exit code 0 means: nothing pending, everything in sync. 3 means: there is a finding.
@@ -19,7 +23,10 @@ Examples:
   git-mirror status --refresh --lane v03
   git-mirror status -o json | jq '.lanes[] | {lane, pendingFlush, githubInSync}'")]
     Status(StatusArgs),
-    /// Bring upstream's declared branches and tags into the cache, and make the snapshot of every source tip
+    /// Bring upstream's branches here, and make the snapshots
+    ///
+    /// Fetches the branches and tags that the configuration declares, and makes the immutable snapshot of every source tip before
+    /// anyone can see that tip.
     #[command(after_help = "\
 Without --confirm it looks at upstream and shows what it would do; nothing is fetched and nothing changes.
 Where only the missing objects could tell how two tips relate, the dry run says `needs-objects`.
@@ -30,7 +37,9 @@ Examples:
   git-mirror sync --confirm --wait
   git-mirror sync --node D601 --lane v03,v02 --confirm --wait --timeout 30m")]
     Sync(OperationArgs),
-    /// Push the GitOps branch of each lane to upstream, fast-forward only, then look whether it arrived
+    /// Push the GitOps branches to upstream, fast-forward only
+    ///
+    /// Pushes what was accepted here, and then looks whether it arrived: only an observation makes the report good.
     #[command(after_help = "\
 A flush never forces and never deletes. It looks, pushes and looks again over one SSH connection.
 Flushing again is always safe, also after a connection that was cut in the middle.
@@ -39,16 +48,18 @@ Examples:
   git-mirror flush
   git-mirror flush --lane v03 --confirm --wait")]
     Flush(OperationArgs),
-    /// List the snapshots, or remove the ones that retention gives free
+    /// List the snapshots, or remove those that retention lets go
     #[command(subcommand, arg_required_else_help = true)]
     Snapshots(SnapshotsVerb),
-    /// Settle a lane whose GitOps branch has diverged from upstream
+    /// Settle a lane that has diverged from upstream
     #[command(subcommand, arg_required_else_help = true)]
     Lane(LaneVerb),
-    /// Tell what was done here: every operation with its ending, newest first
+    /// Tell what was done here, newest first
     #[command(after_help = "Example:\n  git-mirror history --lane v03 --limit 5")]
     History(HistoryArgs),
-    /// Walk the road to upstream step by step, with timings, and stop at the step that fails with its repair
+    /// Walk the road to upstream step by step, with timings
+    ///
+    /// It stops at the step that fails, and says what repairs it.
     #[command(after_help = "\
 The steps: cache, resolve, TCP, CONNECT through the proxy, SSH banner, host key, login, repository, refs.
 Nothing is changed. The first step that fails is shown with what to do about it.
