@@ -36,10 +36,8 @@ pub(super) struct NewCommit {
 pub(super) fn walk(store: &impl Objects, tips: &[ObjectId], boundaries: &[ObjectId]) -> Result<NewHistory, PackError> {
     let mut walk = Walk { store, buffer: Vec::new(), seen: IdMap::default(), queue: BinaryHeap::new(), unpainted: 0 };
     let mut known_tags = IdSet::default();
-    for boundary in boundaries {
-        if store.contains(boundary)
-            && let Some(commit) = walk.peel(*boundary, &mut |tag| _ = known_tags.insert(tag))?
-        {
+    for boundary in store.known(boundaries) {
+        if let Some(commit) = walk.peel(boundary, &mut |tag| _ = known_tags.insert(tag))? {
             walk.insert(commit, Side::Upstream)?;
         }
     }

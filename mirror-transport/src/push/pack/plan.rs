@@ -1,16 +1,16 @@
 //! Deciding what a pack holds, before the first byte of a push leaves: what is missing here fails here.
 
 use gix_hash::ObjectId;
-use gix_object::Data;
+use gix_object::{Data, Exists, Find};
 
 use super::error::PackError;
 use super::list::{EntryList, Link};
 use super::{history, paths};
 
-/// An object store that can be asked from another thread: `gix_odb::Handle` is one.
+/// An object store that can be asked from another thread: `gix_odb::HandleArc` is one.
 pub trait Objects: Send + 'static {
-    /// Says whether the object is there.
-    fn contains(&self, id: &ObjectId) -> bool;
+    /// Picks those of `ids` that are there.
+    fn known(&self, ids: &[ObjectId]) -> Vec<ObjectId>;
 
     /// Reads an object, by way of `buffer`.
     ///
@@ -20,9 +20,13 @@ pub trait Objects: Send + 'static {
     fn read<'a>(&self, id: &ObjectId, buffer: &'a mut Vec<u8>) -> Result<Data<'a>, PackError>;
 }
 
-impl<T: gix_object::Find + gix_object::Exists + Send + 'static> Objects for T {
-    fn contains(&self, id: &ObjectId) -> bool {
-        self.exists(id)
+impl Objects for gix_odb::HandleArc {
+    fn known(&self, ids: &[ObjectId]) -> Vec<ObjectId> {
+        // Upstream has thousands of tips that were never mirrored. By default each of them would have the pack folder listed again;
+        // a tip that arrived just now and is overlooked only costs some bytes.
+        let mut settled = self.clone();
+        settled.refresh_never();
+        ids.iter().filter(|id| settled.exists(id)).copied().collect()
     }
 
     fn read<'a>(&self, id: &ObjectId, buffer: &'a mut Vec<u8>) -> Result<Data<'a>, PackError> {

@@ -16,8 +16,8 @@ struct Store {
 }
 
 impl Objects for Store {
-    fn contains(&self, id: &ObjectId) -> bool {
-        self.objects.contains_key(id)
+    fn known(&self, ids: &[ObjectId]) -> Vec<ObjectId> {
+        ids.iter().filter(|id| self.objects.contains_key(*id)).copied().collect()
     }
 
     fn read<'a>(&self, id: &ObjectId, buffer: &'a mut Vec<u8>) -> Result<Data<'a>, PackError> {
