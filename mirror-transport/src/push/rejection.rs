@@ -53,12 +53,8 @@ const TABLE: &[(Words, RejectionClass)] = &[
     (Begin("You are not allowed"), NoPermission),
     // Gerrit and other JGit servers.
     (Are("lock error"), LockRace),
-    (Are("failed to lock"), LockRace),
-    (Are("prohibited by Gerrit"), NoPermission),
-    (Begin("prohibited by Gerrit: not permitted"), NoPermission),
     (Are("non-fast forward"), NonFastForward),
-    (Are("ref update rejected"), Other),
-    (Begin("unpacker error"), Other),
+    (Begin("prohibited by Gerrit"), NoPermission),
 ];
 
 /// Classes the words with which a server declined a command.

@@ -91,8 +91,11 @@ fn a_blob_too_large_for_a_delta_is_sent_whole_and_is_no_base() {
     assert_eq!(figures.objects, 6);
 }
 
-/// Files at a few paths, with contents that share a lot.
-fn history() -> impl Strategy<Value = Vec<Vec<(usize, Option<(usize, u8)>)>>> {
+/// One path, and which line of its long text differs and how; or that the file goes.
+type Change = (usize, Option<(usize, u8)>);
+
+/// The changes of some commits, on files at a few paths.
+fn history() -> impl Strategy<Value = Vec<Vec<Change>>> {
     let change = (0usize..6, proptest::option::weighted(0.8, (0usize..2000, any::<u8>())));
     proptest::collection::vec(proptest::collection::vec(change, 1..5), 2..12)
 }
