@@ -17,6 +17,7 @@
 //! ```
 
 mod background;
+pub mod evidence;
 mod gate;
 pub mod generate;
 pub mod product;
