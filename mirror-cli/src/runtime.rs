@@ -3,6 +3,7 @@
 //! Verbs that stay on this machine's disk never come here: their whole run is a few milliseconds.
 
 use std::future::Future;
+use std::time::{Duration, Instant};
 
 use mirror_engine::stop::Stop;
 use tokio::runtime::{Builder, Runtime};
@@ -12,6 +13,9 @@ use crate::show::Talk;
 
 /// The exit code of a process that was told twice to stop: nothing is known, so no code of a report would be true.
 const LEFT_AT_ONCE: i32 = 130;
+
+/// Signals that follow each other closer than this are one wish.
+const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// Runs one operation to its end. Ctrl-C (or SIGTERM) asks it to stop, a second one leaves at once.
 pub(crate) fn block_on<F: Future>(talk: &Talk, operation: impl FnOnce(Stop) -> F) -> Result<F::Output, CliError> {
@@ -36,7 +40,14 @@ async fn listen(stop: Stop, talk: Talk) {
     wishes.next().await;
     stop.request();
     talk.line("stopping: the step in flight is ended, then the report says what is known; once more leaves at once");
-    wishes.next().await;
+    let first = Instant::now();
+    // A supervisor may send one wish twice, to the process and to its group: that is still one.
+    loop {
+        wishes.next().await;
+        if first.elapsed() >= ONE_WISH {
+            break;
+        }
+    }
     // Whatever was in flight stays as it is; the next run of the verb recovers it, as after any crash.
     std::process::exit(LEFT_AT_ONCE);
 }

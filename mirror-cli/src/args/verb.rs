@@ -61,7 +61,7 @@ Examples:
     ///
     /// It stops at the step that fails, and says what repairs it.
     #[command(after_help = "\
-The steps: cache, resolve, TCP, CONNECT through the proxy, SSH banner, host key, login, repository, refs.
+The steps: cache, known hosts, identity, resolve, TCP, CONNECT through the proxy, SSH banner, host key, login, repository, refs.
 Nothing is changed. The first step that fails is shown with what to do about it.
 
 Example:
@@ -209,7 +209,7 @@ pub struct ListArgs {
 pub enum LaneVerb {
     /// Settle a diverged GitOps branch: set the local tip aside and adopt upstream's
     #[command(after_help = "\
-The local tip is kept under refs/mirror-rescue/<lane>/…, so no accepted commit is lost.
+The local tip is kept under `refs/mirror-rescue/<lane>/…`, so no accepted commit is lost.
 
 Examples:
   git-mirror lane resolve --adopt-upstream --lane v03

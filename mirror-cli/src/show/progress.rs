@@ -54,6 +54,7 @@ pub struct Progress {
 #[derive(Debug, Clone)]
 struct State {
     label: String,
+    step: Option<String>,
     began: Instant,
     bytes: u64,
     objects: Option<(u64, Option<u64>)>,
@@ -76,8 +77,14 @@ impl Progress {
         } else {
             bar
         };
-        let state =
-            State { label: "starting".to_owned(), began: Instant::now(), bytes: 0, objects: None, passed: Vec::new() };
+        let state = State {
+            label: "upstream".to_owned(),
+            step: None,
+            began: Instant::now(),
+            bytes: 0,
+            objects: None,
+            passed: Vec::new(),
+        };
         Arc::new(Self { talk, look, chatter, steps, state: Mutex::new(state), bar, ended })
     }
 
@@ -93,7 +100,7 @@ impl Progress {
         tracing::info!("{label}");
         self.update(|state| {
             let passed = std::mem::take(&mut state.passed);
-            *state = State { label, began: Instant::now(), bytes: 0, objects: None, passed };
+            *state = State { label, step: None, began: Instant::now(), bytes: 0, objects: None, passed };
         });
     }
 
@@ -122,14 +129,20 @@ impl Watch for Progress {
             Event::Bytes(bytes) => self.update(|state| state.bytes = bytes),
             Event::Objects { done, of } => self.update(|state| state.objects = Some((done, of))),
             Event::ServerMessage(words) => tracing::debug!("upstream says: {}", clean(&words)),
-            Event::StepBegan(step) => self.enter(step.to_string()),
+            Event::StepBegan(step) => {
+                tracing::debug!("{step}");
+                self.update(|state| state.step = Some(step.to_string()));
+            }
             Event::StepPassed { step, took, detail } => {
                 let (took, detail) = (measure::took(took), clean(&detail));
                 tracing::debug!("{step} passed in {took}: {detail}");
-                if self.steps == Steps::Stay {
-                    let sign = Mark::Good.sign(self.look.marks);
-                    self.update(|state| state.passed.push(format!("{sign} {step}  {took}  {detail}")));
-                }
+                let sign = Mark::Good.sign(self.look.marks);
+                self.update(|state| {
+                    state.step = None;
+                    if self.steps == Steps::Stay {
+                        state.passed.push(format!("{sign} {step}  {took}  {detail}"));
+                    }
+                });
             }
             Event::Waiting { holder } => {
                 let line = format!("waiting for a turn: {}", clean(&holder));
@@ -150,6 +163,9 @@ impl State {
     /// The line as it is drawn: phase, bytes with their speed, objects.
     fn line(&self, elapsed: Duration) -> String {
         let mut line = self.label.clone();
+        if let Some(step) = &self.step {
+            line.push_str(&format!(": {step}"));
+        }
         if self.bytes > 0 {
             line.push_str(&format!("  {}", measure::size(self.bytes)));
             let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
@@ -205,6 +221,7 @@ mod tests {
     fn the_line_tells_phase_bytes_speed_and_objects() {
         let state = |bytes, objects| State {
             label: label(Phase::Fetch).to_owned(),
+            step: None,
             began: Instant::now(),
             bytes,
             objects,
@@ -212,6 +229,8 @@ mod tests {
         };
         let after = Duration::from_secs(2);
         assert_eq!(state(0, None).line(after), "receiving objects");
+        let connecting = State { step: Some("login".to_owned()), ..state(0, None) };
+        assert_eq!(connecting.line(after), "receiving objects: login");
         assert_eq!(state(3 << 20, None).line(after), "receiving objects  3.0 MiB at 1.5 MiB/s");
         assert_eq!(state(512, None).line(Duration::from_millis(20)), "receiving objects  512 B");
         assert_eq!(state(0, Some((50, Some(200)))).line(after), "receiving objects  50/200 objects, 25 %");

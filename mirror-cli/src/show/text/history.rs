@@ -45,7 +45,7 @@ fn row(page: &Page, entry: &HistoryEntry, view: &View) -> Row {
         HistoryState::Ok => (Mark::Good, None),
         HistoryState::NotOk => (Mark::Finding, None),
         HistoryState::Running => (Mark::Open, Some("running")),
-        HistoryState::Died => (Mark::Failed, Some("died without a word; the next operation cleaned up")),
+        HistoryState::Died => (Mark::Failed, Some("died without a word")),
     };
     let when = entry.ended_at.max(entry.started_at).map_or_else(|| "?".to_owned(), |at| ago(at, view.now));
     let outcomes: Vec<String> = entry.outcomes.iter().map(|(lane, outcome)| format!("{lane}: {outcome}")).collect();

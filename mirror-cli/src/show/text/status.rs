@@ -126,6 +126,7 @@ fn details(page: &Page, state: &LaneState, view: &View) -> Vec<String> {
     };
     let remembered = match state.ref_sources.age_seconds {
         Some(_) if !state.ref_sources.github_fields_are_mirror_stage_cache => "looked at for this status".to_owned(),
+        Some(0) => "as the mirror saw it just now (refs/mirror-stage); --refresh looks again".to_owned(),
         Some(age) => format!(
             "as the mirror saw it {} ago (refs/mirror-stage); --refresh looks now",
             coarse(std::time::Duration::from_secs(age))
