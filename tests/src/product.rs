@@ -9,8 +9,7 @@ use std::sync::OnceLock;
 /// # Panics
 /// Where it cannot be built.
 pub fn git_mirror() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built("mirror-cli", "git-mirror")).clone()
+    built().join("git-mirror")
 }
 
 /// Gives the program that speaks CONNECT for OpenSSH's client.
@@ -18,12 +17,19 @@ pub fn git_mirror() -> PathBuf {
 /// # Panics
 /// Where it cannot be built.
 pub fn connect_pipe() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| built("mirror-tests", "connect-pipe")).clone()
+    built().join("connect-pipe")
 }
 
-/// Lets cargo bring a program up to date beside the running one, in the same profile; cargo knows best what is older than needed.
-fn built(package: &str, program: &str) -> PathBuf {
+/// Lets cargo bring the programs up to date beside the running one, in the same profile, and gives their folder.
+///
+/// Cargo knows best what is older than needed. The packages are those that `cargo xtask test` has built before: with another choice
+/// cargo would build their dependencies anew.
+fn built() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+fn build() -> PathBuf {
     let here = std::env::current_exe().expect("because a running program has a file");
     let folder = here.parent().expect("because a file stands in a folder");
     // Tests stand one folder below the programs.
@@ -35,11 +41,10 @@ fn built(package: &str, program: &str) -> PathBuf {
     };
     let target = folder.parent().expect("because profiles stand in the target folder");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo
-        .args(["build", "--quiet", "--package", package, "--bin", program, "--profile", profile, "--target-dir"])
-        .arg(target);
+    cargo.args(["build", "--quiet", "--package", "mirror-cli", "--package", "mirror-tests", "--bins"]);
+    cargo.args(["--profile", profile, "--target-dir"]).arg(target);
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).stdout(Stdio::null());
     let status = cargo.status().unwrap_or_else(|error| panic!("cannot start cargo: {error}"));
-    assert!(status.success(), "cannot build {program}: {status}");
-    folder.join(program)
+    assert!(status.success(), "cannot build the programs under test: {status}");
+    folder.to_owned()
 }

@@ -10,6 +10,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mirror_tests::generate::{History, Shape};
 use mirror_tests::proxy::EmbeddedProxy;
 use mirror_tests::proxy::embedded::{Credentials, Direction, ProxyFault, Stop, Tunnels};
 use mirror_tests::sandbox::{GitSandbox, KeyKind, Repository, private_key};
@@ -103,10 +104,8 @@ fn git_clones_and_pushes_through_the_embedded_proxy() {
 #[test]
 fn a_large_transfer_passes_whole_and_through_new_keys() {
     let road = Road::new();
-    let noise: Vec<u8> = (0..3_000_000_u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
-    let mut noise = noise;
-    noise.extend_from_slice(road.url().as_bytes());
-    road.upstream.commit("main").file("noise.bin", noise).make();
+    let shape = Shape { assets: 1, asset_bytes: 3_000_000..3_000_001, ..Shape::small(1) };
+    History::new(shape).write(&road.upstream, "main", 1);
     road.host.misbehave(Connections::Every, Misdeed::Rekey(1 << 20));
     let work = road.clone();
     assert_eq!(work.branch("main"), road.upstream.branch("main"));

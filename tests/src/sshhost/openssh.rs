@@ -182,7 +182,9 @@ fn write_config(folder: &Path, git: &Git, settings: &OpenSshSettings) -> PathBuf
         file.and_then(|mut file| file.write_all(content.as_bytes())).expect("because the folder is new");
         path
     };
-    let mut lines = vec![
+    // The first value of a key is the one that holds.
+    let mut lines = settings.lines.clone();
+    lines.extend([
         "AuthenticationMethods publickey".to_owned(),
         "PermitRootLogin prohibit-password".to_owned(),
         "UsePAM no".to_owned(),
@@ -192,7 +194,7 @@ fn write_config(folder: &Path, git: &Git, settings: &OpenSshSettings) -> PathBuf
         "PrintLastLog no".to_owned(),
         "PermitUserRC no".to_owned(),
         "LogLevel VERBOSE".to_owned(),
-    ];
+    ]);
     for (number, key) in settings.host_keys.iter().enumerate() {
         let text = key.to_openssh(LineEnding::LF).expect("because the key was made here");
         lines.push(format!("HostKey {}", write(&format!("host_key_{number}"), &text).display()));
@@ -203,7 +205,6 @@ fn write_config(folder: &Path, git: &Git, settings: &OpenSshSettings) -> PathBuf
         lines.push("AcceptEnv GIT_PROTOCOL".to_owned());
     }
     lines.push(set_env(git.environment()));
-    lines.extend(settings.lines.iter().cloned());
     write("sshd_config", &(lines.join("\n") + "\n"))
 }
 

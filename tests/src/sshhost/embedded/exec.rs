@@ -169,8 +169,11 @@ impl Run {
         let stop = self.stop(|at| matches!(at, Point::Received(_)));
         let mut gate = Gate::after(stop.map(|(at, _)| at.bytes()));
         let mut stdin = Some(stdin);
+        let mut deaf = false;
         loop {
-            if gate.is_shut() {
+            if gate.is_shut() && !deaf {
+                // What came behind the last byte may be here already; nobody gets it.
+                deaf = true;
                 match stop.map(|(_, then)| then) {
                     Some(Ending::Stall) => std::future::pending().await,
                     Some(Ending::CutOnceGitEnded) => {
@@ -180,18 +183,17 @@ impl Run {
                         let _ = flow.ended.subscribe().wait_for(|ended| *ended).await;
                         self.scissors.cut();
                     }
-                    Some(Ending::Cut) | None => self.scissors.cut(),
+                    Some(Ending::Cut) | None => {
+                        self.scissors.cut();
+                        drop(stdin.take());
+                    }
                 }
-                gate = Gate::after(None);
             }
             match reading.wait().await {
+                Some(ChannelMsg::Data { .. }) if deaf => {}
                 Some(ChannelMsg::Data { data }) => {
+                    self.heard(flow).await;
                     let allowed = gate.allows(data.len());
-                    if !flow.heard.load(Ordering::SeqCst) {
-                        self.call(Moment::FirstByte).await;
-                        self.shared.book.on_channel(self.at, |channel| channel.sent_unasked = channel.sent);
-                        flow.heard.store(true, Ordering::SeqCst);
-                    }
                     self.shared.book.on_channel(self.at, |channel| channel.received += allowed as u64);
                     gate.passed(allowed);
                     let refused = match &mut stdin {
@@ -209,6 +211,15 @@ impl Run {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    /// Notes the client's first byte, before git sees it.
+    async fn heard(&self, flow: &Flow) {
+        if !flow.heard.load(Ordering::SeqCst) {
+            self.call(Moment::FirstByte).await;
+            self.shared.book.on_channel(self.at, |channel| channel.sent_unasked = channel.sent);
+            flow.heard.store(true, Ordering::SeqCst);
         }
     }
 
