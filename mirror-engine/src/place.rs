@@ -235,7 +235,10 @@ fn without_lanes(config: &MirrorConfig, node: &Node, repository: &Repository) ->
 
 impl Base {
     fn path(&self, text: &str) -> Result<PathBuf, PlaceError> {
-        let Some(below_home) = text.strip_prefix("~/") else { return Ok(self.folder.join(Path::new(text))) };
+        let Some(below_home) = text.strip_prefix("~/") else {
+            // Collected anew, the path loses its `.` components.
+            return Ok(self.folder.join(Path::new(text)).components().collect());
+        };
         let home = self.home.as_ref().ok_or_else(|| PlaceError::NoHome { path: text.to_owned() })?;
         Ok(home.join(below_home))
     }
