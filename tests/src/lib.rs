@@ -16,6 +16,7 @@
 //! upstream.fsck();
 //! ```
 
+pub mod aftermath;
 mod background;
 pub mod evidence;
 mod gate;

@@ -17,10 +17,11 @@ pub(crate) struct Tool {
 /// Git itself: nothing runs without it.
 pub(crate) const GIT: Tool = Tool { program: "git", package: "git" };
 /// What the real-component suites need.
-pub(crate) const REAL: [Tool; 3] = [
+pub(crate) const REAL: [Tool; 4] = [
     Tool { program: "sshd", package: "openssh-server" },
     Tool { program: "ssh", package: "openssh-client" },
     Tool { program: "tinyproxy", package: "tinyproxy" },
+    Tool { program: "strace", package: "strace" },
 ];
 
 /// Finds a program on the `PATH` or where system daemons stand.
