@@ -1,5 +1,7 @@
 //! `cargo xtask codegen`: files that can be derived are generated, and a check compares them with what would be generated now.
 
+mod configuration;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -85,7 +87,9 @@ fn generated() -> BTreeMap<PathBuf, String> {
     for (name, schema) in mirror_core::report::schemas() {
         json(format!("schemas/{name}.json"), &schema);
     }
-    json("schemas/config.json".to_owned(), &mirror_core::config::schema());
+    let schema = mirror_core::config::schema();
+    json("schemas/config.json".to_owned(), &schema);
+    files.insert("configuration.md".into(), configuration::page(&schema));
     files.insert("cli.md".into(), mirror_cli::reference::command_line());
     files.insert("exit-codes.md".into(), mirror_cli::reference::exit_codes());
     files.insert("flush-machine.md".into(), flush_machine());

@@ -3,8 +3,10 @@
 //! Each check is a function from what it looks at to its findings, so that a test can show it an example that must fail it.
 
 mod arrows;
+mod explained;
 mod length;
 mod outside;
+mod pages;
 mod purity;
 mod source;
 
@@ -40,12 +42,14 @@ impl Finding {
 
 type Check = fn() -> Outcome<Vec<Finding>>;
 
-const CHECKS: [(&str, Check); 7] = [
+const CHECKS: [(&str, Check); 9] = [
     ("format", || Ok(outside::format(&root()))),
     ("arrows", arrows::check),
     ("purity", purity::check),
     ("length", length::check),
     ("generated", codegen::check),
+    ("codes", explained::check),
+    ("pages", pages::check),
     ("clippy", || Ok(outside::clippy(&root(), &["--workspace", "--all-targets"]))),
     ("docs", || Ok(outside::docs(&root(), &["--workspace"]))),
 ];
