@@ -27,6 +27,17 @@ fn a_history_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_commit_changes_as_many_files_as_it_is_told() {
+    let sandbox = GitSandbox::new();
+    let repository = sandbox.bare("wide");
+    let mut history = History::new(Shape::small(1));
+    history.write(&repository, "main", 2);
+    history.changing(9).write(&repository, "main", 1);
+    let changed = repository.run(["diff-tree", "--no-commit-id", "--name-only", "-r", "main"]);
+    assert_eq!(changed.lines().count(), 9);
+}
+
+#[test]
 fn snapshots_are_refs_that_git_accepts() {
     let sandbox = GitSandbox::new();
     let repository = sandbox.bare("cache");

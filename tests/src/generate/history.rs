@@ -34,6 +34,12 @@ impl History {
         Self { shape, commits: 0, versions }
     }
 
+    /// Lets the commits from here on change so many files each.
+    pub fn changing(mut self, files: u32) -> Self {
+        self.shape.changes = files;
+        self
+    }
+
     /// Writes so many commits on top of a branch, the first of a history with all its files, and gives the new tip.
     ///
     /// # Panics

@@ -7,10 +7,12 @@
 
 mod content;
 mod history;
+mod presets;
 mod rng;
 mod shape;
 mod snapshots;
 
 pub use history::History;
+pub use presets::{deep, grown};
 pub use shape::Shape;
 pub use snapshots::snapshots;

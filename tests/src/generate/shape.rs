@@ -29,21 +29,21 @@ impl Shape {
         Self { seed, files: 24, lines: 5..40, assets: 2, asset_bytes: 200..2_000, directories: 6, changes: 2, edits: 3 }
     }
 
-    /// A repository as teams have it: after 9,000 commits, 120,000 objects and a pack of 150 MB.
+    /// A repository as teams have it; [`grown`](super::grown) writes one.
     pub fn grown(seed: u64) -> Self {
         Self {
             seed,
-            files: 6_000,
-            lines: 40..600,
-            assets: 900,
-            asset_bytes: 10_000..120_000,
+            files: 5_000,
+            lines: 20..300,
+            assets: 1_200,
+            asset_bytes: 10_000..160_000,
             directories: 300,
             changes: 4,
             edits: 12,
         }
     }
 
-    /// A repository whose history is what costs: made for 100,000 commits, each of which changes one short file.
+    /// A repository whose history is what costs: every commit changes one short file. [`deep`](super::deep) writes one.
     pub fn deep(seed: u64) -> Self {
         Self { seed, files: 1_000, lines: 4..20, assets: 0, asset_bytes: 1..2, directories: 40, changes: 1, edits: 1 }
     }
