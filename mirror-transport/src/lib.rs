@@ -5,6 +5,84 @@
 //! Every layer works on an injected byte stream; sockets are opened by [`tunnel`] alone.
 //!
 //! Never: deciding what should happen. Plans, machines and verdicts are `mirror-core`'s.
+//!
+//! # A cache and its refs
+//!
+//! A [`cache::Cache`] is a bare repository that git accepts. One ref costs the same however many snapshots there are.
+//!
+//! ```
+//! use mirror_core::name::{BranchName, CommitId};
+//! use mirror_transport::cache::{Cache, OpenError};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("app.git");
+//! assert!(matches!(Cache::open(&path), Err(OpenError::Missing { .. })));
+//!
+//! let main = BranchName::parse("main")?;
+//! let cache = Cache::create(&path, &main)?;
+//! assert_eq!(cache.head()?, Some(main.clone()));
+//! assert_eq!(cache.find(&main.ref_name())?, None);
+//! assert!(!cache.has_commit(CommitId::from_bytes([1; 20]))?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Known hosts
+//!
+//! Host keys come from a file in OpenSSH's format, or are GitHub's, built in. A line that cannot be read is an error with its number, never skipped.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use mirror_transport::ssh::{KnownHosts, KnownHostsError};
+//!
+//! let text = "\
+//! ## our git server
+//! [git.example]:2222 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl
+//! ";
+//! let hosts = KnownHosts::parse(Path::new("known_hosts"), text)?;
+//! # let _ = hosts;
+//!
+//! let torn = KnownHosts::parse(Path::new("known_hosts"), &text[..60]).unwrap_err();
+//! assert!(matches!(torn, KnownHostsError::Malformed { line: 2, .. }));
+//! # Ok::<(), KnownHostsError>(())
+//! ```
+//!
+//! # The road to upstream, and a look along it
+//!
+//! An [`upstream::Road`] says whom to reach, by which way and as whom; an [`upstream::Link`] opens it when it is first needed. With a proxy, no socket is
+//! opened to anything else.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use mirror_core::config::UpstreamUrl;
+//! use mirror_core::name::RefName;
+//! use mirror_transport::fetch::RefPattern;
+//! use mirror_transport::ssh::{Identity, KnownHosts};
+//! use mirror_transport::tunnel::{Deadlines, NoSteps, ProxyAddr};
+//! use mirror_transport::upstream::{Link, Purpose, Road};
+//!
+//! # async fn look() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = UpstreamUrl::parse("ssh://git@ssh.github.com:443/octo/app.git")?;
+//! let (target, user, path) = Road::parts(&url);
+//! let road = Road {
+//!     target,
+//!     user,
+//!     path,
+//!     proxy: Some(ProxyAddr::new("172.26.0.1", 10808)),
+//!     credentials: None,
+//!     identity: Identity::from_file(Path::new("/home/me/.ssh/id_ed25519"), None)?,
+//!     hosts: KnownHosts::github(),
+//!     limits: Deadlines::default(),
+//! };
+//! let mut link = Link::new(road, Purpose::Read);
+//! let main = RefPattern::Exact(RefName::parse("refs/heads/main")?);
+//! for found in link.look(&[main], &mut NoSteps).await? {
+//!     println!("{} {}", found.target, found.name);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cache;
 pub mod fetch;
