@@ -359,6 +359,42 @@ fn the_proxy_refuses_as_told() {
 }
 
 #[test]
+#[should_panic(expected = "a hook of the host has failed")]
+fn a_hook_that_fails_fails_the_test() {
+    let road = Road::direct();
+    road.host.hook(Moment::BeforeGit, |_| panic!("this assertion does not hold"));
+    road.clone();
+}
+
+#[test]
+fn the_proxy_never_ends_and_never_answers_as_told() {
+    let road = Road::new();
+    let connect = format!("CONNECT {} HTTP/1.1\r\n\r\n", road.host.address().socket());
+    for fault in [ProxyFault::EndlessHeader, ProxyFault::EndlessHeaderLine] {
+        road.proxy.misbehave_once(fault.clone());
+        let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
+        stream.write_all(connect.as_bytes()).unwrap();
+        let mut answer = vec![0; 1 << 20];
+        stream.read_exact(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\nX-Rig"), "{fault:?}");
+        assert!(!answer.windows(4).any(|window| window == b"\r\n\r\n"), "{fault:?}");
+    }
+    for (fault, said) in [(ProxyFault::Silence, ""), (ProxyFault::SayAndStay(b"HTTP/1.1 2".to_vec()), "HTTP/1.1 2")] {
+        let before = road.proxy.record().requests.len();
+        road.proxy.misbehave_once(fault.clone());
+        let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
+        stream.write_all(connect.as_bytes()).unwrap();
+        road.proxy.wait(|record| record.requests.len() > before);
+        let mut answer = vec![0; said.len()];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, said.as_bytes());
+        stream.set_nonblocking(true).unwrap();
+        let more = stream.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(more, Err(std::io::ErrorKind::WouldBlock), "{fault:?}: the connection is open and silent");
+    }
+}
+
+#[test]
 fn the_proxy_glues_dribbles_cuts_and_stalls_as_told() {
     let road = Road::new();
     for fault in [ProxyFault::Glue, ProxyFault::Dribble] {

@@ -155,11 +155,8 @@ impl Run {
     async fn call(&self, moment: Moment) {
         for hook in self.shared.hooks(moment) {
             let record = self.shared.book.on_channel(self.at, |channel| channel.clone());
-            let called = tokio::task::spawn_blocking(move || hook(&record)).await;
-            if let Err(error) = called
-                && error.is_panic()
-            {
-                std::panic::resume_unwind(error.into_panic());
+            if tokio::task::spawn_blocking(move || hook(&record)).await.is_err() {
+                self.shared.hook_failed.store(true, Ordering::SeqCst);
             }
         }
     }

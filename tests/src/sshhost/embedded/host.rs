@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub(super) struct Shared {
     rules: Mutex<Vec<(Connections, Misdeed)>>,
     hooks: Mutex<Vec<(Moment, Hook)>>,
     stranger: PrivateKey,
+    /// A hook has panicked: the assertions of a test are in it.
+    pub(super) hook_failed: AtomicBool,
 }
 
 impl fmt::Debug for Shared {
@@ -105,6 +108,7 @@ impl EmbeddedHost {
             rules: Mutex::default(),
             hooks: Mutex::default(),
             stranger: private_key(KeyKind::Ed25519),
+            hook_failed: AtomicBool::new(false),
         });
         let serving = Arc::clone(&shared);
         let background = Background::start("ssh-host", move |stopped| {
@@ -136,7 +140,8 @@ impl EmbeddedHost {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Calls back at a moment of every channel; the channel waits until the callback returns.
+    /// Calls back at a moment of every channel; the channel waits until the callback returns. A callback that panics fails the test
+    /// when the host is dropped.
     pub fn hook(&self, at: Moment, hook: impl Fn(&ChannelRecord) + Send + Sync + 'static) {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push((at, Arc::new(hook)));
     }
@@ -160,6 +165,13 @@ impl EmbeddedHost {
     /// Where that does not come within a minute.
     pub fn wait_until_quiet(&self) -> Ledger {
         self.wait(Ledger::is_quiet)
+    }
+}
+
+impl Drop for EmbeddedHost {
+    fn drop(&mut self) {
+        let failed = self.shared.hook_failed.load(Ordering::SeqCst);
+        assert!(!failed || std::thread::panicking(), "a hook of the host has failed");
     }
 }
 
