@@ -34,6 +34,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Writes the generated files anew: references, schemas, diagrams.
     Codegen,
+    /// Stands between the benchmark and a program that it measures.
+    #[command(hide = true)]
+    Measured(bench::meter::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,10 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::Codegen => codegen::write(),
+        Command::Measured(arguments) => match bench::meter::between(&arguments) {
+            Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(1)),
+            Err(problem) => Err(problem),
+        },
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

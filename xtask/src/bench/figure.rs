@@ -1,0 +1,135 @@
+//! What a figure is: measures of both sides, and how far they had to get.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde::Serialize;
+
+use super::repeat::Series;
+use crate::run::{self, Outcome};
+
+/// One row of the table.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Figure {
+    /// Its name on the command line.
+    pub(super) name: &'static str,
+    /// What is done.
+    pub(super) title: String,
+    /// The other side.
+    pub(super) against: &'static str,
+    /// What was measured.
+    pub(super) readings: Vec<Reading>,
+}
+
+/// One measure of a figure.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reading {
+    pub(super) measure: &'static str,
+    pub(super) unit: Unit,
+    pub(super) ours: Series,
+    pub(super) theirs: Series,
+    /// Ours divided by theirs.
+    pub(super) ratio: f64,
+    pub(super) reach: Option<Reach>,
+    pub(super) reached: Option<bool>,
+}
+
+/// What a measure is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Unit {
+    Seconds,
+    Bytes,
+    RoundTrips,
+    Tunnels,
+}
+
+/// How far a measure has to get.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Reach {
+    /// Ours divided by theirs is at most this.
+    RatioAtMost(f64),
+    /// Ours is at most this.
+    AtMost(f64),
+    /// Ours is exactly this.
+    Exactly(f64),
+}
+
+impl Reading {
+    /// A measure of both sides.
+    pub(super) fn of(measure: &'static str, unit: Unit, ours: Series, theirs: Series) -> Self {
+        let ratio = ours.value / theirs.value;
+        Self { measure, unit, ours, theirs, ratio, reach: None, reached: None }
+    }
+
+    /// Says how far it has to get.
+    pub(super) fn reach(mut self, reach: Reach) -> Self {
+        self.reached = Some(match reach {
+            Reach::RatioAtMost(most) => self.ratio <= most,
+            Reach::AtMost(most) => self.ours.value <= most,
+            Reach::Exactly(wanted) => self.ours.runs.iter().all(|run| *run == wanted),
+        });
+        self.reach = Some(reach);
+        self
+    }
+}
+
+/// All that was measured in one run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report {
+    schema: &'static str,
+    machine: Machine,
+    pub(super) figures: Vec<Figure>,
+}
+
+/// On what it was measured.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Machine {
+    cores: usize,
+    git: String,
+    commit: String,
+}
+
+impl Report {
+    pub(super) fn of(figures: Vec<Figure>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // What cannot be told stays empty: the figures do not depend on it.
+        let told = |words: &[&str]| {
+            run::output(Command::new("git").args(words).current_dir(run::root())).unwrap_or_default().trim().to_owned()
+        };
+        let machine = Machine { cores, git: told(&["--version"]), commit: told(&["rev-parse", "HEAD"]) };
+        Self { schema: "git-mirror/bench/v1", machine, figures }
+    }
+
+    /// Writes the report as JSON.
+    pub(super) fn write(&self, path: &Path) -> Outcome {
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        std::fs::write(path, text + "\n").map_err(|error| format!("cannot write {}: {error}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_says_whether_it_was_reached() {
+        let reading = |ours: &[f64], theirs: &[f64], reach| {
+            let reading =
+                Reading::of("wall", Unit::Seconds, Series::median(ours.to_vec()), Series::median(theirs.to_vec()));
+            reading.reach(reach).reached
+        };
+        assert_eq!(reading(&[1.0], &[2.0], Reach::RatioAtMost(0.5)), Some(true));
+        assert_eq!(reading(&[1.1], &[2.0], Reach::RatioAtMost(0.5)), Some(false));
+        assert_eq!(reading(&[8.0], &[1.0], Reach::AtMost(8.0)), Some(true));
+        assert_eq!(reading(&[8.1], &[9.0], Reach::AtMost(8.0)), Some(false));
+        assert_eq!(reading(&[1.0, 1.0, 1.0], &[3.0], Reach::Exactly(1.0)), Some(true));
+        // A median would hide the one that is another.
+        assert_eq!(reading(&[1.0, 1.0, 2.0], &[3.0], Reach::Exactly(1.0)), Some(false));
+    }
+}

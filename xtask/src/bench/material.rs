@@ -1,0 +1,119 @@
+//! The repositories that figures are measured on: made once from a seed, then kept below `target/bench`.
+
+use std::path::Path;
+
+use mirror_tests::generate::{History, Shape};
+use mirror_tests::sandbox::{GitSandbox, Repository};
+
+use super::tell;
+use crate::run::{Outcome, root};
+
+/// Changes with what is made here, so that nothing of an older making is measured.
+const EDITION: u32 = 1;
+/// Where all contents come from.
+const SEED: u64 = 20_240_229;
+/// Commits of the repository as teams have it.
+const GROWN: u64 = 9_000;
+/// Commits of the long history.
+pub(super) const LONG: u64 = 100_000;
+/// Files on the GitOps branch of the long history.
+const MANIFESTS: u64 = 200;
+/// Lines of each.
+const LINES: u64 = 100;
+/// Commits to flush onto the long history.
+pub(super) const COMMITS: u64 = 100;
+/// Files that each of them changes.
+pub(super) const CHANGES: u64 = 20;
+
+/// A repository as teams have it: about 120,000 objects and 150 MB, packed as a forge packs.
+pub(super) fn grown(sandbox: &GitSandbox) -> Outcome<Repository> {
+    kept(sandbox, "grown", |made| {
+        tell(&format!("making a repository of {GROWN} commits, once; this takes some minutes"));
+        History::new(Shape::grown(SEED)).write(made, "main", GROWN);
+        made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
+        made.run(["repack", "-a", "-d", "-f", "-q"]);
+    })
+}
+
+/// A history of [`LONG`] commits on `main`, and on top of it the branch `gitops` with its manifests.
+pub(super) fn long(sandbox: &GitSandbox) -> Outcome<Repository> {
+    kept(sandbox, "long", |made| {
+        tell(&format!("making a repository of {LONG} commits, once; this takes some minutes"));
+        let tip = History::new(Shape::deep(SEED)).write(made, "main", LONG);
+        let mut commit = made.commit("gitops").on(tip).message("Begin the GitOps branch\n");
+        for number in 0..MANIFESTS {
+            commit = commit.file(&path(number), manifest(number, 0));
+        }
+        commit.make();
+        // As a forge keeps it.
+        made.run(["repack", "-a", "-d", "-q", "--write-bitmap-index"]);
+        made.run(["commit-graph", "write", "--reachable"]);
+    })
+}
+
+/// [`long`] with [`COMMITS`] commits more on `gitops`, each of which changes [`CHANGES`] manifests.
+pub(super) fn promoted(sandbox: &GitSandbox) -> Outcome<Repository> {
+    let long = long(sandbox)?;
+    kept(sandbox, "promoted", |made| {
+        made.run(["fetch", "-q", &long.path().to_string_lossy(), "+refs/heads/*:refs/heads/*"]);
+        for number in 1..=COMMITS {
+            let mut commit = made.commit("gitops").message(&format!("Promote build {number}\n"));
+            for change in 0..CHANGES {
+                let file = (number * 7 + change * 9) % MANIFESTS;
+                commit = commit.file(&path(file), manifest(file, number));
+            }
+            commit.make();
+        }
+    })
+}
+
+/// Gives a kept repository, and makes it before where it is not there.
+fn kept(sandbox: &GitSandbox, name: &str, make: impl FnOnce(&Repository)) -> Outcome<Repository> {
+    let folder = root().join("target/bench");
+    let path = folder.join(format!("{name}-{EDITION}.git"));
+    if !path.exists() {
+        let making = folder.join(format!("{name}-{EDITION}.making"));
+        clear(&making)?;
+        std::fs::create_dir_all(&making).map_err(|error| error.to_string())?;
+        sandbox.git().run(&making, ["init", "--quiet", "--bare", "--initial-branch=main"]);
+        make(&Repository::at(&making, sandbox.git()));
+        std::fs::rename(&making, &path).map_err(|error| error.to_string())?;
+    }
+    Ok(Repository::at(&path, sandbox.git()))
+}
+
+/// Removes a folder, if it is there.
+pub(super) fn clear(folder: &Path) -> Outcome {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", folder.display())),
+        _ => Ok(()),
+    }
+}
+
+fn path(manifest: u64) -> String {
+    format!("deploy/team-{:02}/service-{manifest:03}.yaml", manifest % 10)
+}
+
+/// A manifest as a promotion leaves it: the image and some values are the build's, the rest stays.
+fn manifest(number: u64, build: u64) -> String {
+    let mut text = format!("# service {number}\napiVersion: apps/v1\nkind: Deployment\n");
+    for line in 0..LINES {
+        let state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ line.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let changed = if line % 40 == number % 40 { build } else { 0 };
+        let value = (state ^ changed).wrapping_mul(0x94d0_49bb_1331_11eb);
+        text += &format!("    setting-{line:03}: value-{value:016x} # of service {number}, kept by its team\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promotion_changes_few_lines_of_a_manifest() {
+        let (before, after) = (manifest(7, 1), manifest(7, 2));
+        let changed = before.lines().zip(after.lines()).filter(|(before, after)| before != after).count();
+        assert_eq!((before.lines().count(), changed), (LINES as usize + 3, 3));
+    }
+}

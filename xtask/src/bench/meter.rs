@@ -1,0 +1,93 @@
+//! Measures one run of a program and of everything it starts: wall time, CPU, peak memory.
+//!
+//! Each run gets a small process of its own in between ([`Arguments`], a hidden command of this program), which starts the program, waits
+//! for it by `wait4`, and writes what the kernel says. A program that was started by a large one would begin with the large one's
+//! memory as its peak. CPU is that of every process that was waited for: `ssh` leaves its proxy command behind without waiting, so what that
+//! costs is not counted, in git's favour.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use clap::Args;
+use rustix::process::{WaitOptions, set_child_subreaper, wait};
+use serde::{Deserialize, Serialize};
+use wait4::Wait4;
+
+use crate::run::Outcome;
+
+/// What the process in between is told.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Where the measurement is written.
+    into: PathBuf,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    words: Vec<std::ffi::OsString>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Usage {
+    /// Seconds from the start of the program to its end.
+    pub(super) wall: f64,
+    /// Seconds of user and system time, of the program and of all that it started.
+    pub(super) cpu: f64,
+    /// Bytes of memory that the largest of these processes held at its largest.
+    pub(super) peak: f64,
+}
+
+/// A run, and what it said.
+pub(super) struct Measured {
+    pub(super) usage: Usage,
+    pub(super) status: ExitStatus,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl Measured {
+    /// Proves that the run ended well.
+    pub(super) fn well(self, what: &str) -> Outcome<Self> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        Err(format!("{what} ended with {}\n{stdout}{}", self.status, self.stderr))
+    }
+}
+
+/// Runs a command to its end and measures it. The command's environment has to be complete: nothing of this process's is added.
+pub(super) fn run(command: &Command) -> Outcome<Measured> {
+    let failed = |error: std::io::Error| format!("cannot measure {command:?}: {error}");
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let into = folder.path().join("usage");
+    let mut between = Command::new(std::env::current_exe().map_err(failed)?);
+    between.arg("measured").arg(&into).arg(command.get_program()).args(command.get_args());
+    between.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        between.current_dir(folder);
+    }
+    let done = between.stdin(Stdio::null()).output().map_err(failed)?;
+    let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+    let text = std::fs::read(&into).map_err(|error| format!("{}\n{stderr}", failed(error)))?;
+    let usage = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    Ok(Measured { usage, status: done.status, stdout: done.stdout, stderr })
+}
+
+/// The process in between: runs the words, and ends as they ended.
+pub(crate) fn between(arguments: &Arguments) -> Outcome<i32> {
+    let failed = |error: std::io::Error| error.to_string();
+    set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
+    let [program, rest @ ..] = arguments.words.as_slice() else { return Err("nothing to measure".to_owned()) };
+    let begun = Instant::now();
+    let ended = Command::new(program).args(rest).spawn().and_then(|mut child| child.wait4()).map_err(failed)?;
+    let wall = begun.elapsed().as_secs_f64();
+    // What the program left behind ends by itself; waiting for it keeps it out of the next run.
+    while wait(WaitOptions::empty()).is_ok() {}
+    let usage = ended.rusage;
+    let usage = Usage { wall, cpu: (usage.utime + usage.stime).as_secs_f64(), peak: usage.maxrss as f64 };
+    let text = serde_json::to_vec(&usage).map_err(|error| error.to_string())?;
+    std::fs::write(&arguments.into, text).map_err(failed)?;
+    // A program that a signal ended failed.
+    Ok(ended.status.code().unwrap_or(1))
+}

@@ -1,0 +1,109 @@
+//! `cargo xtask bench`: speed and memory against git, both sides in one run, ratios first.
+//!
+//! Owns the figures, one file each, and what they share: the stage on which both sides play ([`stage`]), the repositories that are made
+//! once and kept ([`material`]), the measuring of a process tree ([`meter`]), and the table ([`figure`], [`show`]). How to read it:
+//! `docs/benchmarks.md`. Never judges: a figure that is not reached is shown as such, and the command still ends well.
+
+mod figure;
+mod first_mirror;
+mod idle_sync;
+mod large_flush;
+mod material;
+pub(crate) mod meter;
+mod one_commit;
+mod proved_flush;
+mod repeat;
+mod show;
+mod stage;
+mod status;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::run::{self, Outcome, cargo, root, say};
+use crate::tools;
+use figure::{Figure, Report};
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Writes the figures to a file as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measures only this figure; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<Name>,
+    /// How often each side is run where the runs' median is taken; each figure has its own number where this is not given.
+    #[arg(long, value_name = "N")]
+    runs: Option<u32>,
+    /// Measures this git-mirror, instead of the one that is built from the tree as it is.
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+}
+
+/// The figures, in the order in which they are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// The first mirror of a repository as teams have it.
+    FirstMirror,
+    /// A sync with nothing to do, in round trips.
+    IdleSync,
+    /// A flush of one commit and its proof, in round trips and tunnels.
+    ProvedFlush,
+    /// The status of a cache with many snapshots.
+    Status,
+    /// A sync of one commit into a cache with many snapshots.
+    OneCommit,
+    /// A flush of many changes onto a long history.
+    LargeFlush,
+}
+
+impl Name {
+    fn measure(self, program: &Path, runs: Option<u32>) -> Outcome<Figure> {
+        match self {
+            Self::FirstMirror => first_mirror::measure(program, runs.unwrap_or(3)),
+            Self::IdleSync => idle_sync::measure(program, runs.unwrap_or(5)),
+            Self::ProvedFlush => proved_flush::measure(program, runs.unwrap_or(5)),
+            Self::Status => status::measure(program, runs.unwrap_or(40)),
+            Self::OneCommit => one_commit::measure(program, runs.unwrap_or(5)),
+            Self::LargeFlush => large_flush::measure(program, runs.unwrap_or(3)),
+        }
+    }
+}
+
+/// Measures.
+pub(crate) fn bench(arguments: &Arguments) -> Outcome {
+    let missing = tools::provide(&[tools::GIT, tools::REAL[0], tools::REAL[1], tools::REAL[2]]);
+    if !missing.is_empty() {
+        return Err(format!("the benchmark needs: {}", tools::install_line(&missing)));
+    }
+    let program = match &arguments.program {
+        Some(program) => program.canonicalize().map_err(|error| format!("{}: {error}", program.display()))?,
+        None => ship()?,
+    };
+    let names = if arguments.only.is_empty() { Name::value_variants() } else { &arguments.only };
+    let mut figures = Vec::new();
+    for name in names {
+        let figure = name.measure(&program, arguments.runs)?;
+        show::figure(&figure);
+        figures.push(figure);
+    }
+    let report = Report::of(figures);
+    show::summary(&report);
+    match &arguments.json {
+        Some(path) => report.write(path),
+        None => Ok(()),
+    }
+}
+
+/// Builds the program as it ships.
+fn ship() -> Outcome<PathBuf> {
+    run::run(&mut cargo(["build", "--quiet", "--release", "--package", "mirror-cli", "--bin", "git-mirror"]))?;
+    Ok(root().join("target/release/git-mirror"))
+}
+
+/// Says what is being done, for whoever waits.
+fn tell(words: &str) {
+    say(&format!("… {words}"));
+}

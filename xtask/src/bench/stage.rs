@@ -1,0 +1,111 @@
+//! The stage of a figure: upstream on the real `sshd` behind a CONNECT proxy, our side and git's side on the same way to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mirror_tests::proxy::embedded::ProxyRecord;
+use mirror_tests::sandbox::{GitSandbox, Repository};
+use mirror_tests::world::{HostKind, ProxyKind, REPOSITORY, World};
+
+use super::meter::{self, Usage};
+use crate::run::Outcome;
+
+/// Where snapshots stand that no configuration moved.
+pub(super) const SNAPSHOTS: &str = "refs/mirror/snapshots";
+/// The snapshot group of the one lane of a [`World`].
+pub(super) const GROUP: &str = "app";
+
+/// Everything that both sides meet.
+pub(super) struct Stage {
+    world: World,
+    program: PathBuf,
+}
+
+impl Stage {
+    /// Sets the stage with an empty upstream.
+    pub(super) fn set(program: &Path, proxy: ProxyKind) -> Self {
+        Self { world: World::builder().host(HostKind::OpenSsh).proxy(proxy).build(), program: program.to_owned() }
+    }
+
+    /// Gives the sandbox that holds everything.
+    pub(super) fn sandbox(&self) -> &GitSandbox {
+        self.world.sandbox()
+    }
+
+    /// Gives the upstream that the stage began with.
+    pub(super) fn upstream(&self) -> &Repository {
+        self.world.upstream()
+    }
+
+    /// Makes a repository anywhere on this machine the upstream of our side, and gives its URL.
+    pub(super) fn turn_to(&mut self, upstream: &Repository) -> String {
+        let url = self.world.url(upstream);
+        self.world.configure(|config| config["repositories"][REPOSITORY]["upstream"] = url.clone().into());
+        url
+    }
+
+    /// Keeps our side's cache in another folder from now on.
+    pub(super) fn keep_cache_in(&mut self, folder: &Path) {
+        self.world.configure(|config| config["nodes"]["local"]["cache"] = folder.display().to_string().into());
+    }
+
+    /// Gives the URL of a repository.
+    pub(super) fn url(&self, repository: &Repository) -> String {
+        self.world.url(repository)
+    }
+
+    /// Gives a cache of our side in a folder of caches.
+    pub(super) fn cache_in(&self, folder: &Path) -> Repository {
+        Repository::at(&folder.join(format!("{REPOSITORY}.git")), self.sandbox().git())
+    }
+
+    /// Gives our side's cache.
+    pub(super) fn cache(&self) -> Repository {
+        self.world.cache()
+    }
+
+    /// Gives a folder of the sandbox that does not exist yet.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        self.sandbox().path().join(name)
+    }
+
+    /// Makes the proxy delay what goes through new tunnels.
+    pub(super) fn set_round_trip(&self, round_trip: Duration) {
+        self.world.proxy().set_round_trip(round_trip);
+    }
+
+    /// Gives what went through the embedded proxy, once all its tunnels are over.
+    pub(super) fn through_the_proxy(&self) -> ProxyRecord {
+        self.world.proxy().wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended))
+    }
+
+    /// Measures one run of our program, as it ships; it has to end with 0.
+    pub(super) fn mirror(&self, words: &[&str]) -> Outcome<Usage> {
+        let mut command = self.sandbox().git().program(&self.program, self.sandbox().path());
+        command.env("PATH", "").arg("-f").arg(self.world.config_file()).args(words);
+        Ok(meter::run(&command)?.well(&format!("git-mirror {}", words.join(" ")))?.usage)
+    }
+
+    /// Measures one run of git on the same way to upstream; it has to end with 0.
+    pub(super) fn git(&self, folder: &Path, words: &[&str]) -> Outcome<Usage> {
+        let command = self.world.git(folder, words.iter().copied());
+        Ok(meter::run(&command)?.well(&format!("git {}", words.join(" ")))?.usage)
+    }
+
+    /// Measures several runs of git, one after the other, as one.
+    pub(super) fn gits(&self, folder: &Path, each: &[&[&str]]) -> Outcome<Usage> {
+        let mut sum = Usage { wall: 0.0, cpu: 0.0, peak: 0.0 };
+        for words in each {
+            let usage = self.git(folder, words)?;
+            sum.wall += usage.wall;
+            sum.cpu += usage.cpu;
+            sum.peak = sum.peak.max(usage.peak);
+        }
+        Ok(sum)
+    }
+}
+
+/// Copies a folder with all that is in it.
+pub(super) fn copy(from: &Path, to: &Path) -> Outcome {
+    crate::run::run(std::process::Command::new("cp").arg("-a").arg(from).arg(to))
+}
