@@ -3,7 +3,7 @@
 //! A verb is read ([`args`], and [`grammar`] for the seed's), aimed ([`mod@file`], [`select`]), run by `mirror-engine`, and its report
 //! shown ([`show`]). Nothing a library user would miss is decided here, and only [`show`] prints.
 //!
-//! [`run`] is the whole program with its surroundings as arguments; [`mod@reference`] makes the pages that are generated from it.
+//! [`run()`] is the whole program with its surroundings as arguments; [`mod@reference`] makes the pages that are generated from it.
 
 pub mod args;
 pub mod environment;
