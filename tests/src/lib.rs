@@ -26,5 +26,6 @@ pub mod proxy;
 pub mod requires;
 pub mod sandbox;
 pub mod sshhost;
+pub mod stage;
 mod watched;
 pub mod world;

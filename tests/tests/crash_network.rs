@@ -3,13 +3,11 @@
 //! The proxy stalls the tunnel at a byte, says when it got there, and only then the program is killed: no timing is involved. The bytes
 //! are spread evenly over both directions of an undisturbed run. `real_crash` does the same at every effect on the disk.
 
-mod crash;
-
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use crash::{Job, Stage};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop, TunnelRecord};
+use mirror_tests::stage::{Job, Stage};
 
 /// So many crashes one world takes: each leaves a tunnel that is stalled for good.
 const CROWD: usize = 20;

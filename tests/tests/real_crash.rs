@@ -3,15 +3,13 @@
 //! `strace` runs the operation once and writes down every effect; then it runs it again and again, and kills it on the way into each of
 //! them. What the dead run did is exactly what came before, whatever the speed of the machine.
 
-mod crash;
-
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use crash::{Job, Stage};
 use mirror_tests::requires;
+use mirror_tests::stage::{Job, Stage};
 
 /// System calls that change something outside of the process.
 const EFFECTS: [&str; 22] = [

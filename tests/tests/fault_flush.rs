@@ -1,0 +1,386 @@
+//! Flushes whose connection is cut at every step and at many bytes, and upstreams that answer a push wrongly.
+//!
+//! Whatever happens: the run ends by itself with a code of its own, its report claims nothing that upstream does not bear out, no
+//! commit is lost, and the next plain run ends as an undisturbed one (R13–R16, I2, I4, I7).
+
+use std::fmt;
+use std::sync::Mutex;
+
+use mirror_tests::sshhost::embedded::{
+    ChannelRecord, Channels, ConnectionRecord, Connections, Ending, Line, Meddling, Misdeed, Phase, Point, Script,
+    Service,
+};
+use mirror_tests::stage::{Job, Stage, side_by_side};
+use mirror_tests::world::Run;
+use serde_json::{Value, json};
+
+/// So many disturbed runs wait at the same time.
+const STAGES: usize = 6;
+
+/// How long a misdeed lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasting {
+    /// On the next connection only.
+    Once,
+    /// On every connection.
+    Always,
+    /// On every connection behind the one of this number.
+    After(u64),
+}
+
+/// One disturbance.
+#[derive(Debug, Clone)]
+struct Case {
+    lasting: Lasting,
+    misdeed: Misdeed,
+}
+
+impl Case {
+    fn new(lasting: Lasting, misdeed: Misdeed) -> Self {
+        Self { lasting, misdeed }
+    }
+
+    fn receive_pack(lasting: Lasting, at: Point, then: Ending) -> Self {
+        let what = Meddling::Stop { at, then };
+        Self::new(lasting, Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what })
+    }
+
+    fn upload_pack(lasting: Lasting, at: Point) -> Self {
+        let what = Meddling::Stop { at, then: Ending::Cut };
+        Self::new(lasting, Misdeed::Channel { on: Channels::Of(Service::UploadPack), what })
+    }
+}
+
+/// What came of a disturbed run: exit code, outcome of the flush, outcome of the push, code of the fault.
+#[derive(Clone, PartialEq, Eq)]
+struct End(i32, String, String, String);
+
+impl fmt::Debug for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} {} {}", self.0, self.1, self.2, self.3)
+    }
+}
+
+impl End {
+    fn of(run: &Run) -> Self {
+        let lane = run.lane("main");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let push = text(&lane["push"]["outcome"]);
+        Self(run.exit.unwrap_or(-1), text(&lane["outcome"]), push, text(&lane["fault"]["code"]))
+    }
+}
+
+fn end(exit: i32, outcome: &str, push: &str, code: &str) -> End {
+    End(exit, outcome.to_owned(), push.to_owned(), code.to_owned())
+}
+
+/// The last connection of the undisturbed run, and its channel of `receive-pack`.
+fn undisturbed() -> (ConnectionRecord, ChannelRecord) {
+    let stage = Stage::set(Job::Flush);
+    let connection = stage.world.host().wait_until_quiet().connections.pop().expect("because a flush made one");
+    let receive = connection.channels.iter().find(|channel| channel.service == Some(Service::ReceivePack));
+    let receive = receive.expect("because a flush pushes").clone();
+    (connection, receive)
+}
+
+/// Does a misdeed to one flush, proves what has to hold, and recovers. Gives the disturbed run.
+fn disturb(stage: &mut Stage, case: &Case) -> Run {
+    let host = stage.world.host();
+    match case.lasting {
+        Lasting::Once => host.misbehave_once(case.misdeed.clone()),
+        Lasting::Always => host.misbehave(Connections::Every, case.misdeed.clone()),
+        Lasting::After(number) => host.misbehave(Connections::From(number + 1), case.misdeed.clone()),
+    }
+    let run = stage.run();
+    host.wait_until_quiet();
+    host.behave();
+    let name = format!("{case:?}");
+    stage.prove_true(&run, &name);
+    prove_told(&run, &name);
+    stage.recover(&name);
+    run
+}
+
+/// A run that did not end well says so by a fault with a code, a help and the exit code of its class.
+fn prove_told(run: &Run, name: &str) {
+    let lane = run.lane("main");
+    if run.exit == Some(0) {
+        return;
+    }
+    let fault = &lane["fault"];
+    assert!(fault["code"].as_str().is_some_and(|code| code.starts_with("mirror::")), "{name}: {}", run.stdout);
+    assert!(fault["help"].as_str().is_some_and(|help| !help.is_empty()), "{name}: {}", run.stdout);
+    assert!(run.report["next"].as_array().is_some_and(|next| !next.is_empty()), "{name}: {}", run.stdout);
+}
+
+/// Does all cases, each with the ends that it may come to, and proves that it came to one of them.
+fn check(cases: &[(Case, Vec<End>)]) {
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::Flush, STAGES, cases, |stage, (case, expected)| {
+        let ended = End::of(&disturb(stage, case));
+        if !expected.contains(&ended) {
+            wrong.lock().expect("because no other case failed").push(format!("{case:?}: {ended:?}, not {expected:?}"));
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn flushed() -> End {
+    end(0, "flushed", "accepted", "")
+}
+
+/// The answer got lost, and the next look showed the commits.
+fn seen_afterwards() -> End {
+    end(0, "flushed", "unknown", "")
+}
+
+/// The push was accepted, the look after it failed, and a sync showed the commits.
+fn recovered() -> End {
+    end(0, "recovered", "accepted", "")
+}
+
+fn not_sent(code: &str) -> End {
+    end(5, "not-flushed", "not-sent", code)
+}
+
+fn unknown(code: &str) -> End {
+    end(5, "unknown", "unknown", code)
+}
+
+/// Cuts spread over the bytes of the TCP stream, in both directions.
+fn cuts(lasting: Lasting, expected: &[End]) -> Vec<(Case, Vec<End>)> {
+    let (connection, _) = undisturbed();
+    let spread = |total: u64, wanted: u64| (0..wanted).map(move |n| n * total / wanted);
+    let received = spread(connection.received, 50).map(Point::Received);
+    let points = received.chain(spread(connection.sent, 50).map(Point::Sent));
+    let case = |at| Case::new(lasting, Misdeed::Stream { at, then: Ending::Cut });
+    points.map(|at| (case(at), expected.to_vec())).collect()
+}
+
+#[test]
+fn one_cut_at_any_byte_is_mended_by_the_same_run() {
+    check(&cuts(Lasting::Once, &[flushed(), seen_afterwards(), recovered()]));
+}
+
+#[test]
+fn cuts_at_the_same_byte_of_every_connection_leave_a_true_report() {
+    let lost = ["mirror::ssh::closed_before_banner", "mirror::ssh::lost", "mirror::push::broken"];
+    let mut expected: Vec<_> = lost.map(not_sent).into();
+    expected.extend(["mirror::push::broken", "mirror::push::lost", "mirror::push::no_report"].map(unknown));
+    expected.extend([flushed(), seen_afterwards(), recovered()]);
+    check(&cuts(Lasting::Always, &expected));
+}
+
+#[test]
+fn a_cut_before_the_push_leaves_it_unsent() {
+    let (_, receive) = undisturbed();
+    let mut cases = Vec::new();
+    for phase in [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec] {
+        let code = match phase {
+            Phase::Accept => "mirror::ssh::closed_before_banner",
+            _ => "mirror::ssh::lost",
+        };
+        cases.push((Case::new(Lasting::Always, Misdeed::CloseAt(phase)), vec![not_sent(code)]));
+        cases.push((Case::new(Lasting::Once, Misdeed::CloseAt(phase)), vec![flushed()]));
+    }
+    for byte in [0, 4, receive.sent_unasked / 2, receive.sent_unasked - 1] {
+        let case = |lasting| Case::receive_pack(lasting, Point::Sent(byte), Ending::Cut);
+        cases.push((case(Lasting::Always), vec![not_sent("mirror::push::broken")]));
+        cases.push((case(Lasting::Once), vec![flushed()]));
+    }
+    check(&cases);
+}
+
+#[test]
+fn a_cut_in_the_middle_of_a_push_is_unknown_until_somebody_looks() {
+    let (_, receive) = undisturbed();
+    let mut cases = Vec::new();
+    for byte in [1, 4, 100, 200, receive.received / 2, receive.received - 1] {
+        let case = |lasting| Case::receive_pack(lasting, Point::Received(byte), Ending::Cut);
+        let ends = ["mirror::push::broken", "mirror::push::lost", "mirror::push::no_report"].map(unknown);
+        cases.push((case(Lasting::Always), ends.into()));
+        cases.push((case(Lasting::Once), vec![flushed()]));
+    }
+    check(&cases);
+}
+
+#[test]
+fn a_push_that_was_applied_and_not_answered_is_proved_by_the_next_look() {
+    let (_, receive) = undisturbed();
+    let answer = receive.sent - receive.sent_unasked;
+    let mut cases = Vec::new();
+    for lasting in [Lasting::Once, Lasting::Always] {
+        for then in [Ending::Cut, Ending::CutOnceGitEnded] {
+            for byte in [0, 1, 4, answer / 2] {
+                cases.push((Case::receive_pack(lasting, Point::Answered(byte), then), vec![seen_afterwards()]));
+            }
+            // The report is whole before its last packet.
+            cases.push((Case::receive_pack(lasting, Point::Answered(answer - 1), then), vec![flushed()]));
+        }
+        let whole = Point::Received(receive.received);
+        cases.push((Case::receive_pack(lasting, whole, Ending::CutOnceGitEnded), vec![seen_afterwards()]));
+    }
+    check(&cases);
+}
+
+#[test]
+fn a_push_that_was_applied_and_cannot_be_looked_at_is_unknown() {
+    let mut stage = Stage::set(Job::Flush);
+    stage.reset();
+    let host = stage.world.host();
+    let next = host.ledger().connections.len() as u64 + 1;
+    let what = Meddling::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
+    host.misbehave(Connections::Nth(next), Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what });
+    let run = disturb(&mut stage, &Case::new(Lasting::After(next), Misdeed::CloseAt(Phase::Accept)));
+    assert_eq!(End::of(&run), unknown("mirror::ssh::closed_before_banner"));
+    // I4: what nobody saw is not told as done.
+    assert_eq!(run.lane("main")["pendingFlush"], true, "{}", run.stdout);
+}
+
+#[test]
+fn r15_a_look_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
+    let mut stage = Stage::set(Job::Flush);
+    for lasting in [Lasting::Once, Lasting::Always] {
+        stage.reset();
+        let run = disturb(&mut stage, &Case::upload_pack(lasting, Point::Answered(0)));
+        assert_eq!(End::of(&run), recovered());
+        let lane = run.lane("main");
+        assert_eq!(lane["partialSuccess"], "push-succeeded-fetch-failed", "{}", run.stdout);
+        assert_eq!(lane["partialSuccessRecovered"], true, "{}", run.stdout);
+        assert_eq!(lane["postPushRecovery"]["ok"], true, "{}", run.stdout);
+        assert_eq!(lane["postPushRecovery"]["tip"], lane["local"], "{}", run.stdout);
+    }
+}
+
+#[test]
+fn r15_an_accepted_push_that_no_sync_can_prove_is_not_ok() {
+    let mut stage = Stage::set(Job::Flush);
+    stage.reset();
+    let host = stage.world.host();
+    let next = host.ledger().connections.len() as u64 + 1;
+    host.misbehave(Connections::Nth(next), Case::upload_pack(Lasting::Once, Point::Answered(0)).misdeed);
+    let run = disturb(&mut stage, &Case::new(Lasting::After(next), Misdeed::CloseAt(Phase::Accept)));
+    assert_eq!(End::of(&run), end(5, "unproved", "accepted", "mirror::ssh::closed_before_banner"));
+    let lane = run.lane("main");
+    assert_eq!(lane["partialSuccess"], "push-succeeded-fetch-failed", "{}", run.stdout);
+    assert_eq!(lane["partialSuccessRecovered"], false, "{}", run.stdout);
+    assert_eq!(lane["postPushRecovery"]["ok"], false, "{}", run.stdout);
+    assert!(run.report["next"].to_string().contains("sync"), "{}", run.stdout);
+}
+
+/// A `receive-pack` that takes a push, does nothing, and answers with these bytes.
+fn answers(stage: &Stage, bytes: usize, answer: Vec<u8>) -> Misdeed {
+    let tip = stage.world.upstream().branch("gitops").expect("because the stage made it");
+    let capabilities = "report-status report-status-v2 side-band-64k ofs-delta object-format=sha1 agent=git/rig";
+    let script = Script::new().pkt(format!("{tip} refs/heads/gitops\0{capabilities}\n")).flush();
+    let script = script.line(Line::Hear(bytes)).say(answer);
+    Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what: Meddling::Answer(script) }
+}
+
+fn pkt(content: &[u8]) -> Vec<u8> {
+    [format!("{:04x}", content.len() + 4).as_bytes(), content].concat()
+}
+
+/// A report on band 1, as git sends it.
+fn report(lines: &[&str]) -> Vec<u8> {
+    let mut inner: Vec<u8> = lines.iter().flat_map(|line| pkt(format!("{line}\n").as_bytes())).collect();
+    inner.extend_from_slice(b"0000");
+    [pkt(&[b"\x01", inner.as_slice()].concat()), b"0000".to_vec()].concat()
+}
+
+#[test]
+fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
+    let (_, receive) = undisturbed();
+    let heard = receive.received as usize;
+    let rejected = |code: &str, exit: i32| end(exit, "rejected", "rejected", code);
+    let ng = |words: &str| report(&["unpack ok", &format!("ng refs/heads/gitops {words}")]);
+    let cases = [
+        (ng("protected branch hook declined"), rejected("mirror::flush::rejected", 1)),
+        (ng("pre-receive hook declined"), rejected("mirror::flush::rejected", 1)),
+        (ng("permission denied"), rejected("mirror::flush::rejected", 1)),
+        (ng("because of the weather"), rejected("mirror::flush::rejected", 1)),
+        (ng("non-fast-forward"), rejected("mirror::flush::raced", 4)),
+        (ng("failed to update ref"), rejected("mirror::flush::raced", 4)),
+        (ng("fetch first"), rejected("mirror::flush::raced", 4)),
+        (report(&["unpack index-pack abnormal exit", "ng refs/heads/gitops unpacker error"]), rejected("mirror::flush::rejected", 1)),
+        // Reports that do not answer the question.
+        (report(&["unpack ok"]), unknown("mirror::push::bad_report")),
+        (report(&["unpack ok", "ok refs/heads/other"]), unknown("mirror::push::bad_report")),
+        (report(&["unpack ok", "ok refs/heads/gitops", "ng refs/heads/gitops no"]), unknown("mirror::push::bad_report")),
+        (report(&["ok refs/heads/gitops"]), unknown("mirror::push::bad_report")),
+        (report(&["unpack ok", "maybe refs/heads/gitops"]), unknown("mirror::push::bad_report")),
+        (pkt(b"\x01000eunpack ok\n"), unknown("mirror::push::no_report")),
+        (Vec::new(), unknown("mirror::push::no_report")),
+        (b"0000".to_vec(), unknown("mirror::push::no_report")),
+        (pkt(b"\x03disk full\n"), unknown("mirror::push::server_gave_up")),
+        (pkt(b"\x09what\n"), unknown("mirror::push::broken")),
+        (b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), unknown("mirror::push::broken")),
+        (pkt(b"ERR not today\n"), unknown("mirror::push::refused")),
+    ];
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::Flush, STAGES, &cases, |stage, (answer, expected)| {
+        let misdeed = answers(stage, heard, answer.clone());
+        let ended = End::of(&disturb(stage, &Case::new(Lasting::Always, misdeed)));
+        if ended != *expected {
+            let said = String::from_utf8_lossy(answer);
+            wrong.lock().expect("because no other case failed").push(format!("{said:?}: {ended:?}, not {expected:?}"));
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn i4_an_upstream_that_lies_about_a_push_is_not_believed() {
+    let (_, receive) = undisturbed();
+    let mut stage = Stage::set(Job::Flush);
+    stage.reset();
+    stage.world.configure(|config| config["githubTransport"]["timeouts"]["total"] = json!("4s"));
+    let lie = report(&["unpack ok", "ok refs/heads/gitops"]);
+    let misdeed = answers(&stage, receive.received as usize, lie);
+    stage.world.host().misbehave(Connections::Every, misdeed);
+    let run = stage.run();
+    stage.world.host().wait_until_quiet();
+    stage.world.host().behave();
+    assert_eq!(End::of(&run), end(4, "unproved", "accepted", "mirror::flush::not_shown"));
+    assert_eq!(run.lane("main")["pendingFlush"], true, "{}", run.stdout);
+    assert_eq!(run.lane("main")["githubInSync"], false, "{}", run.stdout);
+    stage.world.configure(|config| config["githubTransport"]["timeouts"]["total"] = json!("1m"));
+    stage.recover("an upstream that lies");
+}
+
+#[test]
+fn a_stall_in_a_flush_ends_by_the_idle_limit() {
+    let (_, receive) = undisturbed();
+    let stalls = |service, at| {
+        let what = Meddling::Stop { at, then: Ending::Stall };
+        Misdeed::Channel { on: Channels::Of(service), what }
+    };
+    let half = receive.received / 2;
+    let cases = [
+        (stalls(Service::ReceivePack, Point::Sent(20)), not_sent("mirror::push::broken")),
+        (stalls(Service::ReceivePack, Point::Received(half)), unknown("mirror::push::broken")),
+        (stalls(Service::ReceivePack, Point::Answered(10)), seen_afterwards()),
+        (stalls(Service::UploadPack, Point::Answered(0)), recovered()),
+        (stalls(Service::UploadPack, Point::Sent(10)), recovered()),
+    ];
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::Flush, STAGES, &cases, |stage, (misdeed, expected)| {
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("1s"));
+        let name = format!("{misdeed:?}");
+        stage.world.host().misbehave(Connections::Every, misdeed.clone());
+        let run = stage.run();
+        stage.world.host().behave();
+        stage.prove_true(&run, &name);
+        prove_told(&run, &name);
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("10s"));
+        stage.recover(&name);
+        let ended = End::of(&run);
+        if ended != *expected {
+            wrong.lock().expect("because no other case failed").push(format!("{name}: {ended:?}, not {expected:?}"));
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
