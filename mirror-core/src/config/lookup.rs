@@ -60,7 +60,7 @@ impl MirrorConfig {
     /// Finds the repository of a lane.
     ///
     /// # Errors
-    /// There is none, which a configuration from [`parse`](super::parse) cannot have.
+    /// There is none, which a configuration from [`parse`](super::parse()) cannot have.
     pub fn repository_of(&self, lane: &Lane) -> Result<&Repository, LookupError> {
         self.repositories.get(&lane.repository).ok_or_else(|| LookupError::Unknown {
             kind: NameKind::Repository,
