@@ -230,11 +230,7 @@ impl<'a, P: Ports> Work<'a, P> {
     ///
     /// # Errors
     /// The last fault; nothing of the transfer is then in the store.
-    pub async fn fetch(
-        &mut self,
-        tips: &[Tip],
-        from: &[CommitId],
-    ) -> Result<(), Fault> {
+    pub async fn fetch(&mut self, tips: &[Tip], from: &[CommitId]) -> Result<(), Fault> {
         if tips.is_empty() {
             return Ok(());
         }

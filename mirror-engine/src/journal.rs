@@ -90,7 +90,9 @@ pub type LastEnds = BTreeMap<String, BTreeMap<String, Last>>;
 #[error("cannot {action} the journal at {}", path.display())]
 #[diagnostic(
     code(mirror::journal::io),
-    help("the cache's git-mirror/journal folder must be readable and writable by this user, with space left on its disk")
+    help(
+        "the cache's git-mirror/journal folder must be readable and writable by this user, with space left on its disk"
+    )
 )]
 pub struct JournalError {
     /// What was tried.
@@ -153,7 +155,9 @@ impl Journal {
         append_line(&path, &line).map_err(|source| JournalError { action: "append to", path: path.clone(), source })?;
         if fresh {
             // The new name must survive too, or the synced line would be lost with it.
-            File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(|source| self.failed("sync", source))?;
+            File::open(&self.folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(|source| self.failed("sync", source))?;
         }
         if let Event::Ended { .. } = record.event {
             self.write_last(record)?;
@@ -317,8 +321,7 @@ mod tests {
         for second in 1..=5 {
             journal.append(&ended(second, "main", "up-to-date")).unwrap();
         }
-        let seconds: Vec<_> =
-            journal.read(3).unwrap().records.iter().map(|record| record.at.as_second()).collect();
+        let seconds: Vec<_> = journal.read(3).unwrap().records.iter().map(|record| record.at.as_second()).collect();
         assert_eq!(seconds, [3, 4, 5]);
     }
 

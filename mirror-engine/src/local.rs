@@ -92,9 +92,8 @@ impl Ports for LocalRepository<'_> {
             self.road()?;
         }
         let path = self.node.cache(&self.repository.name);
-        std::fs::create_dir_all(&self.node.caches).map_err(|source| {
-            Fault::of(&Uncreatable { path: self.node.caches.clone(), source })
-        })?;
+        std::fs::create_dir_all(&self.node.caches)
+            .map_err(|source| Fault::of(&Uncreatable { path: self.node.caches.clone(), source }))?;
         Disk::open_or_create(&path, &self.head).map(drop).map_err(|error| Fault::of(&error))
     }
 
@@ -140,7 +139,13 @@ impl Ports for LocalRepository<'_> {
         let since = self.clock.now();
         let pid = std::process::id();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Holder { operation: format!("{verb}-{}-{pid}", since.as_millisecond()), verb: verb.to_owned(), pid, host, since }
+        Holder {
+            operation: format!("{verb}-{}-{pid}", since.as_millisecond()),
+            verb: verb.to_owned(),
+            pid,
+            host,
+            since,
+        }
     }
 
     fn total(&self) -> Duration {
@@ -235,7 +240,11 @@ impl Cache for LocalCache {
         let now = Timestamp::now();
         let seen = self.disk.snapshots(prefix).map_err(fault)?;
         // A snapshot whose making was not noted counts as made now: it is kept until its age is known.
-        Ok(seen.found.into_iter().map(|found| SnapshotSeen { name: found.name, made_at: found.made_at.unwrap_or(now) }).collect())
+        Ok(seen
+            .found
+            .into_iter()
+            .map(|found| SnapshotSeen { name: found.name, made_at: found.made_at.unwrap_or(now) })
+            .collect())
     }
 
     fn observed(&self) -> Result<Observed, Fault> {

@@ -28,7 +28,9 @@ pub enum LockError {
     #[error("the cache is busy: {}", describe(holder.as_ref()))]
     #[diagnostic(
         code(mirror::lock::busy),
-        help("wait for it with `--wait --timeout 15m`; the lock goes away by itself when its holder ends, never remove a file")
+        help(
+            "wait for it with `--wait --timeout 15m`; the lock goes away by itself when its holder ends, never remove a file"
+        )
     )]
     Busy {
         /// Who holds it, where its description could be read.
@@ -38,7 +40,9 @@ pub enum LockError {
     #[error("cannot use the lock file {}", path.display())]
     #[diagnostic(
         code(mirror::lock::io),
-        help("the cache folder must be on a file system with advisory locks and be writable by this user; `git-mirror doctor` checks it")
+        help(
+            "the cache folder must be on a file system with advisory locks and be writable by this user; `git-mirror doctor` checks it"
+        )
     )]
     Io {
         /// The lock file.
@@ -101,8 +105,7 @@ impl Drop for Held {
 /// [`LockError::Busy`] where another open file holds it; [`LockError::Io`] for what the system refused.
 pub fn try_acquire(path: &Path, holder: &Holder) -> Result<Held, LockError> {
     let failed = |source| LockError::Io { path: path.to_owned(), source };
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(LockError::Busy { holder: read_holder(&mut file) }),

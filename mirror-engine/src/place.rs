@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use mirror_core::config::{Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Transport};
+use mirror_core::config::{
+    Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Transport,
+};
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
 
@@ -25,7 +27,10 @@ pub struct Base {
 pub enum PlaceError {
     /// The node is a cluster.
     #[error("node {node} is a cluster, and this build works on local nodes only")]
-    #[diagnostic(code(mirror::place::cluster), help("nothing was changed; use a node that has `cache:` instead of `cluster:`"))]
+    #[diagnostic(
+        code(mirror::place::cluster),
+        help("nothing was changed; use a node that has `cache:` instead of `cluster:`")
+    )]
     Cluster {
         /// The node.
         node: NodeName,
@@ -68,7 +73,10 @@ pub enum PlaceError {
     },
     /// The identity is an agent, and none runs.
     #[error("node {node} logs in by an SSH agent, and SSH_AUTH_SOCK is not set")]
-    #[diagnostic(code(mirror::place::no_agent), help("start one (`eval $(ssh-agent)`; `ssh-add`), or use identity: {{ file: … }}"))]
+    #[diagnostic(
+        code(mirror::place::no_agent),
+        help("start one (`eval $(ssh-agent)`; `ssh-add`), or use identity: {{ file: … }}")
+    )]
     NoAgent {
         /// The node.
         node: NodeName,
@@ -136,10 +144,11 @@ impl LocalNode {
     /// # Errors
     /// [`PlaceError`] where there is no such node, or it is not one that works here.
     pub fn resolve(config: &MirrorConfig, base: &Base, name: &str) -> Result<Self, PlaceError> {
-        let node = config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| PlaceError::UnknownNode {
-            node: name.to_owned(),
-            known: config.nodes.keys().map(ToString::to_string).collect(),
-        })?;
+        let node =
+            config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| PlaceError::UnknownNode {
+                node: name.to_owned(),
+                known: config.nodes.keys().map(ToString::to_string).collect(),
+            })?;
         let Place::Local(LocalPlace { cache, .. }) = &node.place else {
             return Err(PlaceError::Cluster { node: node.name.clone() });
         };
@@ -148,7 +157,11 @@ impl LocalNode {
             caches: base.path(cache)?,
             base: base.clone(),
             snapshots: config.snapshots.clone(),
-            repositories: config.repositories.values().map(|repository| without_lanes(config, node, repository)).collect(),
+            repositories: config
+                .repositories
+                .values()
+                .map(|repository| without_lanes(config, node, repository))
+                .collect(),
         })
     }
 
@@ -251,9 +264,9 @@ fn road(node: &Node, base: &Base) -> Result<RoadPlaces, PlaceError> {
             key: base.path(path)?,
             passphrase: passphrase_file.as_deref().map(|path| base.path(path)).transpose()?,
         },
-        Identity::Agent => IdentityPlace::Agent(
-            base.agent.clone().ok_or_else(|| PlaceError::NoAgent { node: node.name.clone() })?,
-        ),
+        Identity::Agent => {
+            IdentityPlace::Agent(base.agent.clone().ok_or_else(|| PlaceError::NoAgent { node: node.name.clone() })?)
+        }
         Identity::Secret { secret, .. } => return Err(no_secrets(secret)),
     };
     let known_hosts = match &node.transport.known_hosts {

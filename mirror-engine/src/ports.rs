@@ -107,7 +107,11 @@ pub trait Cache: Send + Sync {
 /// The road to one upstream repository for one operation: at most one connection at a time.
 pub trait Upstream<C: Cache>: Send {
     /// Looks at upstream and tells the refs that match what is asked.
-    fn look(&mut self, asked: &[RefPattern], watch: &Watcher) -> impl Future<Output = Result<Vec<RemoteRef>, Fault>> + Send;
+    fn look(
+        &mut self,
+        asked: &[RefPattern],
+        watch: &Watcher,
+    ) -> impl Future<Output = Result<Vec<RemoteRef>, Fault>> + Send;
 
     /// Receives the objects of `wants`, told that everything reachable from `from` is here. `None` where nothing was sent.
     fn fetch(

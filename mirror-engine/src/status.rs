@@ -81,7 +81,11 @@ impl Status<'_> {
                     self.read_lane(&opened.cache, lane, &mut facts)?;
                 }
                 if let Some(fresh) = fresh {
-                    look_instead(opened.as_ref().ok().and_then(|opened| opened.as_ref()).map(|o| &o.cache), fresh, &mut facts)?;
+                    look_instead(
+                        opened.as_ref().ok().and_then(|opened| opened.as_ref()).map(|o| &o.cache),
+                        fresh,
+                        &mut facts,
+                    )?;
                 }
                 note_ends(last.as_ref().map_err(Fault::clone)?, lane, &mut facts);
                 facts.running = running.as_ref().map_err(Fault::clone)?.clone();

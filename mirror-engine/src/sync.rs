@@ -10,14 +10,15 @@ use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::report::sync::LaneSync;
 use mirror_core::sync::{
-    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order, plan_extra, plan_sync,
+    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order,
+    plan_extra, plan_sync,
 };
 use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
-use crate::status::Status;
 use crate::drive::{LaneEnd, Mode, Operation, Work};
 use crate::ports::{Cache, Clock, Ports};
+use crate::status::Status;
 use crate::watch::Phase;
 
 /// How often a plan is made anew because somebody moved a ref between reading and writing it.
@@ -164,7 +165,8 @@ impl Sync<'_> {
                 continue;
             }
             let own = [&lane.source.branch, &lane.gitops];
-            let tips = own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name())).copied().map(Tip::Branch).collect();
+            let tips =
+                own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name())).copied().map(Tip::Branch).collect();
             if let Err(fault) = self.receive_tips(work, tips).await {
                 failed.insert(lane.name.clone(), fault);
             }
@@ -220,10 +222,7 @@ impl Sync<'_> {
     fn extras<C: Cache>(&self, cache: Option<&C>, seen: &Seen) -> Result<Vec<ExtraSeen>, Fault> {
         let mut extras = Vec::new();
         for branch in &self.repository.branches {
-            extras.push(ExtraSeen {
-                kind: ExtraKind::Branch(branch.clone()),
-                seen: branch_seen(cache, seen, branch)?,
-            });
+            extras.push(ExtraSeen { kind: ExtraKind::Branch(branch.clone()), seen: branch_seen(cache, seen, branch)? });
         }
         for (name, tip) in seen.tips.iter().filter(|(name, _)| name.as_str().starts_with(TAGS)) {
             let local = cache.map_or(Ok(None), |cache| cache.find(name))?;
@@ -252,7 +251,8 @@ impl Sync<'_> {
             *plans = self.plan(work.cache.as_ref(), seen, failed)?;
         }
         let branches = self.lane_branches().chain(&self.repository.branches).map(BranchName::ref_name);
-        let noted: Vec<_> = branches.map(|name| (seen.tips.get(&name).copied(), name)).map(|(tip, name)| (name, tip)).collect();
+        let noted: Vec<_> =
+            branches.map(|name| (seen.tips.get(&name).copied(), name)).map(|(tip, name)| (name, tip)).collect();
         work.cache_mut().note_observed(&noted, seen.at)?;
         if let Err(fault) = work.cache_mut().tidy(self.prefix) {
             // Nothing is lost by it, and the next sync tries again.

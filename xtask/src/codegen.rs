@@ -119,9 +119,6 @@ mod tests {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
         let places: Vec<_> = findings(dir.path(), &wanted).unwrap().into_iter().map(|found| found.place).collect();
-        assert_eq!(
-            places,
-            ["docs/reference/stray.md", "docs/reference/changed.md", "docs/reference/deep/missing.md"]
-        );
+        assert_eq!(places, ["docs/reference/stray.md", "docs/reference/changed.md", "docs/reference/deep/missing.md"]);
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn demo(arguments: &Arguments) -> Outcome {
     let tunnels = stage.proxy.record().tunnels.len();
     let logins = stage.host.ledger().connections.len();
     say("");
-    say(&format!("the demo is through: {:.1} s, {tunnels} tunnels, {logins} SSH sessions", begun.elapsed().as_secs_f32()));
+    say(&format!(
+        "the demo is through: {:.1} s, {tunnels} tunnels, {logins} SSH sessions",
+        begun.elapsed().as_secs_f32()
+    ));
     Ok(())
 }
 
@@ -60,9 +63,13 @@ impl Stage {
         let text = key.to_openssh(Default::default()).map_err(|error| error.to_string())?;
         sandbox.write("id_ed25519", text.as_bytes());
         sandbox.write("known_hosts", host.address().known_hosts());
-        let config = sandbox.write("git-mirror.yaml", configuration(&host.address().url(upstream.path()), &proxy.url()));
+        let config =
+            sandbox.write("git-mirror.yaml", configuration(&host.address().url(upstream.path()), &proxy.url()));
         let commits = upstream.run(["rev-list", "--count", "main"]);
-        say(&format!("upstream: this repository's history, {} commits, served over SSH behind a CONNECT proxy", commits.trim()));
+        say(&format!(
+            "upstream: this repository's history, {} commits, served over SSH behind a CONNECT proxy",
+            commits.trim()
+        ));
         Ok(Self { sandbox, upstream, host, proxy, config, program: program(), shown })
     }
 
@@ -85,7 +92,10 @@ impl Stage {
 
         say("\n# a promote step commits to the GitOps branch of the mirror");
         let promote = self.sandbox.path().join("promote");
-        self.git(self.sandbox.path(), &["clone", "--quiet", "--branch=gitops", &self.cache().to_string_lossy(), "promote"])?;
+        self.git(
+            self.sandbox.path(),
+            &["clone", "--quiet", "--branch=gitops", &self.cache().to_string_lossy(), "promote"],
+        )?;
         std::fs::write(promote.join("deployed"), format!("{tip}\n")).map_err(|error| error.to_string())?;
         self.git(&promote, &["add", "deployed"])?;
         self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;

@@ -85,7 +85,8 @@ pub(crate) fn files(ending: &str) -> Outcome<Vec<PathBuf>> {
             .arg(format!("*{ending}"))
             .current_dir(root()),
     )?;
-    let mut files: Vec<_> = listed.split_terminator('\0').map(PathBuf::from).filter(|file| root().join(file).exists()).collect();
+    let mut files: Vec<_> =
+        listed.split_terminator('\0').map(PathBuf::from).filter(|file| root().join(file).exists()).collect();
     files.sort();
     files.dedup();
     Ok(files)

@@ -47,7 +47,10 @@ pub(crate) fn test(arguments: &Arguments) -> Outcome {
 
     say("");
     for suite in &not_run {
-        say(&format!("not run: {suite}: needs {}", absent.iter().map(|tool| tool.program).collect::<Vec<_>>().join(", ")));
+        say(&format!(
+            "not run: {suite}: needs {}",
+            absent.iter().map(|tool| tool.program).collect::<Vec<_>>().join(", ")
+        ));
     }
     if !not_run.is_empty() {
         say(&format!("to run them as well: {}", tools::install_line(&absent)));

@@ -33,7 +33,10 @@ fn i1_to_i7_and_i10_hold_while_two_operators_work_through_faults_and_crashes() {
             }
         }
     }
-    assert!(only.is_some() || ended > WORLDS * 5, "only {ended} operations came to their end; the worlds are too hostile to prove anything");
+    assert!(
+        only.is_some() || ended > WORLDS * 5,
+        "only {ended} operations came to their end; the worlds are too hostile to prove anything"
+    );
 }
 
 #[test]

@@ -160,7 +160,10 @@ impl World {
 
     /// One call fails now and then.
     pub(crate) fn fails(&mut self) -> bool {
-        self.hostility > 0 && { let odds = self.hostility; self.dice.once_in(odds) }
+        self.hostility > 0 && {
+            let odds = self.hostility;
+            self.dice.once_in(odds)
+        }
     }
 
     /// Writes one edit, as the disk would: checked against its expected value before.

@@ -46,7 +46,11 @@ impl View {
             return Err(dead());
         }
         assert_eq!(self.mode, Mode::Confirm, "I10: a dry run changes something");
-        assert_eq!(world.lock.as_ref().map(|(holder, _)| *holder), Some(self.operator), "I6: a change without the lock");
+        assert_eq!(
+            world.lock.as_ref().map(|(holder, _)| *holder),
+            Some(self.operator),
+            "I6: a change without the lock"
+        );
         // Now and then the process is killed right here.
         if world.hostility > 0 && world.dice.once_in(60) {
             world.dead.insert(self.operator);
@@ -155,7 +159,8 @@ impl Cache for View {
     fn snapshots(&self, prefix: &RefPrefix) -> Result<Vec<SnapshotSeen>, Fault> {
         let mut world = self.world();
         let disk = world.disk();
-        let names = disk.refs.keys().filter_map(|name| Some((SnapshotName::parse(prefix, name).ok()?, disk.made_at.get(name))));
+        let names =
+            disk.refs.keys().filter_map(|name| Some((SnapshotName::parse(prefix, name).ok()?, disk.made_at.get(name))));
         Ok(names.map(|(name, at)| SnapshotSeen { name, made_at: at.copied().unwrap_or_default() }).collect())
     }
 
@@ -208,7 +213,14 @@ impl Upstream<View> for View {
         Ok(Some(received))
     }
 
-    async fn push(&mut self, _: &View, name: &RefName, expected: Option<CommitId>, new: CommitId, _: &Watcher) -> PushEnding {
+    async fn push(
+        &mut self,
+        _: &View,
+        name: &RefName,
+        expected: Option<CommitId>,
+        new: CommitId,
+        _: &Watcher,
+    ) -> PushEnding {
         turn().await;
         if let Err(fault) = self.change().map(drop) {
             return PushEnding::NotSent(fault);
@@ -275,7 +287,8 @@ impl Journal for View {
         for record in world.disk.iter().flat_map(|disk| &disk.journal) {
             let Event::Ended { ok, outcomes, .. } = &record.event else { continue };
             for (lane, outcome) in outcomes {
-                let end = Last { at: record.at, ok: *ok, outcome: outcome.clone(), operation: record.operation.clone() };
+                let end =
+                    Last { at: record.at, ok: *ok, outcome: outcome.clone(), operation: record.operation.clone() };
                 last.entry(lane.clone()).or_default().insert(record.verb.clone(), end);
             }
         }

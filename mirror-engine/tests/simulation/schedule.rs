@@ -235,7 +235,10 @@ impl Run {
                 }
                 _ => {
                     let read = scene.status().read(&mut view);
-                    read.into_iter().filter(|lane| lane.fault.is_none()).map(|lane| Claim::State(Box::new(lane.state))).collect()
+                    read.into_iter()
+                        .filter(|lane| lane.fault.is_none())
+                        .map(|lane| Claim::State(Box::new(lane.state)))
+                        .collect()
                 }
             }
         })
@@ -323,11 +326,15 @@ fn judge_state(world: &World, state: &LaneState) {
     if state.github_in_sync {
         // The older of the two looks is the one that is named; the source was seen then or later.
         let seen = |local: Option<CommitId>, name: &RefName| {
-            let times = world.upstream_then.iter().filter(|(then, _)| *then >= at).map(|(_, refs)| refs.get(name).copied());
+            let times =
+                world.upstream_then.iter().filter(|(then, _)| *then >= at).map(|(_, refs)| refs.get(name).copied());
             std::iter::once(world.upstream_at(at, name)).chain(times).any(|then| then == local)
         };
         assert!(seen(state.local_source.commit, &state.local_source.name), "I4: the source was never so upstream");
-        assert!(seen(state.local_gitops.commit, &state.local_gitops.name), "I4: the GitOps branch was never so upstream");
+        assert!(
+            seen(state.local_gitops.commit, &state.local_gitops.name),
+            "I4: the GitOps branch was never so upstream"
+        );
     }
     if let (false, Some(local)) = (state.pending_flush, state.local_gitops.commit) {
         let there = world.upstream.get(&state.local_gitops.name).is_some_and(|tip| world.graph.contains(*tip, local));

@@ -21,7 +21,10 @@ fn findings(sources: &[(PathBuf, String)]) -> Vec<Finding> {
 fn too_long(file: &Path, text: &str) -> Option<Finding> {
     let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
     (lines > LIMIT).then(|| {
-        Finding::new(file.display().to_string(), format!("{lines} lines without tests; split it by noun (at most {LIMIT})"))
+        Finding::new(
+            file.display().to_string(),
+            format!("{lines} lines without tests; split it by noun (at most {LIMIT})"),
+        )
     })
 }
 

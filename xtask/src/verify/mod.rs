@@ -80,7 +80,8 @@ fn sources(below: impl Fn(&str) -> bool) -> Outcome<Vec<(PathBuf, String)>> {
     let mut sources = Vec::new();
     for file in crate::run::files(".rs")? {
         if below(&file.to_string_lossy()) {
-            let text = std::fs::read_to_string(root().join(&file)).map_err(|error| format!("{}: {error}", file.display()))?;
+            let text =
+                std::fs::read_to_string(root().join(&file)).map_err(|error| format!("{}: {error}", file.display()))?;
             sources.push((file, text));
         }
     }

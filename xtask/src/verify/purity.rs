@@ -7,7 +7,7 @@ use super::{Finding, sources};
 use crate::run::Outcome;
 
 const MODULES: [&str; 5] = ["fs", "net", "env", "process", "thread"];
-const CLOCKS: [&str; 4] = ["SystemTime", "Instant", "Timestamp::now", "Zoned::now"];
+const CLOCKS: [&str; 4] = ["SystemTime", "Instant::now", "Timestamp::now", "Zoned::now"];
 
 /// Looks at the core's sources, its tests left out: these may ask git.
 pub(super) fn check() -> Outcome<Vec<Finding>> {
@@ -37,6 +37,11 @@ fn impurities(code: &str) -> Vec<(String, usize)> {
             if MODULES.contains(&name) {
                 found.push((format!("std::{name}"), at));
             }
+        }
+    }
+    for (at, _) in code.match_indices("std::time::") {
+        if names(&code[at + "std::time::".len()..]).contains(&"Instant") {
+            found.push(("std::time::Instant".to_owned(), at));
         }
     }
     for clock in CLOCKS {
@@ -77,9 +82,9 @@ fn leading(text: &str) -> &str {
 
 fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
-    code.match_indices(word).map(|(at, _)| at).filter(move |at| {
-        !is_word(code[..*at].chars().next_back()) && !is_word(code[at + word.len()..].chars().next())
-    })
+    code.match_indices(word)
+        .map(|(at, _)| at)
+        .filter(move |at| !is_word(code[..*at].chars().next_back()) && !is_word(code[at + word.len()..].chars().next()))
 }
 
 #[cfg(test)]
@@ -114,6 +119,7 @@ mod tests {
             "use std::time::Duration;",
             "/// like std::fs\nfn awaited() {}",
             "use std::{fmt, collections::BTreeMap};",
+            "use crate::report::Instant;",
             "let text = \"std::env\"; let asynchronous = 1;",
         ] {
             assert_eq!(places(good), Vec::<String>::new(), "{good}");
