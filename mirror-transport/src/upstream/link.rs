@@ -6,13 +6,15 @@ use mirror_core::flush::PushEnding;
 use super::error::LinkError;
 use super::road::Road;
 use crate::fetch::{self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack};
-use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack};
+use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack, ServerMessages};
 use crate::push::pack::Objects;
 use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, Session};
 use crate::tunnel::{Step, Steps};
 
 /// How long the words of a program that hung up are waited for.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
+/// How much of what a server said for people stands beside its refusal.
+const LONGEST_REASON: usize = 1000;
 
 /// What a connection is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,14 +142,15 @@ impl Link {
     /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
     async fn look_again(road: &Road, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
         let Line { session, upload, receive } = line;
-        if let Some((mut pack, remote)) = upload.opened().await?
-            && pack.version() == ProtocolVersion::V2
-            && !pack.is_spent()
-        {
-            let refs = explained(pack.ls_refs(asked).await, &remote).await?;
-            return Ok((Line { session, upload: Upload::Open(pack, remote), receive }, refs));
+        if let Some((mut pack, remote)) = upload.opened().await? {
+            if pack.looks_now() {
+                let refs = explained(pack.ls_refs(asked).await, &remote).await?;
+                return Ok((Line { session, upload: Upload::Open(pack, remote), receive }, refs));
+            }
+            // Nothing depends on the goodbye.
+            let _ = pack.close().await;
         }
-        // A server of version 0 says its refs once, when the channel begins.
+        // A channel shows the refs of one moment only: a server of version 0 says them once, and one of version 2 remembers them.
         let (upload, refs) = Self::ask_behind_exec(road, &session, asked, &mut crate::tunnel::NoSteps).await?;
         Ok((Line { session, upload, receive }, refs))
     }
@@ -204,7 +207,7 @@ impl Link {
         let ending = answer.endings.get(&name).cloned().unwrap_or_else(|| {
             PushEnding::Unknown(Fault::of(&PushError::NoReport))
         });
-        Pushed { ending, bytes_sent: answer.bytes_sent }
+        Pushed { ending: with_messages(ending, &answer.messages), bytes_sent: answer.bytes_sent }
     }
 
     async fn receive_channel(&mut self) -> Result<(Session, Upload, Receive), LinkError> {
@@ -265,6 +268,15 @@ async fn explained<T>(ended: Result<T, FetchError>, remote: &Remote) -> Result<T
         Err(error @ FetchError::HungUp { .. }) => Err(error.explained_by(&last_words(remote).await).into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Puts what the server said for people behind the words of a refusal: a forge's reasons stand there. The class is not taken from it.
+fn with_messages(ending: PushEnding, messages: &ServerMessages) -> PushEnding {
+    let PushEnding::Rejected { class, words } = ending else { return ending };
+    let mut said = messages.lines().collect::<Vec<_>>().join("; ");
+    said.truncate(said.floor_char_boundary(LONGEST_REASON));
+    let words = if said.is_empty() { words } else { format!("{words} ({said})") };
+    PushEnding::Rejected { class, words }
 }
 
 /// What the program printed on standard error, once it is over: the words may come after the end of its output.
