@@ -14,30 +14,21 @@ use crate::pkt::{Band, Packet};
 
 /// Where the bytes of a pack come from.
 pub(super) trait PackBytes {
-    /// Gives bytes that have not been consumed, waiting for some where there are none; an empty slice at the end.
-    fn fill(&mut self) -> Result<&[u8], FetchError>;
-    /// Takes note that `count` of them have been used.
-    fn consume(&mut self, count: usize);
+    /// Replaces what is in `chunk` by the next bytes, waiting for some; leaves it empty at the end.
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), FetchError>;
 }
 
 /// The pack on a channel's side band.
 pub(super) struct PackStream<'a, R, W> {
     channel: &'a mut BlockingWire<R, W>,
-    buffer: Vec<u8>,
-    used: usize,
     ended: bool,
     talk: Talk,
 }
 
 impl<'a, R, W> PackStream<'a, R, W> {
     pub(super) fn new(channel: &'a mut BlockingWire<R, W>, message_bytes: u64, watch: Option<Arc<dyn Watch>>) -> Self {
-        Self {
-            channel,
-            buffer: Vec::new(),
-            used: 0,
-            ended: false,
-            talk: Talk { left: message_bytes, limit: message_bytes, line: Vec::new(), watch },
-        }
+        let talk = Talk { left: message_bytes, limit: message_bytes, line: Vec::new(), watch };
+        Self { channel, ended: false, talk }
     }
 }
 
@@ -46,8 +37,9 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    fn fill(&mut self) -> Result<&[u8], FetchError> {
-        while self.used == self.buffer.len() && !self.ended {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), FetchError> {
+        chunk.clear();
+        while chunk.is_empty() && !self.ended {
             let packet = self.channel.packet(Stage::Pack)?;
             match packet {
                 Packet::Flush => {
@@ -56,25 +48,19 @@ where
                 }
                 Packet::Data(payload) => {
                     match Band::of(payload).map_err(|source| FetchError::PktLine { at: Stage::Pack, source })? {
-                        Band::Data(bytes) => {
-                            self.buffer.clear();
-                            self.buffer.extend_from_slice(bytes);
-                            self.used = 0;
-                        }
+                        Band::Data(bytes) => chunk.extend_from_slice(bytes),
                         Band::Progress(bytes) => self.talk.hear(bytes)?,
                         Band::Fatal(said) => {
                             return Err(FetchError::UpstreamFailed { at: Stage::Pack, words: words(said) });
                         }
                     }
                 }
-                Packet::Delimiter | Packet::ResponseEnd => return Err(unexpected(Stage::Pack, &packet)),
+                Packet::Delimiter | Packet::ResponseEnd => {
+                    return Err(unexpected(Stage::Pack, &packet));
+                }
             }
         }
-        Ok(&self.buffer[self.used..])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.used = (self.used + count).min(self.buffer.len());
+        Ok(())
     }
 }
 

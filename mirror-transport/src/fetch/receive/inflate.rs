@@ -1,42 +1,54 @@
 //! Inflating one zlib stream after the other with one decoder.
 
-use flate2::{Decompress, FlushDecompress, Status};
+use sirocco::Format;
+use sirocco::inflate::Decoder;
 
 /// A decoder that is used for one stream after the other.
-pub(super) struct Inflate(Decompress);
+pub(super) struct Inflate {
+    decoder: Box<Decoder>,
+    /// The last of what was inflated, which what follows may refer to.
+    window: Box<[u8]>,
+    /// Whether the window has to be moved on before the next step.
+    full: bool,
+}
 
 /// What one step of inflating did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct Step<'a> {
     /// Bytes of the input that are used up.
     pub(super) consumed: usize,
-    /// Bytes written to the output.
-    pub(super) produced: usize,
+    /// What they inflate to.
+    pub(super) output: &'a [u8],
     /// Whether the stream has ended.
     pub(super) ended: bool,
 }
 
 impl Inflate {
+    /// Most objects fit whole, and larger ones are inflated in pieces of this size.
+    const WINDOW: usize = 256 << 10;
+
     pub(super) fn new() -> Self {
-        Self(Decompress::new(true))
+        let window = vec![0; Self::WINDOW].into_boxed_slice();
+        Self { decoder: Box::new(Decoder::new(Format::Zlib)), window, full: false }
     }
 
     /// Makes ready for the next stream.
     pub(super) fn restart(&mut self) {
-        self.0.reset(true);
+        self.decoder.reset();
+        self.full = false;
     }
 
-    /// Inflates some of `input` into `output`, of which neither may be empty.
+    /// Inflates some of `input`.
     ///
     /// # Errors
     /// The bytes are no zlib stream.
-    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, NotZlib> {
-        let (read, written) = (self.0.total_in(), self.0.total_out());
-        let status = self.0.decompress(input, output, FlushDecompress::None).map_err(|_| NotZlib)?;
-        let consumed = (self.0.total_in() - read) as usize;
-        let produced = (self.0.total_out() - written) as usize;
-        let ended = status == Status::StreamEnd;
-        if consumed == 0 && produced == 0 && !ended { Err(NotZlib) } else { Ok(Step { consumed, produced, ended }) }
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<Step<'_>, NotZlib> {
+        if self.full {
+            self.decoder.make_room(&mut self.window);
+        }
+        let done = self.decoder.decompress(input, &mut self.window, false).map_err(|_| NotZlib)?;
+        self.full = done.full;
+        Ok(Step { consumed: done.consumed, output: done.output, ended: done.done })
     }
 
     /// Inflates a whole stream of known size into `output`, which is emptied first.
@@ -45,10 +57,9 @@ impl Inflate {
     /// The bytes are no zlib stream of that size.
     pub(super) fn whole(&mut self, input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), NotZlib> {
         self.restart();
-        output.clear();
-        output.reserve(size);
-        let status = self.0.decompress_vec(input, output, FlushDecompress::Finish).map_err(|_| NotZlib)?;
-        if status == Status::StreamEnd && output.len() == size { Ok(()) } else { Err(NotZlib) }
+        output.resize(size, 0);
+        let done = self.decoder.decompress(input, output, true).map_err(|_| NotZlib)?;
+        if done.done && done.consumed == input.len() && done.output.len() == size { Ok(()) } else { Err(NotZlib) }
     }
 }
 

@@ -11,6 +11,7 @@ mod delta;
 mod entry;
 mod index_file;
 mod inflate;
+mod kept;
 mod pack;
 mod references;
 mod resolve;

@@ -1,7 +1,7 @@
 //! The way of one pack from the first byte to the synced files.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
@@ -38,13 +38,10 @@ where
 {
     let path = request.into.join("incoming.pack");
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(disk("create", &path))?;
-    let mut out = BufWriter::with_capacity(256 << 10, &file);
-    let Scan { entries, mut references, deltas, end, checksum } =
-        scan(source, &mut out, &path, limits, request.watch.as_ref())?;
-    out.flush().map_err(disk("write", &path))?;
-    drop(out);
+    let Scan { entries, mut references, kept, end, checksum } =
+        scan(source, (&file, &path), limits, request.watch.as_ref())?;
 
-    let families = Families::new((&file, &path), (&entries, &deltas, end), limits, cancelled);
+    let families = Families::new((&file, &path), (&entries, &kept, end), limits, cancelled);
     let total = families.deltas();
     let throttle = Mutex::new(Throttle::new());
     let tell = || {
@@ -76,7 +73,7 @@ where
     }
     let counts = PackCounts { objects: entries.len() as u32, bases: completion.added.len() as u32, bytes: end + 20 };
     drop(families);
-    drop((entries, deltas));
+    drop((entries, kept));
     for base in &completion.added {
         named.push((base.object, base.kind));
     }
@@ -170,7 +167,9 @@ fn verify_wanted<F: gix_object::Find>(
         match objects.try_find(&ObjectId::Sha1(*wanted.as_bytes()), &mut buffer) {
             Ok(Some(_)) => {}
             Ok(None) => return Err(FetchError::PackWanted { wanted: *wanted }),
-            Err(error) => return Err(FetchError::Store { object: *wanted, detail: error.to_string() }),
+            Err(error) => {
+                return Err(FetchError::Store { object: *wanted, detail: error.to_string() });
+            }
         }
     }
     Ok(())

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::delta::{self, DeltaFault};
 use super::entry::{Entry, Form, Id};
 use super::inflate::Inflate;
+use super::kept::Kept;
 use super::references::References;
-use super::scan::{KeptDeltas, corrupt, finish, malformed, object_hasher};
+use super::scan::{corrupt, finish, malformed, object_hasher};
 use crate::fetch::error::FetchError;
 use crate::fetch::limits::Limits;
 
@@ -26,7 +27,7 @@ pub(super) struct Families<'a> {
     file: &'a File,
     path: &'a Path,
     entries: &'a [Entry],
-    deltas: &'a KeptDeltas,
+    kept: &'a Kept,
     end: u64,
     limits: &'a Limits,
     cancelled: &'a CancellationToken,
@@ -57,7 +58,7 @@ pub(super) struct Found {
 impl<'a> Families<'a> {
     pub(super) fn new(
         (file, path): (&'a File, &'a Path),
-        (entries, deltas, end): (&'a [Entry], &'a KeptDeltas, u64),
+        (entries, kept, end): (&'a [Entry], &'a Kept, u64),
         limits: &'a Limits,
         cancelled: &'a CancellationToken,
     ) -> Self {
@@ -92,7 +93,7 @@ impl<'a> Families<'a> {
             file,
             path,
             entries,
-            deltas,
+            kept,
             end,
             limits,
             cancelled,
@@ -269,7 +270,7 @@ impl<'a> Worker<'a> {
         let families = self.families;
         let entry = &families.entries[place as usize];
         let limit = families.limits.object_bytes;
-        let applied = match families.deltas.get(place, entry) {
+        let applied = match families.kept.get(place, entry.size) {
             Some(instructions) => delta::apply(base, instructions, limit, object),
             None => {
                 let mut instructions = std::mem::take(&mut self.instructions);

@@ -5,6 +5,7 @@
 //! # Source
 //! gitformat-pack.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use sha1::{Digest, Sha1};
 
 use super::entry::{Distance, Entry, Form, Header, Id, TypeAndSize, Varint, kind_of};
 use super::inflate::Inflate;
+use super::kept::Kept;
 use super::references::References;
 use crate::fetch::error::FetchError;
 use crate::fetch::limits::Limits;
@@ -26,57 +28,30 @@ use crate::fetch::watch::{Progress, Throttle, Watch};
 pub(super) struct Scan {
     pub(super) entries: Vec<Entry>,
     pub(super) references: References,
-    pub(super) deltas: KeptDeltas,
+    pub(super) kept: Kept,
     /// Where the last entry ends and the trailer begins.
     pub(super) end: u64,
     /// The trailer, which agrees with the bytes.
     pub(super) checksum: Id,
 }
 
-/// Instructions of deltas that were small enough to be kept, so that they need not be read and inflated again.
-#[derive(Debug, Default)]
-pub(super) struct KeptDeltas {
-    bytes: Vec<u8>,
-    /// For each entry where its instructions begin.
-    starts: Vec<Option<u32>>,
-}
-
-impl KeptDeltas {
-    /// All kept instructions together.
-    const BOUND: usize = 32 << 20;
-    /// The largest that are kept.
-    const LARGEST: u64 = 64 << 10;
-
-    /// Gives the instructions of an entry, if they were kept.
-    pub(super) fn get(&self, place: u32, entry: &Entry) -> Option<&[u8]> {
-        let start = usize::try_from((*self.starts.get(place as usize)?)?).ok()?;
-        self.bytes.get(start..start + entry.size as usize)
-    }
-
-    fn has_room(&self, size: u64) -> bool {
-        size <= Self::LARGEST && self.bytes.len() + size as usize <= Self::BOUND
-    }
-}
-
 /// Reads a whole pack from `source` into `file`.
 pub(super) fn scan<S: PackBytes>(
     source: &mut S,
-    file: &mut dyn Write,
-    path: &Path,
+    (file, path): (&File, &Path),
     limits: &Limits,
     watch: Option<&Arc<dyn Watch>>,
 ) -> Result<Scan, FetchError> {
     let mut scanner = Scanner {
-        tee: Tee { source, file, path, hash: Sha1::new(), crc: flate2::Crc::new(), offset: 0 },
+        tee: Tee::new(source, file, path),
         inflate: Inflate::new(),
-        scratch: vec![0; 64 << 10].into_boxed_slice(),
         object: Vec::new(),
         limits,
         total: 0,
         scan: Scan {
             entries: Vec::new(),
             references: References::default(),
-            deltas: KeptDeltas::default(),
+            kept: Kept::default(),
             end: 0,
             checksum: [0; 20],
         },
@@ -99,7 +74,6 @@ pub(super) fn scan<S: PackBytes>(
 struct Scanner<'a, S> {
     tee: Tee<'a, S>,
     inflate: Inflate,
-    scratch: Box<[u8]>,
     object: Vec<u8>,
     limits: &'a Limits,
     total: u32,
@@ -133,14 +107,18 @@ impl<S: PackBytes> Scanner<'_, S> {
             return Err(FetchError::ObjectSize { offset, bytes: size, limit: self.limits.object_bytes });
         }
         let header_len = (self.tee.offset - offset) as u8;
-        let (form, kept) = match header {
-            Header::Whole(kind) => (Form::Whole { kind, id: self.whole(offset, kind, size)? }, None),
+        let form = match header {
+            Header::Whole(kind) => Form::Whole { kind, id: self.whole(offset, kind, size)? },
             Header::OnOffset(distance) => {
-                (Form::OnEntry(self.base_before(offset, distance)?), self.delta(offset, size)?)
+                let base = self.base_before(offset, distance)?;
+                self.delta(offset, size)?;
+                Form::OnEntry(base)
             }
-            Header::OnObject(base) => (Form::OnObject(base), self.delta(offset, size)?),
+            Header::OnObject(base) => {
+                self.delta(offset, size)?;
+                Form::OnObject(base)
+            }
         };
-        self.scan.deltas.starts.push(kept);
         self.scan.entries.push(Entry { offset, header_len, crc: self.tee.crc.sum(), size, form });
         Ok(())
     }
@@ -185,6 +163,7 @@ impl<S: PackBytes> Scanner<'_, S> {
                 object.extend_from_slice(piece);
             }
         })?;
+        self.scan.kept.end();
         let id = finish(hasher, offset)?;
         self.scan.references.take(kind, &object).map_err(|detail| malformed(id, detail))?;
         self.object = object;
@@ -192,17 +171,13 @@ impl<S: PackBytes> Scanner<'_, S> {
     }
 
     /// Inflates the instructions of a delta, and keeps them where there is room.
-    fn delta(&mut self, offset: u64, size: u64) -> Result<Option<u32>, FetchError> {
-        let mut deltas = std::mem::take(&mut self.scan.deltas);
-        let start = deltas.bytes.len() as u32;
-        let keep = deltas.has_room(size);
-        self.inflate(offset, size, |piece| {
-            if keep {
-                deltas.bytes.extend_from_slice(piece);
-            }
-        })?;
-        self.scan.deltas = deltas;
-        Ok(keep.then_some(start))
+    fn delta(&mut self, offset: u64, size: u64) -> Result<(), FetchError> {
+        let mut kept = std::mem::take(&mut self.scan.kept);
+        kept.begin(size);
+        self.inflate(offset, size, |piece| kept.take(piece))?;
+        kept.end();
+        self.scan.kept = kept;
+        Ok(())
     }
 
     /// Inflates `size` bytes, in pieces.
@@ -210,21 +185,20 @@ impl<S: PackBytes> Scanner<'_, S> {
         self.inflate.restart();
         let mut produced = 0;
         loop {
-            let input = self.tee.source.fill()?;
+            let input = self.tee.fill()?;
             if input.is_empty() {
                 return Err(self.cut());
             }
-            let step = self
-                .inflate
-                .step(input, &mut self.scratch)
-                .map_err(|_| corrupt(offset, "an object is not deflated as it should be"))?;
-            self.tee.consume(step.consumed)?;
-            produced += step.produced as u64;
+            let step =
+                self.inflate.step(input).map_err(|_| corrupt(offset, "an object is not deflated as it should be"))?;
+            produced += step.output.len() as u64;
             if produced > size {
                 return Err(corrupt(offset, "an object is larger than it announces"));
             }
-            take(&self.scratch[..step.produced]);
-            if step.ended {
+            take(step.output);
+            let (consumed, ended) = (step.consumed, step.ended);
+            self.tee.consume(consumed);
+            if ended {
                 break;
             }
         }
@@ -233,6 +207,7 @@ impl<S: PackBytes> Scanner<'_, S> {
 
     fn trailer(&mut self) -> Result<(), FetchError> {
         self.scan.end = self.tee.offset;
+        self.tee.settle()?;
         let actual: Id = self.tee.hash.clone().finalize().into();
         let mut expected = [0; 20];
         self.exactly(&mut expected)?;
@@ -242,9 +217,10 @@ impl<S: PackBytes> Scanner<'_, S> {
                 actual: CommitId::from_bytes(actual),
             });
         }
-        if !self.tee.source.fill()?.is_empty() {
+        if !self.tee.fill()?.is_empty() {
             return Err(corrupt(self.tee.offset, "bytes follow the pack's trailer"));
         }
+        self.tee.settle()?;
         self.scan.checksum = expected;
         Ok(())
     }
@@ -256,20 +232,22 @@ impl<S: PackBytes> Scanner<'_, S> {
             match push(byte[0]) {
                 Varint::More => {}
                 Varint::Done => return Ok(()),
-                Varint::Overflow => return Err(corrupt(offset, "a number in an object's header has no end")),
+                Varint::Overflow => {
+                    return Err(corrupt(offset, "a number in an object's header has no end"));
+                }
             }
         }
     }
 
     fn exactly(&mut self, mut into: &mut [u8]) -> Result<(), FetchError> {
         while !into.is_empty() {
-            let bytes = self.tee.source.fill()?;
+            let bytes = self.tee.fill()?;
             if bytes.is_empty() {
                 return Err(self.cut());
             }
             let count = bytes.len().min(into.len());
             into[..count].copy_from_slice(&bytes[..count]);
-            self.tee.consume(count)?;
+            self.tee.consume(count);
             into = &mut into[count..];
         }
         Ok(())
@@ -287,26 +265,50 @@ impl<S: PackBytes> Scanner<'_, S> {
 /// The stream, and everything that happens to each of its bytes once.
 struct Tee<'a, S> {
     source: &'a mut S,
-    file: &'a mut dyn Write,
+    chunk: Vec<u8>,
+    /// How much of the chunk has been consumed.
+    used: usize,
+    /// How much of it has been hashed and written.
+    settled: usize,
+    file: &'a File,
     path: &'a Path,
     hash: Sha1,
     crc: flate2::Crc,
     offset: u64,
 }
 
-impl<S: PackBytes> Tee<'_, S> {
-    fn consume(&mut self, count: usize) -> Result<(), FetchError> {
-        let bytes = self.source.fill()?;
-        let bytes = &bytes[..count.min(bytes.len())];
+impl<'a, S: PackBytes> Tee<'a, S> {
+    fn new(source: &'a mut S, file: &'a File, path: &'a Path) -> Self {
+        let (hash, crc) = (Sha1::new(), flate2::Crc::new());
+        Self { source, chunk: Vec::new(), used: 0, settled: 0, file, path, hash, crc, offset: 0 }
+    }
+
+    /// Gives bytes that have not been consumed; none at the end.
+    fn fill(&mut self) -> Result<&[u8], FetchError> {
+        if self.used == self.chunk.len() {
+            self.settle()?;
+            self.source.next(&mut self.chunk)?;
+            (self.used, self.settled) = (0, 0);
+        }
+        Ok(&self.chunk[self.used..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.crc.update(&self.chunk[self.used..self.used + count]);
+        self.used += count;
+        self.offset += count as u64;
+    }
+
+    /// Hashes and writes what has been consumed.
+    fn settle(&mut self) -> Result<(), FetchError> {
+        let bytes = &self.chunk[self.settled..self.used];
         self.hash.update(bytes);
-        self.crc.update(bytes);
         self.file.write_all(bytes).map_err(|source| FetchError::Disk {
             action: "write",
             path: self.path.to_owned(),
             source,
         })?;
-        self.offset += count as u64;
-        self.source.consume(count);
+        self.settled = self.used;
         Ok(())
     }
 }

@@ -108,14 +108,12 @@ struct Pieces {
 }
 
 impl PackBytes for Pieces {
-    fn fill(&mut self) -> Result<&[u8], FetchError> {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), FetchError> {
         let rest = &self.bytes[self.used..];
-        // A piece does not move while it is being used up.
-        Ok(&rest[..rest.len().min(self.size - self.used % self.size)])
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.used += count;
+        let piece = &rest[..rest.len().min(self.size)];
+        *chunk = piece.to_vec();
+        self.used += piece.len();
+        Ok(())
     }
 }
 
