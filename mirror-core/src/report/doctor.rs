@@ -54,10 +54,10 @@ pub struct DoctorStep {
 pub enum RoadStep {
     /// The cache can be used.
     Cache,
-    /// The key can be loaded.
-    Identity,
     /// The list of known hosts can be loaded.
     KnownHosts,
+    /// The key can be loaded.
+    Identity,
     /// The name of the proxy, or without one of upstream, is resolved.
     Resolve,
     /// The TCP connection is made.
@@ -80,8 +80,8 @@ impl RoadStep {
     /// Every step, in the order of the road.
     pub const ALL: [Self; 11] = [
         Self::Cache,
-        Self::Identity,
         Self::KnownHosts,
+        Self::Identity,
         Self::Resolve,
         Self::Tcp,
         Self::Connect,
