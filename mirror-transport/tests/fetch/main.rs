@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod hostile;
+mod manners;
 mod real_git;
 mod recorded;
 mod rig;

@@ -60,7 +60,14 @@ impl Repository {
     }
 
     pub(crate) fn try_git(&self, args: &[&str]) -> Output {
-        clean(Command::new("git")).current_dir(&self.path).args(args).stdin(Stdio::null()).output().unwrap()
+        self.command(args).output().unwrap()
+    }
+
+    /// A git command that reads nothing, unless it is told otherwise.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = clean(Command::new("git"));
+        command.current_dir(&self.path).args(args).stdin(Stdio::null());
+        command
     }
 
     /// Writes a file and commits it.
