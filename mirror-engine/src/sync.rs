@@ -59,6 +59,14 @@ pub(crate) struct Synced {
 
 type Ends = BTreeMap<LaneName, Result<Synced, Fault>>;
 
+/// What could not be received, or was not written.
+#[derive(Debug, Default)]
+struct Failed {
+    lanes: BTreeMap<LaneName, Fault>,
+    /// The further refs of the repository.
+    extra: Option<Fault>,
+}
+
 /// What was decided for the lanes and the further refs of the repository.
 #[derive(Debug, Default)]
 struct Plans {
@@ -122,7 +130,7 @@ impl Sync<'_> {
             Ok(refs) => Seen { tips: tips(refs), at: work.ports.clock().now() },
             Err(fault) => return self.all_failed(&fault),
         };
-        let mut failed = BTreeMap::new();
+        let mut failed = Failed::default();
         if work.terms.mode == Mode::Confirm {
             failed = self.receive(work, &seen).await;
         }
@@ -151,26 +159,31 @@ impl Sync<'_> {
         self.lanes.iter().flat_map(|lane| [&lane.source.branch, &lane.gitops])
     }
 
-    /// Fetches what is missing. Where one transfer for all lanes fails for good, each lane gets a transfer of its own, so that a
-    /// damaged branch does not keep the others from following.
-    async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, seen: &Seen) -> BTreeMap<LaneName, Fault> {
+    /// Fetches what is missing. Where one transfer for all fails for good, each lane and the further refs get a transfer of their own,
+    /// so that a damaged branch does not keep the others from following.
+    async fn receive<P: Ports>(&self, work: &mut Work<'_, P>, seen: &Seen) -> Failed {
         let fault = match self.receive_tips(work, seen.tips.iter().map(tip_of).collect()).await {
-            Ok(()) => return BTreeMap::new(),
+            Ok(()) => return Failed::default(),
             Err(fault) => fault,
         };
-        let mut failed = BTreeMap::new();
+        let of_lanes: BTreeSet<_> = self.lane_branches().map(BranchName::ref_name).collect();
+        let further: Vec<_> = seen.tips.iter().filter(|(name, _)| !of_lanes.contains(*name)).map(tip_of).collect();
+        let apart = self.lanes.len() > 1 || !further.is_empty();
+        let mut failed = Failed::default();
+        if !apart || fault.retry != Retry::Never || work.terms.stop.requested() {
+            failed.lanes = self.lanes.iter().map(|lane| (lane.name.clone(), fault.clone())).collect();
+            failed.extra = Some(fault);
+            return failed;
+        }
         for lane in &self.lanes {
-            if self.lanes.len() == 1 || fault.retry != Retry::Never || work.terms.stop.requested() {
-                failed.insert(lane.name.clone(), fault.clone());
-                continue;
-            }
             let own = [&lane.source.branch, &lane.gitops];
             let tips =
                 own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name())).copied().map(Tip::Branch).collect();
             if let Err(fault) = self.receive_tips(work, tips).await {
-                failed.insert(lane.name.clone(), fault);
+                failed.lanes.insert(lane.name.clone(), fault);
             }
         }
+        failed.extra = self.receive_tips(work, further).await.err();
         failed
     }
 
@@ -194,17 +207,19 @@ impl Sync<'_> {
         &self,
         cache: Option<&C>,
         seen: &Seen,
-        failed: &BTreeMap<LaneName, Fault>,
+        failed: &Failed,
     ) -> Result<Plans, Fault> {
         let mut plans = Plans::default();
         for lane in &self.lanes {
-            let plan = match failed.get(&lane.name) {
+            let plan = match failed.lanes.get(&lane.name) {
                 Some(fault) => Err(fault.clone()),
                 None => self.plan_lane(cache, seen, lane),
             };
             plans.lanes.insert(lane.name.clone(), plan);
         }
-        plans.extra = plan_extra(&self.extras(cache, seen)?);
+        if failed.extra.is_none() {
+            plans.extra = plan_extra(&self.extras(cache, seen)?);
+        }
         Ok(plans)
     }
 
@@ -239,7 +254,7 @@ impl Sync<'_> {
         work: &mut Work<'_, P>,
         seen: &Seen,
         plans: &mut Plans,
-        failed: &mut BTreeMap<LaneName, Fault>,
+        failed: &mut Failed,
     ) -> Result<(), Fault> {
         let mut round = 1;
         while let Err(fault) = work.cache_mut().apply(&plans.edits(), seen.at) {
@@ -249,6 +264,13 @@ impl Sync<'_> {
             }
             round += 1;
             *plans = self.plan(work.cache.as_ref(), seen, failed)?;
+        }
+        // The further refs are told of by the first lane, unless it has something of its own to tell.
+        if let (Some(fault), Some(first)) = (&failed.extra, self.lanes.first()) {
+            let told = plans.lanes.get_mut(&first.name).expect("because every lane was planned");
+            if told.is_ok() {
+                *told = Err(fault.clone());
+            }
         }
         let branches = self.lane_branches().chain(&self.repository.branches).map(BranchName::ref_name);
         let noted: Vec<_> =
@@ -261,25 +283,23 @@ impl Sync<'_> {
         Ok(())
     }
 
-    /// Applies each lane's plan by itself, then the further refs. What fails there is told by the lane that carries them.
+    /// Applies each lane's plan by itself, then the further refs.
     fn commit_apart<P: Ports>(
         &self,
         work: &mut Work<'_, P>,
         at: Timestamp,
         plans: &mut Plans,
-        failed: &mut BTreeMap<LaneName, Fault>,
+        failed: &mut Failed,
     ) {
         for (lane, plan) in &mut plans.lanes {
             let Ok(edits) = plan.as_ref().map(|plan| plan.edits.clone()) else { continue };
             if let Err(fault) = work.cache_mut().apply(&edits, at) {
-                failed.insert(lane.clone(), fault.clone());
+                failed.lanes.insert(lane.clone(), fault.clone());
                 *plan = Err(fault);
             }
         }
-        if let Err(fault) = work.cache_mut().apply(&plans.extra.edits, at)
-            && let Some(first) = self.lanes.first()
-        {
-            plans.lanes.insert(first.name.clone(), Err(fault));
+        if let Err(fault) = work.cache_mut().apply(&plans.extra.edits, at) {
+            failed.extra = Some(fault);
         }
     }
 
