@@ -4,8 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
-use mirror_core::fault::Classified;
-use mirror_core::fault::Retry;
+use mirror_core::fault::{Classified, Retry};
 use mirror_transport::fetch::{FetchError, FetchRequest, Limits, Progress, Sent, Tags, UploadPack, Watch};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -122,9 +121,7 @@ async fn negotiation_goes_through_the_commit_graph_where_there_is_one() {
     let cache = sandbox.repository("cache");
     cache.git(&["fetch", "-q", upstream.path.to_str().unwrap(), "main"]);
     cache.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
-    for own in 0..30 {
-        cache.commit("own.txt", &format!("{own}\n"));
-    }
+    cache.commit_nothing(30);
     cache.git(&["commit-graph", "write", "--reachable"]);
     let tip = upstream.commit("new.txt", "new\n");
     let served = upstream.upload_pack(Protocol::V2);

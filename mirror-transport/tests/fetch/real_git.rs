@@ -184,9 +184,7 @@ async fn tips_that_upstream_does_not_know_are_walked_back_from() {
         let cache = sandbox.repository(&format!("cache-{protocol:?}"));
         cache.git(&["fetch", "-q", upstream.path.to_str().unwrap(), "main"]);
         cache.git(&["reset", "-q", "--hard", "FETCH_HEAD"]);
-        for own in 0..40 {
-            cache.commit("own.txt", &format!("{own}\n"));
-        }
+        cache.commit_nothing(40);
         let theirs = upstream.commit("theirs.txt", &format!("{protocol:?}\n"));
         let folder = sandbox.folder(&format!("in-{protocol:?}"));
         let mut channel = open(&upstream, protocol).await;
@@ -204,9 +202,7 @@ async fn an_unrelated_history_comes_whole() {
     let tip = upstream.tip("main");
     for protocol in ALL {
         let cache = sandbox.repository(&format!("cache-{protocol:?}"));
-        for own in 0..300 {
-            cache.git(&["commit", "-q", "--allow-empty", "-m", &format!("{own}")]);
-        }
+        cache.commit_nothing(300);
         let folder = sandbox.folder(&format!("in-{protocol:?}"));
         let mut channel = open(&upstream, protocol).await;
         let received =

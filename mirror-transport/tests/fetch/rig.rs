@@ -1,5 +1,6 @@
 //! What the fetch tests share: git without the machine's configuration, its `upload-pack` on pipes, and a server that plays a recording.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -78,6 +79,23 @@ impl Repository {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "-m", file]);
         self.tip("HEAD")
+    }
+
+    /// Puts commits on the current branch that change nothing.
+    pub(crate) fn commit_nothing(&self, times: usize) {
+        let head = self.try_git(&["rev-parse", "-q", "--verify", "HEAD"]).status.success();
+        let mut stream = String::new();
+        for number in 0..times {
+            let subject = format!("{number} of {}", self.path.display());
+            stream += "commit refs/heads/main\ncommitter c <c@example.org> 1700000000 +0000\n";
+            stream += &format!("data {}\n{subject}\n", subject.len());
+            if number == 0 && head {
+                stream += "from refs/heads/main^0\n";
+            }
+        }
+        let mut import = self.command(&["fast-import", "--quiet"]).stdin(Stdio::piped()).spawn().unwrap();
+        import.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
+        assert!(import.wait().unwrap().success());
     }
 
     pub(crate) fn tip(&self, name: &str) -> CommitId {
