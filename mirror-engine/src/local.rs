@@ -295,7 +295,7 @@ impl Upstream<LocalCache> for LocalUpstream {
             wants: wants.to_vec(),
             negotiate_from: from.to_vec(),
             commit_graph: None,
-            into: cache.operation().quarantine().to_owned(),
+            into: cache.operation().transfer_folder().map_err(fault)?,
             tags: if self.tags { Tags::Follow } else { Tags::Leave },
             watch: Some(Arc::new(Heard(watch.clone()))),
         };

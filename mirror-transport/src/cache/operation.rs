@@ -33,6 +33,7 @@ pub struct Operation {
     quarantine: PathBuf,
     patience: Duration,
     batches: AtomicU32,
+    transfers: AtomicU32,
     /// Held, never read: the kernel releases it with the process.
     _alive: File,
 }
@@ -55,6 +56,7 @@ impl Cache {
                 folder,
                 patience: PATIENCE,
                 batches: AtomicU32::new(0),
+                transfers: AtomicU32::new(0),
                 _alive: alive,
             }),
             Err(error) => {
@@ -89,6 +91,18 @@ impl Operation {
     /// Gives the folder where received packs wait for their check. Nothing in it is visible to readers.
     pub fn quarantine(&self) -> &Path {
         &self.quarantine
+    }
+
+    /// Makes a folder in quarantine for one more transfer, and for it alone: what an earlier one of this operation left when it was cut
+    /// does not stand in its way.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn transfer_folder(&self) -> Result<PathBuf, DiskError> {
+        let number = self.transfers.fetch_add(1, Ordering::Relaxed);
+        let folder = self.quarantine.join(number.to_string());
+        fs::create_dir(&folder).at("create", &folder)?;
+        Ok(folder)
     }
 
     /// Gives the cache that is changed.

@@ -107,10 +107,16 @@ fn sweep_locks(layout: &Layout, batch: &Path, swept: &mut Recovered) -> Result<(
     Ok(())
 }
 
-/// Removes the packs that are links to files of this quarantine and have no index. One with its index is whole, and stays.
+/// Removes the packs that are links to files of this quarantine, or of a transfer's folder in it, and have no index. One with its
+/// index is whole, and stays.
 fn sweep_packs(layout: &Layout, quarantine: &Path, swept: &mut Recovered) -> Result<(), DiskError> {
     for entry in fs::read_dir(quarantine).at("list", quarantine)? {
-        let ours = entry.at("list", quarantine)?.path();
+        let entry = entry.at("list", quarantine)?;
+        let ours = entry.path();
+        if entry.file_type().at("look at", &ours)?.is_dir() {
+            sweep_packs(layout, &ours, swept)?;
+            continue;
+        }
         if ours.extension().is_none_or(|extension| extension != "pack") {
             continue;
         }

@@ -40,19 +40,16 @@ pub struct Link {
 #[derive(Debug)]
 struct Line {
     session: Session,
-    upload: Upload,
+    upload: Option<Upload>,
     receive: Option<Receive>,
 }
 
-/// The channel of `upload-pack`.
+/// The channel of `upload-pack`, its advertisement read: a channel that nobody reads holds back the whole connection, once a server of
+/// version 0 has more refs to say than channels have room.
 #[derive(Debug)]
-enum Upload {
-    /// None is open.
-    None,
-    /// It was started; nothing of it has been read.
-    Waiting(Box<GitChannel>),
-    /// It is in use.
-    Open(Box<UploadPack<GitReader, GitWriter>>, Remote),
+struct Upload {
+    pack: UploadPack<GitReader, GitWriter>,
+    remote: Remote,
 }
 
 /// The channel of `receive-pack`, its advertisement read.
@@ -100,7 +97,7 @@ impl Link {
         let session = self.road.connect(steps).await?;
         steps.began(Step::Repository);
         let (upload, refs) = Self::ask_behind_exec(&self.road, &session, asked, steps).await?;
-        self.line = Some(Line { session, upload, receive: None });
+        self.line = Some(Line { session, upload: Some(upload), receive: None });
         Ok(refs)
     }
 
@@ -120,7 +117,7 @@ impl Link {
         steps.began(Step::Refs);
         let refs = explained(pack.ls_refs(asked).await, &remote).await?;
         steps.passed(Step::Refs, format!("{} of those asked for", refs.len()));
-        Ok((Upload::Open(Box::new(pack), remote), refs))
+        Ok((Upload { pack, remote }, refs))
     }
 
     /// Connects with both channels; what `receive-pack` advertises is the look.
@@ -132,27 +129,29 @@ impl Link {
         let session = self.road.connect(steps).await?;
         steps.began(Step::Repository);
         let (upload, receive) = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new()).await?;
-        let receive = Receive::open(receive).await?;
+        // Both speak at once. Where `upload-pack` fails, the look that needs it opens another and tells.
+        let (receive, upload) =
+            tokio::try_join!(Receive::open(receive), async { Ok(Upload::open(upload).await.ok()) })?;
         steps.passed(Step::Repository, format!("{} takes pushes", self.road.path));
         let refs = receive.matching(asked);
-        self.line = Some(Line { session, upload: Upload::Waiting(Box::new(upload)), receive: Some(receive) });
+        self.line = Some(Line { session, upload, receive: Some(receive) });
         Ok(refs)
     }
 
     /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
     async fn look_again(road: &Road, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
         let Line { session, upload, receive } = line;
-        if let Some((mut pack, remote)) = upload.opened().await? {
+        if let Some(Upload { mut pack, remote }) = upload {
             if pack.looks_now() {
                 let refs = explained(pack.ls_refs(asked).await, &remote).await?;
-                return Ok((Line { session, upload: Upload::Open(pack, remote), receive }, refs));
+                return Ok((Line { session, upload: Some(Upload { pack, remote }), receive }, refs));
             }
             // Nothing depends on the goodbye.
             let _ = pack.close().await;
         }
         // A channel shows the refs of one moment only: a server of version 0 says them once, and one of version 2 remembers them.
         let (upload, refs) = Self::ask_behind_exec(road, &session, asked, &mut crate::tunnel::NoSteps).await?;
-        Ok((Line { session, upload, receive }, refs))
+        Ok((Line { session, upload: Some(upload), receive }, refs))
     }
 
     /// Receives objects, on the connection that is open where there is one.
@@ -170,18 +169,18 @@ impl Link {
     {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
-            None => Line { session: self.road.connect(steps).await?, upload: Upload::None, receive: None },
+            None => Line { session: self.road.connect(steps).await?, upload: None, receive: None },
         };
-        let (mut pack, remote) = match upload.opened().await? {
-            Some((pack, remote)) if !pack.is_spent() => (pack, remote),
+        let Upload { mut pack, remote } = match upload {
+            Some(upload) if !upload.pack.is_spent() => upload,
             _ => {
                 let path = &self.road.path;
                 let channel = session.open_git(Service::UploadPack, path, Some(Protocol::V2), Vec::new()).await?;
-                open_upload(channel).await?
+                Upload::open(channel).await?
             }
         };
         let received = explained(pack.fetch(request, objects).await, &remote).await?;
-        self.line = Some(Line { session, upload: Upload::Open(pack, remote), receive });
+        self.line = Some(Line { session, upload: Some(Upload { pack, remote }), receive });
         Ok(received)
     }
 
@@ -210,12 +209,12 @@ impl Link {
         Pushed { ending: with_messages(ending, &answer.messages), bytes_sent: answer.bytes_sent }
     }
 
-    async fn receive_channel(&mut self) -> Result<(Session, Upload, Receive), LinkError> {
+    async fn receive_channel(&mut self) -> Result<(Session, Option<Upload>, Receive), LinkError> {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
             None => {
                 let session = self.road.connect(&mut crate::tunnel::NoSteps).await?;
-                Line { session, upload: Upload::None, receive: None }
+                Line { session, upload: None, receive: None }
             }
         };
         let receive = match receive {
@@ -231,7 +230,7 @@ impl Link {
     /// Ends the conversations and the session in good order; a server that does not let go is cut off.
     pub async fn close(&mut self) {
         let Some(Line { session, upload, receive }) = self.line.take() else { return };
-        if let Upload::Open(pack, _) = upload {
+        if let Some(Upload { pack, .. }) = upload {
             // Nothing depends on the goodbye.
             let _ = pack.close().await;
         }
@@ -243,21 +242,12 @@ impl Link {
 }
 
 impl Upload {
-    /// Reads the advertisement of a channel that was waiting.
-    async fn opened(self) -> Result<Option<(Box<UploadPack<GitReader, GitWriter>>, Remote)>, LinkError> {
-        match self {
-            Self::None => Ok(None),
-            Self::Waiting(channel) => open_upload(*channel).await.map(Some),
-            Self::Open(pack, remote) => Ok(Some((pack, remote))),
-        }
+    async fn open(channel: GitChannel) -> Result<Self, LinkError> {
+        let (read, write, remote) = channel.split();
+        let opened = UploadPack::open(read, write, Sent::Nothing, fetch::Limits::default()).await;
+        let pack = explained(opened, &remote).await?;
+        Ok(Self { pack, remote })
     }
-}
-
-async fn open_upload(channel: GitChannel) -> Result<(Box<UploadPack<GitReader, GitWriter>>, Remote), LinkError> {
-    let (read, write, remote) = channel.split();
-    let opened = UploadPack::open(read, write, Sent::Nothing, fetch::Limits::default()).await;
-    let pack = explained(opened, &remote).await?;
-    Ok((Box::new(pack), remote))
 }
 
 /// Joins what the server printed for people to an ending that it explains: a forge refuses a repository by a sentence on standard

@@ -24,7 +24,7 @@ use crate::fetch::received::{Outside, PackCounts, PackFiles, ReceivedPack};
 use crate::fetch::request::FetchRequest;
 use crate::fetch::watch::{Progress, Throttle};
 
-/// Takes the pack that `source` gives into the request's folder.
+/// Takes the pack that `source` gives into the request's folder. One that could not be taken leaves nothing of what arrived.
 pub(crate) fn receive<S, F>(
     source: &mut S,
     request: &FetchRequest,
@@ -38,10 +38,29 @@ where
 {
     let path = request.into.join("incoming.pack");
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(disk("create", &path))?;
-    let Scan { entries, mut references, kept, end, checksum } =
-        scan(source, (&file, &path), limits, request.watch.as_ref())?;
+    let received = take((source, &file, &path), request, &objects, limits, cancelled);
+    if received.is_err() {
+        // The failure is what counts, and a file that stays is in a folder that its owner removes.
+        let _ = std::fs::remove_file(&path);
+    }
+    received
+}
 
-    let families = Families::new((&file, &path), (&entries, &kept, end), limits, cancelled);
+fn take<S, F>(
+    (source, file, path): (&mut S, &File, &Path),
+    request: &FetchRequest,
+    objects: &F,
+    limits: &Limits,
+    cancelled: &CancellationToken,
+) -> Result<ReceivedPack, FetchError>
+where
+    S: PackBytes,
+    F: gix_object::Find,
+{
+    let Scan { entries, mut references, kept, end, checksum } =
+        scan(source, (file, path), limits, request.watch.as_ref())?;
+
+    let families = Families::new((file, path), (&entries, &kept, end), limits, cancelled);
     let total = families.deltas();
     let throttle = Mutex::new(Throttle::new());
     let tell = || {
@@ -52,8 +71,8 @@ where
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut found = families.resolve_own(threads, &tell)?;
-    let mut completion = Completion::new(&file, &path, end);
-    found.extend(resolve_thin(&families, &objects, &mut completion)?);
+    let mut completion = Completion::new(file, path, end);
+    found.extend(resolve_thin(&families, objects, &mut completion)?);
     if let (Some(watch), true) = (&request.watch, total > 0) {
         watch.event(Progress::Resolved { deltas: families.resolved(), total });
     }
@@ -81,10 +100,10 @@ where
     let outside = prove_kinds(references, &named)?;
     let indexed: Vec<Indexed> = named.iter().map(|(object, _)| *object).collect();
     let checksum = if completion.added.is_empty() { checksum } else { completion.finish(indexed.len() as u32)? };
-    let files = put_in_place(&request.into, &path, &file, &indexed, checksum)?;
+    let files = put_in_place(&request.into, path, file, &indexed, checksum)?;
     let kinds = named.iter().map(|(object, kind)| (CommitId::from_bytes(object.id), *kind)).collect();
     let received = ReceivedPack::new(files, counts, kinds, outside);
-    verify_wanted(&received, request, &objects)?;
+    verify_wanted(&received, request, objects)?;
     Ok(received)
 }
 

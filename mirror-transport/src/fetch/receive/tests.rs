@@ -340,6 +340,18 @@ fn a_fetch_that_was_given_up_ends() {
 }
 
 #[test]
+fn a_pack_that_was_cut_leaves_its_folder_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Pack::new().blob(b"abc").on_entry(0, &append(3, b"x")).finish();
+    for cut in 0..whole.len() {
+        let ended = take(whole[..cut].to_vec(), 7, &[], folder.path());
+        assert!(ended.is_err(), "cut at {cut}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "cut at {cut}");
+    }
+    take(whole, 7, &[], folder.path()).unwrap();
+}
+
+#[test]
 fn a_folder_that_does_not_take_the_pack_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let ended = take(Pack::new().finish(), 100, &[], &folder.path().join("absent"));

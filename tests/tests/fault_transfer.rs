@@ -1,0 +1,49 @@
+//! Transfers that are cut in the middle, and advertisements that are larger than what a connection holds for one who does not read.
+
+use std::fmt::Write as _;
+
+use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
+use mirror_tests::sshhost::embedded::{Connections, Misdeed};
+use mirror_tests::stage::{Job, Stage};
+
+/// What follows a cut is up to the same run: nobody has to call it again.
+#[test]
+fn a_transfer_that_is_cut_is_made_again_by_the_same_sync() {
+    let stage = Stage::set(Job::FirstSync);
+    let whole = stage.world.proxy().record().tunnels.last().expect("because a sync went through the proxy").to_client;
+    // The pack of 40,000 bytes that do not compress is nearly all of what comes.
+    for tenth in 5..9 {
+        let after = whole * tenth / 10;
+        stage.reset();
+        let before = stage.world.proxy().record().tunnels.len();
+        stage.world.proxy().misbehave_once(ProxyFault::Stop { direction: Direction::ToClient, after, then: Stop::Cut });
+        let run = stage.run().expect(0);
+        assert_eq!(run.report["ok"], true, "cut at {after}: {}", run.stdout);
+        let tunnels = stage.world.proxy().record().tunnels.len() - before;
+        assert_eq!(tunnels, 2, "cut at {after} of {whole}: one was cut, one brought everything");
+        stage.recover(&format!("cut at {after}"));
+    }
+}
+
+/// A server that does not take `GIT_PROTOCOL` says all its refs on each channel, also on the one that waits for the look after the push.
+#[test]
+fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
+    let stage = Stage::set(Job::Flush);
+    stage.reset();
+    let upstream = stage.world.upstream();
+    let tip = upstream.branch("main").expect("because main is there");
+    upstream.run(["pack-refs", "--all"]);
+    let file = upstream.path().join("packed-refs");
+    let mut packed = std::fs::read_to_string(&file).expect("because refs were packed");
+    // More than the channels of a connection have room for: each holds back the others then.
+    for number in 0..70_000 {
+        writeln!(packed, "{tip} refs/zz/pull/{number:06}/head").expect("because a string takes all");
+    }
+    std::fs::write(&file, packed).expect("because the sandbox is writable");
+    let before = stage.world.host().wait_until_quiet().connections.len();
+    stage.world.host().misbehave(Connections::Every, Misdeed::IgnoreProtocol);
+    let run = stage.run().expect(0);
+    assert_eq!(run.lane("main")["outcome"], "flushed", "{}", run.stdout);
+    let ledger = stage.world.host().wait_until_quiet();
+    assert_eq!(ledger.connections.len() - before, 1, "{ledger:?}");
+}
