@@ -69,7 +69,8 @@ async fn recorded_conversations_are_understood_and_answered_as_git_would() {
 async fn a_conversation_cut_anywhere_ends_in_an_error_and_leaves_nothing_outside_its_folder() {
     let sandbox = Sandbox::new();
     let cache = sandbox.bare("cache");
-    for (name, _) in RECORDINGS {
+    // Version 1 differs from version 0 by its first line alone.
+    for name in ["v0-first.wire", "v2-first.wire"] {
         let whole = recording(name);
         let before = files(&sandbox.path("cache/objects/pack"));
         let all = files(&sandbox.path(""));
