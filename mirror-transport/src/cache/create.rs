@@ -6,6 +6,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use mirror_core::name::BranchName;
 
@@ -61,7 +62,7 @@ impl Cache {
         let made = build(&Layout::new(&folder), head).and_then(|()| settle(&folder, path));
         if made.is_err() {
             // What failed is what counts; a leftover is removed by the next maker.
-            let _ = fs::remove_dir_all(&folder);
+            let _ = discard(&folder);
         }
         made?;
         drop(lock);
@@ -133,13 +134,26 @@ fn remove_dead(parent: &Path, name: &str) -> Result<(), DiskError> {
         }
         let folder = entry.path();
         if let Some(lock) = lock_folder(&folder)? {
-            match fs::remove_dir_all(&folder) {
-                Err(source) if !is_absent(&source) => return Err(DiskError::new("remove", folder, source)),
-                _ => drop(lock),
-            }
+            discard(&folder)?;
+            drop(lock);
         }
     }
     Ok(())
+}
+
+/// Removes a half-made folder whose lock is held. It is moved aside first: a maker that just made one of its name, or takes it for a
+/// dead one as well, then finds nothing there, instead of files that go away under it.
+fn discard(folder: &Path) -> Result<(), DiskError> {
+    static DISCARDED: AtomicU32 = AtomicU32::new(0);
+    let mut aside = folder.as_os_str().to_owned();
+    aside.push(format!(".{}-{}", std::process::id(), DISCARDED.fetch_add(1, Ordering::Relaxed)));
+    let aside = PathBuf::from(aside);
+    let removed = fs::rename(folder, &aside).and_then(|()| fs::remove_dir_all(&aside));
+    match removed {
+        // Somebody else is removing it at the same moment.
+        Err(source) if is_absent(&source) || source.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        other => other.at("remove", folder),
+    }
 }
 
 /// Fills the folder with what git and this crate look for, and brings it to the disk.
@@ -163,7 +177,7 @@ fn build(layout: &Layout, head: &BranchName) -> Result<(), DiskError> {
 fn settle(folder: &Path, path: &Path) -> Result<(), DiskError> {
     match fs::rename(folder, path) {
         Ok(()) => remove_if_there(&path.join(MAKING)),
-        Err(_) if Cache::open(path).is_ok() => fs::remove_dir_all(folder).at("remove", folder),
+        Err(_) if Cache::open(path).is_ok() => discard(folder),
         Err(source) => Err(DiskError::new("create", path, source)),
     }
 }
