@@ -28,6 +28,8 @@ pub(super) struct Figure {
 pub(super) struct Reading {
     pub(super) measure: &'static str,
     pub(super) unit: Unit,
+    /// What the two sides are called.
+    pub(super) sides: [&'static str; 2],
     pub(super) ours: Series,
     pub(super) theirs: Series,
     /// Ours divided by theirs.
@@ -62,7 +64,13 @@ impl Reading {
     /// A measure of both sides.
     pub(super) fn of(measure: &'static str, unit: Unit, ours: Series, theirs: Series) -> Self {
         let ratio = ours.value / theirs.value;
-        Self { measure, unit, ours, theirs, ratio, reach: None, reached: None }
+        Self { measure, unit, sides: ["ours", "git"], ours, theirs, ratio, reach: None, reached: None }
+    }
+
+    /// Calls the two sides otherwise, where both are ours.
+    pub(super) fn between(mut self, one: &'static str, other: &'static str) -> Self {
+        self.sides = [one, other];
+        self
     }
 
     /// Says how far it has to get.

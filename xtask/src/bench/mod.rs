@@ -65,7 +65,7 @@ impl Name {
             Self::FirstMirror => first_mirror::measure(program, runs.unwrap_or(3)),
             Self::IdleSync => idle_sync::measure(program, runs.unwrap_or(5)),
             Self::ProvedFlush => proved_flush::measure(program, runs.unwrap_or(5)),
-            Self::Status => status::measure(program, runs.unwrap_or(40)),
+            Self::Status => status::measure(program, runs.unwrap_or(60)),
             Self::OneCommit => one_commit::measure(program, runs.unwrap_or(5)),
             Self::LargeFlush => large_flush::measure(program, runs.unwrap_or(3)),
         }

@@ -42,8 +42,9 @@ fn line(reading: &Reading) -> String {
         Some(Reach::Exactly(wanted)) => format!("= {}", amount(wanted, reading.unit)),
     };
     let (ours, theirs) = (amount(reading.ours.value, reading.unit), amount(reading.theirs.value, reading.unit));
-    let sides = format!("ours {ours}, git {theirs}");
-    format!("  {ratio:>7}  {:<28}{sides:<38}{reach:<12}{verdict}", reading.measure).trim_end().to_owned()
+    let [us, them] = reading.sides;
+    let sides = format!("{us} {ours}, {them} {theirs}");
+    format!("  {ratio:>7}  {:<29}{sides:<40}{reach:<12}{verdict}", reading.measure).trim_end().to_owned()
 }
 
 fn amount(value: f64, unit: Unit) -> String {

@@ -44,9 +44,11 @@ impl Stage {
         url
     }
 
-    /// Keeps our side's cache in another folder from now on.
-    pub(super) fn keep_cache_in(&mut self, folder: &Path) {
-        self.world.configure(|config| config["nodes"]["local"]["cache"] = folder.display().to_string().into());
+    /// Writes a configuration of its own for another folder of caches, and gives its file.
+    pub(super) fn settings(&mut self, name: &str, caches: &Path) -> PathBuf {
+        self.world.configure(|config| config["nodes"]["local"]["cache"] = caches.display().to_string().into());
+        let text = std::fs::read(self.world.config_file()).expect("because the world has just written it");
+        self.sandbox().write(&format!("{name}.yaml"), text)
     }
 
     /// Gives the URL of a repository.
@@ -81,8 +83,13 @@ impl Stage {
 
     /// Measures one run of our program, as it ships; it has to end with 0.
     pub(super) fn mirror(&self, words: &[&str]) -> Outcome<Usage> {
+        self.mirror_by(&self.world.config_file(), words)
+    }
+
+    /// Measures one run of our program with another configuration; it has to end with 0.
+    pub(super) fn mirror_by(&self, settings: &Path, words: &[&str]) -> Outcome<Usage> {
         let mut command = self.sandbox().git().program(&self.program, self.sandbox().path());
-        command.env("PATH", "").arg("-f").arg(self.world.config_file()).args(words);
+        command.env("PATH", "").arg("-f").arg(settings).args(words);
         Ok(meter::run(&command)?.well(&format!("git-mirror {}", words.join(" ")))?.usage)
     }
 
