@@ -151,7 +151,8 @@ impl Stage {
         if run.exit == Some(0) || run.report["ok"] == true || lane["ok"] == true {
             assert_eq!((&cache, &upstream), (&self.wanted.cache, &self.wanted.upstream), "{said}");
         }
-        if lane["githubInSync"] == true {
+        // Without a look of its own a run repeats what the last one saw, and says when that was.
+        if lane["githubInSync"] == true && !lane["observedAt"].is_null() {
             for branch in ["refs/heads/main", "refs/heads/gitops"] {
                 assert_eq!(cache.get(branch), upstream.get(branch), "{said}");
             }

@@ -165,7 +165,7 @@ fn one_cut_at_any_byte_is_mended_by_the_same_run() {
 
 #[test]
 fn cuts_at_the_same_byte_of_every_connection_leave_a_true_report() {
-    let lost = ["mirror::ssh::closed_before_banner", "mirror::ssh::lost", "mirror::push::broken"];
+    let lost = ["mirror::ssh::closed_before_banner", "mirror::ssh::lost", "mirror::ssh::channel_lost"];
     let mut expected: Vec<_> = lost.map(not_sent).into();
     expected.extend(["mirror::push::broken", "mirror::push::lost", "mirror::push::no_report"].map(unknown));
     expected.extend([flushed(), seen_afterwards(), recovered()]);
@@ -177,16 +177,18 @@ fn a_cut_before_the_push_leaves_it_unsent() {
     let (_, receive) = undisturbed();
     let mut cases = Vec::new();
     for phase in [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec] {
-        let code = match phase {
-            Phase::Accept => "mirror::ssh::closed_before_banner",
-            _ => "mirror::ssh::lost",
+        let ends = match phase {
+            Phase::Accept => vec![not_sent("mirror::ssh::closed_before_banner")],
+            // Whether the channel was open when the connection ended, only the two ends know, and not the same.
+            Phase::Exec => vec![not_sent("mirror::ssh::lost"), not_sent("mirror::ssh::channel_lost")],
+            _ => vec![not_sent("mirror::ssh::lost")],
         };
-        cases.push((Case::new(Lasting::Always, Misdeed::CloseAt(phase)), vec![not_sent(code)]));
+        cases.push((Case::new(Lasting::Always, Misdeed::CloseAt(phase)), ends));
         cases.push((Case::new(Lasting::Once, Misdeed::CloseAt(phase)), vec![flushed()]));
     }
     for byte in [0, 4, receive.sent_unasked / 2, receive.sent_unasked - 1] {
         let case = |lasting| Case::receive_pack(lasting, Point::Sent(byte), Ending::Cut);
-        cases.push((case(Lasting::Always), vec![not_sent("mirror::push::broken")]));
+        cases.push((case(Lasting::Always), vec![not_sent("mirror::ssh::channel_lost")]));
         cases.push((case(Lasting::Once), vec![flushed()]));
     }
     check(&cases);
@@ -359,7 +361,7 @@ fn a_stall_in_a_flush_ends_by_the_idle_limit() {
     };
     let half = receive.received / 2;
     let cases = [
-        (stalls(Service::ReceivePack, Point::Sent(20)), not_sent("mirror::push::broken")),
+        (stalls(Service::ReceivePack, Point::Sent(20)), not_sent("mirror::ssh::stalled")),
         (stalls(Service::ReceivePack, Point::Received(half)), unknown("mirror::push::broken")),
         (stalls(Service::ReceivePack, Point::Answered(10)), seen_afterwards()),
         (stalls(Service::UploadPack, Point::Answered(0)), recovered()),

@@ -1,0 +1,181 @@
+//! Proxies that refuse, babble, fall silent, or lose the tunnel in any phase of SSH.
+//!
+//! Whatever happens: an error of its own that names the proxy, the exit code of upstream, nothing changed, and never a way around the
+//! proxy (I9); the next plain run ends as an undisturbed one.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use mirror_tests::proxy::embedded::{Credentials, Direction, ProxyFault, Stop, Tunnels};
+use mirror_tests::stage::{Job, Stage, side_by_side};
+use mirror_tests::world::Run;
+use serde_json::json;
+
+const STAGES: usize = 6;
+
+/// No disturbed run may take longer, on whatever machine: four tries of at most two seconds, the pauses between them, and a lot of room.
+const BOUND: Duration = Duration::from_secs(60);
+
+fn code(run: &Run) -> String {
+    run.lane("main")["fault"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Runs the operation with short limits while the proxy misbehaves on every connection; proves and recovers.
+fn disturb(stage: &mut Stage, fault: &ProxyFault, name: &str) -> Run {
+    let limits = |connect: &str, idle: &str| json!({ "connect": connect, "idle": idle, "total": "40s" });
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("1s", "1s"));
+    stage.world.proxy().misbehave(Tunnels::Every, fault.clone());
+    let logins = stage.world.host().ledger().connections.len();
+    let start = Instant::now();
+    let run = stage.run();
+    assert!(start.elapsed() < BOUND, "{name}: {:?}", start.elapsed());
+    // I9: whatever reached the host came through the proxy.
+    let reached = stage.world.host().ledger().connections.len() - logins;
+    let tunnelled = stage.world.proxy().record().tunnels.iter().filter(|tunnel| !tunnel.target.is_empty()).count();
+    assert!(reached <= tunnelled, "{name}: {reached} connections, {tunnelled} tunnels");
+    stage.world.proxy().behave();
+    stage.prove_true(&run, name);
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("10s", "10s"));
+    stage.recover(name);
+    run
+}
+
+/// Does all cases; each ends with exit code 5 and one of its codes, in a message that names the proxy.
+fn check(job: Job, cases: &[(ProxyFault, &[&str])]) {
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(job, STAGES, cases, |stage, (fault, expected)| {
+        let name = format!("{job:?}, {fault:?}").chars().take(200).collect::<String>();
+        let run = disturb(stage, fault, &name);
+        let ended = code(&run);
+        let named = run.stdout.contains(&stage.world.proxy().socket().to_string());
+        if run.exit != Some(5) || !expected.contains(&ended.as_str()) || !named {
+            let told = format!("{name}: {:?} {ended}, not {expected:?}; {}", run.exit, run.stdout);
+            wrong.lock().expect("because no other case failed").push(told);
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Everything a proxy can do instead of opening a tunnel.
+fn refusals() -> Vec<(ProxyFault, &'static [&'static str])> {
+    let page = b"<html><body>Please log in to the guest network</body></html>".to_vec();
+    vec![
+        (ProxyFault::Refuse(407), &["mirror::tunnel::proxy_auth"]),
+        (ProxyFault::Refuse(403), &["mirror::tunnel::proxy_forbidden"]),
+        (ProxyFault::Refuse(405), &["mirror::tunnel::proxy_refused"]),
+        (ProxyFault::Refuse(429), &["mirror::tunnel::proxy_refused"]),
+        (ProxyFault::Refuse(500), &["mirror::tunnel::proxy_upstream"]),
+        (ProxyFault::Refuse(502), &["mirror::tunnel::proxy_upstream"]),
+        (ProxyFault::Refuse(503), &["mirror::tunnel::proxy_upstream"]),
+        (ProxyFault::Refuse(504), &["mirror::tunnel::proxy_upstream"]),
+        (ProxyFault::Say(page), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Say(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Say(vec![0xff; 70_000]), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Say(b"HTTP/1.1 200 OK\r\nX-Cut: ".to_vec()), &["mirror::tunnel::proxy_closed"]),
+        (ProxyFault::EndlessHeader, &["mirror::tunnel::header_too_long"]),
+        (ProxyFault::EndlessHeaderLine, &["mirror::tunnel::header_too_long"]),
+        (ProxyFault::Silence, &["mirror::tunnel::proxy_silent"]),
+        (ProxyFault::SayAndStay(b"HTTP/1.1 200".to_vec()), &["mirror::tunnel::proxy_silent"]),
+        (ProxyFault::CloseAtAccept, &["mirror::tunnel::proxy_closed", "mirror::tunnel::proxy_lost"]),
+        (ProxyFault::CloseAfterRequest, &["mirror::tunnel::proxy_closed", "mirror::tunnel::proxy_lost"]),
+    ]
+}
+
+#[test]
+fn a_proxy_that_opens_no_tunnel_is_told_by_its_own_code_and_nothing_changes() {
+    check(Job::FollowingSync, &refusals());
+}
+
+#[test]
+fn a_flush_tells_the_same_of_a_proxy_as_a_sync() {
+    let one_of_each = [0, 1, 5, 8, 12, 14, 17].map(|index| refusals()[index].clone());
+    check(Job::Flush, &one_of_each);
+}
+
+#[test]
+fn a_first_sync_that_no_proxy_lets_through_leaves_nothing_in_the_way_of_the_next() {
+    let one_of_each = [0, 5, 12, 14].map(|index| refusals()[index].clone());
+    check(Job::FirstSync, &one_of_each);
+}
+
+#[test]
+fn one_fault_of_a_proxy_that_may_pass_is_mended_by_the_same_run() {
+    let transient = [ProxyFault::Refuse(502), ProxyFault::CloseAfterRequest, ProxyFault::Glue, ProxyFault::Dribble];
+    side_by_side(Job::FollowingSync, STAGES, &transient, |stage, fault| {
+        stage.world.proxy().misbehave_once(fault.clone());
+        let run = stage.run().expect(0);
+        stage.prove_true(&run, &format!("{fault:?}"));
+        stage.recover(&format!("{fault:?}"));
+    });
+}
+
+#[test]
+fn refused_credentials_are_not_missing_ones_and_neither_is_tried_twice() {
+    let mut stage = Stage::set(Job::FollowingSync);
+    stage.reset();
+    let password = "correct horse battery staple";
+    let credentials = Credentials { user: "ada".to_owned(), password: password.to_owned() };
+    stage.world.proxy().require(credentials);
+    let file = stage.world.sandbox().write("proxy-password", "ada:wrong horse\n");
+    for (configured, expected) in
+        [(None, "mirror::tunnel::proxy_auth"), (Some(&file), "mirror::tunnel::proxy_auth_refused")]
+    {
+        stage.world.configure(|config| config["githubTransport"]["proxyCredentials"] = json!({ "file": configured }));
+        if configured.is_none() {
+            stage.world.configure(|config| {
+                config["githubTransport"].as_object_mut().expect("because it is one").remove("proxyCredentials");
+            });
+        }
+        let before = stage.world.proxy().record().connections;
+        let run = stage.run().expect(5);
+        assert_eq!(code(&run), expected, "{}", run.stdout);
+        assert_eq!(stage.world.proxy().record().connections - before, 1, "a refused login is tried once");
+        // I8: what was sent is not told.
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains("wrong horse"), "{}", run.stdout);
+        stage.prove_true(&run, expected);
+    }
+    stage.world.sandbox().write("proxy-password", format!("ada:{password}\n"));
+    stage.recover("the right credentials");
+}
+
+/// The codes by which a lost tunnel is told, by the phase in which it was lost.
+const LOST: [&str; 5] = [
+    "mirror::ssh::closed_before_banner",
+    "mirror::ssh::lost",
+    "mirror::ssh::channel_lost",
+    "mirror::ssh::handshake_timeout",
+    "mirror::ssh::channel_timeout",
+];
+
+/// The end of the tunnel in every phase of SSH, by bytes of either direction.
+#[test]
+fn a_tunnel_that_is_cut_or_stalls_in_any_phase_of_ssh_is_told_as_such() {
+    let undisturbed = {
+        let stage = Stage::set(Job::FollowingSync);
+        stage.world.proxy().record().tunnels.pop().expect("because a sync went through the proxy")
+    };
+    let mut cases = Vec::new();
+    let totals = [(Direction::ToClient, undisturbed.to_client), (Direction::ToTarget, undisturbed.to_target)];
+    for (direction, total) in totals {
+        for after in [0, 5, 30, 400, 1000, 1300, total * 3 / 4] {
+            for then in [Stop::Cut, Stop::Stall] {
+                cases.push((direction, after, then));
+            }
+        }
+    }
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (direction, after, then)| {
+        let fault = ProxyFault::Stop { direction: *direction, after: *after, then: *then };
+        let name = format!("{fault:?} of {undisturbed:?}");
+        let run = disturb(stage, &fault, &name);
+        let ended = code(&run);
+        let stalled = *then == Stop::Stall && ended == "mirror::ssh::stalled";
+        if run.exit != Some(5) || !(stalled || LOST.contains(&ended.as_str())) {
+            let told = format!("{name}: {:?} {ended}", run.exit);
+            wrong.lock().expect("because no other case failed").push(told);
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

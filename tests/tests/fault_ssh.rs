@@ -1,0 +1,147 @@
+//! SSH hosts that are not who they should be, let nobody in, babble, or refuse what a sync needs.
+//!
+//! Whatever happens: an error of its own, the exit code of upstream, nothing changed; what will not change by itself is tried once (R8,
+//! R10), and the next plain run ends as an undisturbed one.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use mirror_tests::sshhost::embedded::{
+    Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service,
+};
+use mirror_tests::stage::{Job, Stage, side_by_side};
+use serde_json::json;
+
+const STAGES: usize = 6;
+
+/// No disturbed run may take longer, on whatever machine: four tries of at most two seconds, the pauses between them, and a lot of room.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// How often a run tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tries {
+    Once,
+    Several,
+}
+
+/// A misdeed, the codes it may be told by, and whether it may pass by itself.
+struct Case(Misdeed, &'static [&'static str], Tries);
+
+fn disturb(stage: &mut Stage, case: &Case) -> Result<(), String> {
+    let Case(misdeed, expected, tries) = case;
+    let name = format!("{misdeed:?}").chars().take(200).collect::<String>();
+    let limits = |limit: &str| json!({ "connect": limit, "idle": limit, "total": "40s" });
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("1s"));
+    stage.world.host().misbehave(Connections::Every, misdeed.clone());
+    let before = stage.world.host().ledger().connections.len();
+    let start = Instant::now();
+    let run = stage.run();
+    assert!(start.elapsed() < BOUND, "{name}: {:?}", start.elapsed());
+    let tried = stage.world.host().ledger().connections.len() - before;
+    stage.world.host().behave();
+    stage.prove_true(&run, &name);
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("10s"));
+    stage.recover(&name);
+    let fault = &run.lane("main")["fault"];
+    let as_often = if *tries == Tries::Once { tried == 1 } else { tried > 1 };
+    let helps = fault["help"].as_str().is_some_and(|help| !help.is_empty());
+    if run.exit != Some(5) || !expected.iter().any(|code| fault["code"] == *code) || !as_often || !helps {
+        return Err(format!("{name}: {:?} after {tried} tries, {fault:#}, not {expected:?}", run.exit));
+    }
+    Ok(())
+}
+
+fn check(job: Job, cases: &[Case]) {
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(job, STAGES, cases, |stage, case| {
+        if let Err(told) = disturb(stage, case) {
+            wrong.lock().expect("because no other case failed").push(told);
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn stop(service: Service, at: Point, then: Ending) -> Misdeed {
+    Misdeed::Channel { on: Channels::Of(service), what: Meddling::Stop { at, then } }
+}
+
+fn strangers() -> Vec<Case> {
+    use Tries::{Once, Several};
+    vec![
+        Case(Misdeed::WrongHostKey, &["mirror::ssh::host_key_mismatch"], Once),
+        Case(Misdeed::RefuseLogin, &["mirror::ssh::login_refused"], Once),
+        Case(Misdeed::RefuseChannel, &["mirror::ssh::channel_refused"], Several),
+        Case(Misdeed::RefuseExec, &["mirror::ssh::exec_refused"], Once),
+        Case(Misdeed::Greet(Greeting::EndlessLines), &["mirror::ssh::banner_too_many_lines"], Once),
+        Case(Misdeed::Greet(Greeting::EndlessLine), &["mirror::ssh::banner_line_too_long"], Once),
+        Case(Misdeed::Greet(Greeting::Silence), &["mirror::ssh::handshake_timeout"], Several),
+        Case(Misdeed::Greet(Greeting::Bytes(b"Welcome.\r\n".to_vec())), &["mirror::ssh::handshake_timeout"], Several),
+        Case(Misdeed::Greet(Greeting::Bytes(b"SSH-1.5-antique\r\n".to_vec())), &["mirror::ssh::old_protocol"], Once),
+    ]
+}
+
+#[test]
+fn a_host_that_is_not_as_it_should_be_is_told_by_its_own_code_and_nothing_changes() {
+    check(Job::FollowingSync, &strangers());
+}
+
+#[test]
+fn a_flush_tells_the_same_of_a_host_as_a_sync() {
+    check(Job::Flush, &strangers());
+}
+
+#[test]
+fn a_session_that_is_closed_in_any_phase_is_tried_again_and_told_as_lost() {
+    let phases = [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec];
+    let code = |phase| match phase {
+        Phase::Accept => ["mirror::ssh::closed_before_banner"].as_slice(),
+        // Whether the channel was open when the connection ended, only the two ends know, and not the same.
+        Phase::Exec => &["mirror::ssh::lost", "mirror::ssh::channel_lost"],
+        _ => &["mirror::ssh::lost"],
+    };
+    check(Job::FollowingSync, &phases.map(|phase| Case(Misdeed::CloseAt(phase), code(phase), Tries::Several)));
+}
+
+#[test]
+fn a_stalled_stream_ends_by_the_idle_limit() {
+    let stalls = [Point::Sent(0), Point::Sent(60), Point::Sent(400), Point::Sent(5_000)];
+    check(
+        Job::FollowingSync,
+        &stalls.map(|at| Case(stop(Service::UploadPack, at, Ending::Stall), &["mirror::ssh::stalled"], Tries::Several)),
+    );
+}
+
+#[test]
+fn one_fault_of_a_host_that_may_pass_is_mended_by_the_same_run() {
+    let transient = [
+        Misdeed::CloseAt(Phase::Accept),
+        Misdeed::CloseAt(Phase::KeyExchange),
+        Misdeed::CloseAt(Phase::Exec),
+        Misdeed::RefuseChannel,
+        Misdeed::Stream { at: Point::Sent(9_000), then: Ending::Cut },
+        Misdeed::Rekey(4_096),
+        Misdeed::IgnoreProtocol,
+    ];
+    side_by_side(Job::FollowingSync, STAGES, &transient, |stage, misdeed| {
+        let name = format!("once {misdeed:?}");
+        stage.world.host().misbehave_once(misdeed.clone());
+        let run = stage.run();
+        assert_eq!(run.exit, Some(0), "{name}: {}{}", run.stdout, run.stderr);
+        stage.world.host().behave();
+        stage.prove_true(&run, &name);
+        stage.recover(&name);
+    });
+}
+
+#[test]
+fn a_wrong_host_key_shows_both_fingerprints() {
+    let stage = Stage::set(Job::FollowingSync);
+    stage.reset();
+    stage.world.host().misbehave(Connections::Every, Misdeed::WrongHostKey);
+    let run = stage.run().expect(5);
+    let message = run.lane("main")["fault"]["message"].to_string();
+    assert_eq!(message.matches("SHA256:").count(), 2, "{message}");
+    // Before the host has proved who it is, nobody logs in.
+    assert!(!stage.world.host().ledger().connections.last().expect("because it was reached").logged_in);
+}
