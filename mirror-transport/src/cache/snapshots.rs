@@ -2,8 +2,9 @@
 //!
 //! A ref has no date: a loose file's time is lost when it is packed, and the commit's own date may lie years before the sync that brought
 //! it. So each snapshot's time is one line of `git-mirror/snapshots.log`, `<time> <ref>`, appended and on the disk *before* the ref is
-//! made: a snapshot without a time is one that somebody else made, and one that retention must take for young. A line whose ref was never
-//! made does no harm. The log is written anew, without what is gone, when a prune drops snapshots.
+//! made: a snapshot without a time is one that somebody else made, and one that retention must take for young. The latest line of a ref
+//! counts: an earlier one is of an attempt that came to nothing, or of a snapshot that was dropped since. The log is written anew, without
+//! what is gone, when a prune drops snapshots.
 //!
 //! Listing costs as much as there are snapshots; only `snapshots list` and `prune` do it, never sync or status.
 
@@ -81,7 +82,7 @@ impl Cache {
         Ok(refs)
     }
 
-    /// Reads the log: for each ref the first time that was written, which nothing later moves.
+    /// Reads the log: for each ref the latest time, since retention must never take a snapshot for older than it is.
     fn made_at(&self) -> Result<HashMap<String, Timestamp>, DiskError> {
         let path = self.layout().snapshots_made();
         let file = match File::open(&path) {
@@ -94,7 +95,8 @@ impl Cache {
         let mut line = Vec::new();
         while lines.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line).at("read", &path)? > 0 {
             if let Some((name, time)) = parse_line(&line) {
-                times.entry(name).or_insert(time);
+                let made = times.entry(name).or_insert(time);
+                *made = time.max(*made);
             }
             line.clear();
         }

@@ -71,6 +71,17 @@ fn a_torn_line_of_the_log_spoils_only_itself() {
 }
 
 #[test]
+fn i1_a_snapshot_is_as_young_as_its_latest_line() {
+    // A sync died between the line and the ref, or a prune between the ref and the line; the snapshot was made later.
+    let (_sandbox, cache, commits) = with_snapshots(2);
+    let again = name(&format!("{PREFIX}/app/main/{}", commits[0]));
+    cache.begin("sync").unwrap().note_made(&[again], at(1_000)).unwrap();
+    let found = cache.snapshots(&prefix()).unwrap().found;
+    let made = |commit| found.iter().find(|found| found.value == commit).and_then(|found| found.made_at);
+    assert_eq!((made(commits[0]), made(commits[1])), (Some(at(1_000)), Some(at(1))));
+}
+
+#[test]
 fn many_loose_snapshots_are_packed_and_git_agrees() {
     let (sandbox, cache, commits) = with_snapshots(40);
     let operation = cache.begin("sync").unwrap();
