@@ -45,6 +45,11 @@ pub trait LaneEnd: serde::Serialize + Send {
     fn ok(&self) -> bool;
     /// Its outcome in one word.
     fn outcome(&self) -> String;
+
+    /// What the journal keeps of it.
+    fn record(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("because a report is plain data")
+    }
 }
 
 /// An operation on one cache.
@@ -158,7 +163,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
         Entry::Ended {
             ok: ends.iter().all(LaneEnd::ok),
             outcomes: ends.iter().map(|end| (end.lane().to_string(), end.outcome())).collect::<BTreeMap<_, _>>(),
-            report: serde_json::to_value(&ends).expect("because a report is plain data"),
+            report: ends.iter().map(LaneEnd::record).collect(),
         },
     );
     let fault = ports.journal().append(&record).err();

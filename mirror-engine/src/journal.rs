@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 /// A file that has grown past this many bytes is followed by a new one.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
-/// A line longer than this many bytes was not written by us and is counted as torn.
+/// No line is longer than this many bytes: a record whose report would make it so goes without the report. What is longer all the same
+/// was not written by us and is counted as torn.
 const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 /// How much of the newest file's end is folded over `last.json`.
 const TAIL: u64 = 64 * 1024;
@@ -63,7 +64,7 @@ pub enum Event {
         ok: bool,
         /// For each lane its outcome in one word.
         outcomes: BTreeMap<String, String>,
-        /// The report as programs read it.
+        /// The report of each lane, without the refs that stayed as they were; null where it has no room in a line.
         report: serde_json::Value,
     },
 }
@@ -149,8 +150,7 @@ impl Journal {
             None => 1,
         };
         let path = self.folder.join(format!("{number:06}.jsonl"));
-        let mut line = serde_json::to_vec(record).expect("because a record is plain data");
-        line.push(b'\n');
+        let line = line_of(record);
         let fresh = !path.exists();
         append_line(&path, &line).map_err(|source| JournalError { action: "append to", path: path.clone(), source })?;
         if fresh {
@@ -237,9 +237,26 @@ impl Journal {
     }
 }
 
+/// Writes a record as its line, within the bound of lines.
+fn line_of(record: &Record) -> Vec<u8> {
+    let mut line = serde_json::to_vec(record).expect("because a record is plain data");
+    line.push(b'\n');
+    let is_long = line.len() as u64 > LINE_LIMIT;
+    match &record.event {
+        Event::Ended { ok, outcomes, report } if is_long && !report.is_null() => {
+            let event = Event::Ended { ok: *ok, outcomes: outcomes.clone(), report: serde_json::Value::Null };
+            line_of(&Record { event, ..record.clone() })
+        }
+        _ => line,
+    }
+}
+
 fn fold(last: &mut LastEnds, record: &Record) {
-    let Event::Ended { ok, outcomes, .. } = &record.event else { return };
+    let Event::Ended { ok: all_ok, outcomes, report } = &record.event else { return };
+    let said = |lane: &str| report.as_array()?.iter().find(|end| end["lane"] == lane)?["ok"].as_bool();
     for (lane, outcome) in outcomes {
+        // One lane that failed says nothing of the others.
+        let ok = &said(lane).unwrap_or(*all_ok);
         let slot = last.entry(lane.clone()).or_default().entry(record.verb.clone());
         let end = Last { at: record.at, ok: *ok, outcome: outcome.clone(), operation: record.operation.clone() };
         slot.and_modify(|known| {
@@ -342,6 +359,37 @@ mod tests {
             let expect = if cut == whole.len() - 1 { (vec![1, 1, 2], 0) } else { (vec![1, 2], 1) };
             assert_eq!((seconds, reading.torn), expect, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_lane_that_went_well_is_told_so_beside_one_that_did_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        let mut record = ended(1, "main", "up-to-date");
+        record.event = Event::Ended {
+            ok: false,
+            outcomes: [("main", "up-to-date"), ("next", "failed"), ("old", "failed")]
+                .map(|(lane, outcome)| (lane.to_owned(), outcome.to_owned()))
+                .into(),
+            report: serde_json::json!([{ "lane": "main", "ok": true }, { "lane": "next", "ok": false }]),
+        };
+        journal.append(&record).unwrap();
+        let last = journal.last().unwrap();
+        assert_eq!(["main", "next", "old"].map(|lane| last[lane]["sync"].ok), [true, false, false]);
+    }
+
+    #[test]
+    fn a_report_that_has_no_room_in_a_line_is_left_out_and_the_record_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        let mut record = ended(1, "main", "created");
+        let Event::Ended { report, .. } = &mut record.event else { unreachable!("because an end was made") };
+        *report = serde_json::Value::String("x".repeat(LINE_LIMIT as usize));
+        journal.append(&record).unwrap();
+        journal.append(&ended(2, "main", "up-to-date")).unwrap();
+        let Reading { records, torn } = journal.read(10).unwrap();
+        assert_eq!((records.len(), torn), (2, 0));
+        assert!(matches!(&records[0].event, Event::Ended { ok: true, report, .. } if report.is_null()));
     }
 
     #[test]

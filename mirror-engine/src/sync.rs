@@ -10,8 +10,8 @@ use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::report::sync::LaneSync;
 use mirror_core::sync::{
-    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order,
-    plan_extra, plan_sync,
+    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, RefKind, RefOutcome,
+    SyncPlan, in_order, plan_extra, plan_sync,
 };
 use mirror_transport::cache::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
@@ -115,6 +115,19 @@ impl LaneEnd for LaneSync {
     fn outcome(&self) -> String {
         self.word().to_owned()
     }
+
+    /// A repository may have ten thousand tags, of which hardly one moves from sync to sync.
+    fn record(&self) -> serde_json::Value {
+        let mut record = serde_json::to_value(self).expect("because a report is plain data");
+        if let Some(refs) = record["refs"].as_array_mut() {
+            let lane = [RefKind::Source, RefKind::Gitops];
+            let mut lines = self.refs.iter();
+            refs.retain(|_| {
+                lines.next().is_some_and(|line| lane.contains(&line.kind) || line.outcome != RefOutcome::UpToDate)
+            });
+        }
+        record
+    }
 }
 
 impl Sync<'_> {
@@ -203,12 +216,7 @@ impl Sync<'_> {
         work.fetch(&wants, &from).await
     }
 
-    fn plan<C: Cache>(
-        &self,
-        cache: Option<&C>,
-        seen: &Seen,
-        failed: &Failed,
-    ) -> Result<Plans, Fault> {
+    fn plan<C: Cache>(&self, cache: Option<&C>, seen: &Seen, failed: &Failed) -> Result<Plans, Fault> {
         let mut plans = Plans::default();
         for lane in &self.lanes {
             let plan = match failed.lanes.get(&lane.name) {
@@ -284,13 +292,7 @@ impl Sync<'_> {
     }
 
     /// Applies each lane's plan by itself, then the further refs.
-    fn commit_apart<P: Ports>(
-        &self,
-        work: &mut Work<'_, P>,
-        at: Timestamp,
-        plans: &mut Plans,
-        failed: &mut Failed,
-    ) {
+    fn commit_apart<P: Ports>(&self, work: &mut Work<'_, P>, at: Timestamp, plans: &mut Plans, failed: &mut Failed) {
         for (lane, plan) in &mut plans.lanes {
             let Ok(edits) = plan.as_ref().map(|plan| plan.edits.clone()) else { continue };
             if let Err(fault) = work.cache_mut().apply(&edits, at) {
@@ -385,5 +387,42 @@ impl Classified for Unproved {
 
     fn retry(&self) -> Retry {
         Retry::Never
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::name::{GroupName, RepositoryName};
+
+    use super::*;
+
+    #[test]
+    fn the_journal_keeps_of_the_further_refs_those_that_moved() {
+        let commit = |byte| CommitId::from_bytes([byte; 20]);
+        let (main, gitops) = (BranchName::parse("main").unwrap(), BranchName::parse("gitops").unwrap());
+        let (group, prefix) = (GroupName::parse("app").unwrap(), RefPrefix::parse("refs/mirror/snapshots").unwrap());
+        let view = LaneView { source: &main, snapshot_group: &group, gitops: &gitops, prefix: &prefix };
+        let still =
+            BranchSeen { upstream: Some(commit(1)), local: Some(commit(1)), staged: Some(commit(1)), relation: None };
+        let plan =
+            plan_sync(&Observation { source: still, snapshot: Some(commit(1)), ..Observation::default() }, &view)
+                .unwrap();
+        let tag = |name: &str, local| ExtraSeen {
+            kind: ExtraKind::Tag(RefName::parse(name).unwrap()),
+            seen: BranchSeen { upstream: Some(commit(2)), local, ..BranchSeen::default() },
+        };
+        let extra = plan_extra(&[
+            tag("refs/tags/v1", Some(commit(2))),
+            tag("refs/tags/v2", None),
+            tag("refs/tags/v3", Some(commit(2))),
+        ]);
+        let (lane, repository) = (LaneName::parse("main").unwrap(), RepositoryName::parse("app").unwrap());
+        let end = LaneSync::synced(&lane, &repository, &plan, extra.refs, Timestamp::UNIX_EPOCH);
+        let record = end.record();
+        let names = |report: &serde_json::Value| -> Vec<String> {
+            report["refs"].as_array().unwrap().iter().map(|line| line["ref"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(&record), ["refs/heads/main", "refs/heads/gitops", "refs/tags/v2"]);
+        assert_eq!(names(&serde_json::to_value(&end).unwrap()).len(), 5, "the report itself tells all");
     }
 }
