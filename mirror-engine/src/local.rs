@@ -216,7 +216,7 @@ impl Cache for LocalCache {
     }
 
     fn accept(&mut self, received: ReceivedPack, tips: &[Tip]) -> Result<(), Fault> {
-        let closed = self.operation().verify_closed(&received.pack, &received.index, tips).map_err(fault)?;
+        let closed = self.operation().verify_received(&received, tips).map_err(fault)?;
         self.operation().install(closed).map_err(fault)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The tree reads in the order of an operation. [`Cache::open`] or [`Cache::create`]; [`Cache::recover`] for what a dead operation left;
 //! [`Cache::begin`] for an [`Operation`] of one's own; a received pack waits in [`Operation::quarantine`], is proved whole by
-//! [`Operation::verify_closed`] and becomes visible by [`Operation::install`]; [`Cache::find`] and [`Cache::relation`] are the facts a plan
+//! [`Operation::verify_received`] and becomes visible by [`Operation::install`]; [`Cache::find`] and [`Cache::relation`] are the facts a plan
 //! is made of; [`Operation::apply`] carries its edits out.
 //!
 //! Invariants, on which the parts rely:

@@ -22,6 +22,7 @@ pub use error::ClosureError;
 use super::objects::object_id;
 use super::open::Cache;
 use super::operation::Operation;
+use crate::fetch::ReceivedPack;
 use entries::Entries;
 use walk::Walk;
 
@@ -34,7 +35,7 @@ pub enum Tip {
     Tag(CommitId),
 }
 
-/// A pack in quarantine that passed [`Operation::verify_closed`].
+/// A pack in quarantine that passed [`Operation::verify_received`] or [`Operation::verify_closed`].
 #[derive(Debug)]
 pub struct ClosedPack {
     pub(super) pack: PathBuf,
@@ -44,7 +45,26 @@ pub struct ClosedPack {
 }
 
 impl Operation {
-    /// Proves that a received pack is closed over the store, and that the tips are in one of the two.
+    /// Proves that a pack that was fetched is closed over the store, and that the tips are in one of the two.
+    ///
+    /// Whoever made its index has decoded every object already and noted what is referred to outside the pack, so only that is looked up:
+    /// no object of the pack is read again. Where something is missing, [`Self::verify_closed`] says what refers to it.
+    ///
+    /// # Errors
+    /// The first thing that is missing or of another kind than it is taken for.
+    pub fn verify_received(&self, received: &ReceivedPack, tips: &[Tip]) -> Result<ClosedPack, ClosureError> {
+        let odb = self.cache().odb()?;
+        for outside in &received.outside {
+            if self.cache().kind_of(&odb, &object_id(outside.id))? != Some(outside.kind) {
+                return self.verify_closed(&received.pack, &received.index, tips);
+            }
+        }
+        self.verify_tips_of(&odb, tips, |id| received.kind_of(&id))?;
+        let objects = u64::from(received.objects) + u64::from(received.bases);
+        Ok(ClosedPack { pack: received.pack.clone(), index: received.index.clone(), objects })
+    }
+
+    /// Proves that any pack is closed over the store, and that the tips are in one of the two.
     ///
     /// The caller has made the index from the pack's content, so that every object is what its id says, and no delta has its base
     /// outside the pack. Runs on as many threads as there are processors, up to four; blocks until all are done.
@@ -54,16 +74,24 @@ impl Operation {
     pub fn verify_closed(&self, pack: &Path, index: &Path, tips: &[Tip]) -> Result<ClosedPack, ClosureError> {
         let entries = Entries::open(pack, index)?;
         Walk::new(self.cache(), &entries).run()?;
-        let odb = self.cache().odb()?;
-        for tip in tips {
-            let (Tip::Branch(id) | Tip::Tag(id)) = *tip;
-            let kind = match entries.kind_of(&object_id(id)) {
-                Some(kind) => Some(kind),
-                None => self.cache().kind_of(&odb, &object_id(id))?,
-            };
-            verify_tip(*tip, kind)?;
-        }
+        self.verify_tips_of(&self.cache().odb()?, tips, |id| entries.kind_of(&object_id(id)))?;
         Ok(ClosedPack { pack: pack.to_owned(), index: index.to_owned(), objects: entries.len() as u64 })
+    }
+
+    fn verify_tips_of(
+        &self,
+        odb: &gix_odb::HandleArc,
+        tips: &[Tip],
+        in_pack: impl Fn(CommitId) -> Option<Kind>,
+    ) -> Result<(), ClosureError> {
+        tips.iter().try_for_each(|tip| {
+            let (Tip::Branch(id) | Tip::Tag(id)) = *tip;
+            let kind = match in_pack(id) {
+                Some(kind) => Some(kind),
+                None => self.cache().kind_of(odb, &object_id(id))?,
+            };
+            verify_tip(*tip, kind)
+        })
     }
 }
 
