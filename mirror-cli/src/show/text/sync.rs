@@ -1,8 +1,8 @@
 //! `sync`: what became of each branch, what is wrong first; a dry run says what would become of it.
 
 use mirror_core::name::CommitId;
-use mirror_core::report::LaneReport;
 use mirror_core::report::sync::{LaneSync, RefLine, SyncReport};
+use mirror_core::report::{Finding, LaneReport};
 use mirror_core::sync::{RefKind, RefOutcome, SnapshotOutcome};
 
 use super::{Detail, Tense, View, branch, commits, fault, heading, moved, short};
@@ -10,6 +10,9 @@ use crate::show::look::{Mark, Tone};
 use crate::show::measure::{ago, count};
 use crate::show::out::Shown;
 use crate::show::page::{Cell, Page, Row};
+
+/// What repairs a branch that upstream lacks.
+const GONE_HELP: &str = "push the branch upstream, or correct its name in the configuration";
 
 impl Shown for SyncReport {
     fn write(&self, page: &mut Page, view: &View) {
@@ -63,7 +66,15 @@ fn row(page: &Page, lane: &LaneSync, tense: Tense, view: &View) -> Row {
         mark,
         [name, Cell::new(if mark == Mark::Good { Tone::Plain } else { mark.tone() }, told.join("; "))],
     );
-    if view.detail == Detail::Full { row.with_below(details(page, lane, tense)) } else { row }
+    let mut below = Vec::new();
+    if lane.findings().contains(&Finding::GoneUpstream) {
+        let label = page.paint(Tone::Command, "help:");
+        below.push(format!("{label} {}", page.paint(Tone::Plain, GONE_HELP)));
+    }
+    if view.detail == Detail::Full {
+        below.extend(details(page, lane, tense));
+    }
+    row.with_below(below)
 }
 
 /// What is wrong stands first, what stayed as it was last.
@@ -96,6 +107,9 @@ fn phrase(line: &RefLine, tense: Tense) -> String {
         },
         RefOutcome::Rewound => {
             format!("{} {way} as upstream was (its snapshot keeps the old tip)", would("rewound", "be rewound"))
+        }
+        RefOutcome::GoneUpstream if line.before.is_none() => {
+            format!("upstream has no {name}, and neither has the mirror")
         }
         RefOutcome::GoneUpstream => format!("upstream has no {name}; nothing is deleted here"),
         RefOutcome::PendingFlush => format!("{name} has {} to flush", commits(line.ahead)),
