@@ -152,9 +152,10 @@ impl LaneState {
     /// What about the lane is not as wanted, the gravest first.
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
-        let gone = self.local_source.commit.is_some()
-            && self.github_source.commit.is_none()
-            && self.ref_sources.observed_at.is_some();
+        let gone = self.github_source.commit.is_none()
+            && self.ref_sources.observed_at.is_some()
+            // A branch that is on neither side by a trusted look was never there; by another, it may only not have come yet.
+            && (self.local_source.commit.is_some() || self.github_in_sync);
         // A branch that is ahead is pending, and one that diverged is diverged: "out of sync" is said of what a sync repairs.
         let source_differs = !gone && self.local_source.commit != self.github_source.commit;
         let gitops_differs = !self.pending_flush && self.local_gitops.commit != self.github_gitops.commit;

@@ -140,6 +140,17 @@ fn a_lane_in_sync_has_no_findings() {
 }
 
 #[test]
+fn i4_a_lane_whose_source_branch_exists_nowhere_is_not_as_wanted() {
+    let mut facts = settled();
+    facts.source = BranchFacts { local: None, staged: None, observed: observed(None), ..facts.source };
+    facts.snapshot = None;
+    assert_eq!(findings(&facts), [Finding::GoneUpstream]);
+    // It was seen, and did not come yet.
+    facts.source.observed = observed(Some(SOURCE));
+    assert_eq!(findings(&facts), [Finding::OutOfSync]);
+}
+
+#[test]
 fn a_lane_whose_gitops_branch_exists_nowhere_is_in_sync() {
     let mut facts = settled();
     facts.gitops = BranchFacts { local: None, staged: None, observed: observed(None), ..facts.gitops };
