@@ -2,6 +2,7 @@
 //!
 //! After every step the invariants that can be seen there are checked (I1 to I7 and I10). A failure prints the seed that brings it back:
 //! `SEED=<n> cargo test -p mirror-engine --test simulation`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod model;
 mod ports;

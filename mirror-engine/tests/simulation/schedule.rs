@@ -218,7 +218,7 @@ impl Run {
                 }
                 5..=8 => {
                     let mut flush = scene.flush();
-                    drive::run(&mut view, &terms, &mut flush).await.lanes.into_iter().map(of_flush).flatten().collect()
+                    drive::run(&mut view, &terms, &mut flush).await.lanes.into_iter().flat_map(of_flush).collect()
                 }
                 9 => {
                     let mut resolve = AdoptUpstream { repository: scene.repository, lanes: scene.lanes.clone() };
