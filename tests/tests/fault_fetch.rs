@@ -1,0 +1,285 @@
+//! Upstreams whose refs or packs are hostile, damaged, incomplete, or do not come to an end.
+//!
+//! Whatever happens: an error of its own, the exit code of upstream, no ref and no object taken from it, nothing left over; the next
+//! plain run ends as an undisturbed one.
+
+use std::sync::Mutex;
+
+use mirror_tests::sshhost::embedded::{
+    Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service,
+};
+use mirror_tests::stage::{Job, Stage, side_by_side};
+use serde_json::json;
+
+const STAGES: usize = 6;
+
+/// The commits of an upstream that does not exist.
+const NOBODY: &str = "1111111111111111111111111111111111111111";
+
+fn on_upload_pack(what: Meddling) -> Misdeed {
+    Misdeed::Channel { on: Channels::Of(Service::UploadPack), what }
+}
+
+/// What the host does on the next connection, and what on those behind it.
+struct Misdeeds(Misdeed, Misdeed);
+
+impl Misdeeds {
+    fn same(misdeed: Misdeed) -> Self {
+        Self(misdeed.clone(), misdeed)
+    }
+}
+
+/// Runs the operation while the host misbehaves on every connection; proves, recovers, and gives the code and the exit status.
+fn disturb(stage: &mut Stage, Misdeeds(first, later): Misdeeds, name: &str) -> (String, Option<i32>) {
+    let packs = packs(stage);
+    let next = stage.world.host().ledger().connections.len() as u64 + 1;
+    stage.world.host().misbehave(Connections::Nth(next), first);
+    stage.world.host().misbehave(Connections::From(next + 1), later);
+    let run = stage.run();
+    stage.world.host().behave();
+    stage.prove_true(&run, name);
+    assert_eq!(packs, self::packs(stage), "{name}: something of it was kept");
+    stage.recover(name);
+    let fault = &run.lane("main")["fault"];
+    assert!(fault["help"].as_str().is_some_and(|help| !help.is_empty()), "{name}: {}", run.stdout);
+    (fault["code"].as_str().unwrap_or_default().to_owned(), run.exit)
+}
+
+/// The names of the cache's packs.
+fn packs(stage: &Stage) -> Vec<std::ffi::OsString> {
+    let Ok(folder) = std::fs::read_dir(stage.world.cache().path().join("objects/pack")) else { return Vec::new() };
+    let mut names: Vec<_> = folder.flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+/// Does all cases; each ends with exit code 5 and one of its codes.
+fn check<T: Sync + std::fmt::Debug>(cases: &[(T, &[&str])], misdeeds: impl Fn(&Stage, &T) -> Misdeeds + Sync) {
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::FollowingSync, STAGES, cases, |stage, (case, expected)| {
+        let name = format!("{case:?}").chars().take(300).collect::<String>();
+        let misdeeds = misdeeds(stage, case);
+        let (code, exit) = disturb(stage, misdeeds, &name);
+        if exit != Some(5) || !expected.contains(&code.as_str()) {
+            let told = format!("{name}: {exit:?} {code}, not {expected:?}");
+            wrong.lock().expect("because no other case failed").push(told);
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// An upstream that says what version 2 of git's protocol begins with.
+fn speaks_git() -> Script {
+    let script = Script::new().pkt("version 2\n").pkt("agent=git/rig\n").pkt("ls-refs\n").pkt("fetch=shallow\n");
+    script.pkt("object-format=sha1\n").flush()
+}
+
+/// An upstream that answers `ls-refs` with these lines.
+fn lists(lines: &[String]) -> Script {
+    let script = speaks_git().line(Line::HearFlush);
+    lines.iter().fold(script, |script, line| script.pkt(line)).flush().line(Line::HearEnd)
+}
+
+fn named(name: &str) -> String {
+    format!("{NOBODY} {name}\n")
+}
+
+#[test]
+fn hostile_lists_of_refs_are_refused_by_their_own_codes() {
+    let main = || named("refs/heads/main");
+    let cases: Vec<(Vec<String>, &[&str])> = vec![
+        (vec![named("refs/heads/../../../etc/passwd")], &["mirror::fetch::unasked_ref"]),
+        (vec![named("refs/heads/main.lock")], &["mirror::fetch::ref_name"]),
+        (vec![named("refs/tags/v\u{7f}1")], &["mirror::fetch::ref_name"]),
+        (vec![named("refs/tags/v..1")], &["mirror::fetch::ref_name"]),
+        (vec![main(), named("refs/heads/other")], &["mirror::fetch::unasked_ref"]),
+        (vec![main(), named("refs/mirror/snapshots/app/main/x")], &["mirror::fetch::unasked_ref"]),
+        (vec![main(), named("HEAD")], &["mirror::fetch::unasked_ref", "mirror::fetch::ref_name"]),
+        (vec![main(), main()], &["mirror::fetch::doubled_ref"]),
+        (vec![named(&format!("refs/tags/v{}", "x".repeat(10_000)))], &["mirror::fetch::ref_name_size"]),
+        (vec!["refs/heads/main\n".to_owned()], &["mirror::fetch::protocol"]),
+        (vec!["zzzz refs/heads/main\n".to_owned()], &["mirror::fetch::protocol"]),
+        (vec![format!("{} refs/heads/main\n", "1".repeat(64))], &["mirror::fetch::protocol"]),
+        (vec!["ERR this repository is on fire\n".to_owned()], &["mirror::fetch::refused", "mirror::fetch::upstream_failed"]),
+    ];
+    check(&cases, |_, lines| Misdeeds::same(on_upload_pack(Meddling::Answer(lists(lines)))));
+}
+
+#[test]
+fn things_that_are_no_advertisement_are_refused_by_their_own_codes() {
+    let say = |bytes: &[u8]| Script::new().say(bytes).line(Line::HearEnd);
+    let sha256 = Script::new().pkt("version 2\n").pkt("ls-refs\n").pkt("fetch\n").pkt("object-format=sha256\n").flush();
+    let flood = Script::new().pkt("version 2\n");
+    let flood = flood.line(Line::SayForEver(format!("{:04x}{}\n", 1005, "x".repeat(1000)).into_bytes()));
+    let refused = Script::new().line(Line::Complain(b"ERROR: Repository not found.\n".to_vec())).exit(128);
+    let cases: Vec<(Script, &[&str])> = vec![
+        (say(b"Welcome to the guest network!\n"), &["mirror::fetch::not_git"]),
+        (say(b"zzzzversion 2\n"), &["mirror::fetch::not_git", "mirror::fetch::pkt_line"]),
+        (say(b"0001"), &["mirror::fetch::pkt_line", "mirror::fetch::protocol", "mirror::fetch::not_git"]),
+        (say(b"fff5"), &["mirror::fetch::pkt_line", "mirror::fetch::not_git"]),
+        (Script::new().pkt("version 9\n").flush().line(Line::HearEnd), &["mirror::fetch::version"]),
+        (Script::new().pkt("version 2\n").flush().line(Line::HearEnd), &["mirror::fetch::capability"]),
+        (Script::new().pkt("ERR access denied\n").line(Line::HearEnd), &["mirror::fetch::refused"]),
+        (sha256.line(Line::HearEnd), &["mirror::fetch::object_format"]),
+        (flood, &["mirror::fetch::advertisement_size"]),
+        (refused, &["mirror::fetch::refused"]),
+        (Script::new(), &["mirror::fetch::hung_up"]),
+    ];
+    check(&cases, |_, script| Misdeeds::same(on_upload_pack(Meddling::Answer(script.clone()))));
+}
+
+#[test]
+fn a_pack_with_a_flipped_byte_anywhere_is_refused_whole() {
+    let total = {
+        let stage = Stage::set(Job::FollowingSync);
+        let connection = stage.world.host().wait_until_quiet().connections.pop().expect("because a sync made one");
+        connection.channels[0].sent
+    };
+    // Nearly all of what comes is the pack. Before it stand the refs, behind it a few words about it, which may say what they like.
+    let (begin, end) = (total / 10, total - total / 20);
+    let offsets = (0..30).map(|n| begin + n * (end - begin) / 30);
+    let pack: &[&str] = &[
+        "mirror::fetch::pack_corrupt",
+        "mirror::fetch::pack_checksum",
+        "mirror::fetch::pack_header",
+        "mirror::fetch::pack_base",
+        "mirror::fetch::object_malformed",
+        "mirror::fetch::object_size",
+        "mirror::fetch::pkt_line",
+        "mirror::fetch::protocol",
+        "mirror::fetch::pack_cut",
+    ];
+    let cases: Vec<_> = offsets.map(|offset| (offset, pack)).collect();
+    check(&cases, |_, offset| Misdeeds::same(on_upload_pack(Meddling::Flip { offset: *offset })));
+}
+
+/// An upstream of version 2 that lists its real refs.
+fn lists_truly(stage: &Stage) -> Script {
+    let listed = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
+    let listed = stage.world.upstream().run(listed);
+    let script = speaks_git().line(Line::HearFlush);
+    listed.lines().fold(script, |script, line| script.pkt(format!("{line}\n"))).flush()
+}
+
+/// Answers the next fetch with one pack, and with these bytes behind it.
+fn packs_up(script: Script, pack: &[u8], behind: &[u8]) -> Script {
+    let script = script.line(Line::HearFlush).pkt("packfile\n");
+    let script = pack.chunks(60_000).fold(script, |script, chunk| script.pkt([&[1], chunk].concat()));
+    // Without an end of the answer the channel ends instead.
+    if behind.is_empty() { script } else { script.say(behind).line(Line::HearEnd) }
+}
+
+/// What is wrong with a pack.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    /// It lacks one of the wanted commits.
+    Tip,
+    /// It has the wanted commits, and not the trees and files of one of them.
+    Content,
+    /// Its last bytes do not come, and the answer ends as if they had.
+    Truncated,
+    /// Its last bytes do not come, and the channel ends.
+    Cut,
+    /// There is nothing in it.
+    Empty,
+    /// It is of a version that does not exist.
+    Version,
+    /// It announces four thousand million objects.
+    Count,
+    /// Upstream's git gives up on it and says so.
+    Fatal,
+}
+
+/// Gives such a pack, and what comes behind it.
+fn wrong_pack(stage: &Stage, wrong: Wrong) -> (Vec<u8>, &'static [u8]) {
+    let upstream = stage.world.upstream();
+    let pack = |wants: &str| {
+        let listed = upstream.git().run_with(upstream.path(), ["rev-list", "--objects", "--stdin"], wants.as_bytes());
+        let names: Vec<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
+        packed(stage, &names)
+    };
+    let flush = b"0000".as_slice();
+    let mut all = pack("main\ngitops\nv1\nv2\n");
+    match wrong {
+        Wrong::Tip => return (pack("gitops\n"), flush),
+        Wrong::Content => {
+            let tips = upstream.run(["rev-parse", "main", "gitops", "v2"]);
+            return (packed(stage, &tips.split_whitespace().collect::<Vec<_>>()), flush);
+        }
+        Wrong::Empty => return (packed(stage, &[]), flush),
+        Wrong::Truncated => all.truncate(all.len() - 500),
+        Wrong::Version => all[7] = 9,
+        Wrong::Count => all[8..12].fill(0xf0),
+        Wrong::Cut => {
+            all.truncate(all.len() / 2);
+            return (all, b"");
+        }
+        Wrong::Fatal => {
+            all.truncate(all.len() / 2);
+            return (all, b"0012\x03out of memory0000");
+        }
+    }
+    (all, flush)
+}
+
+/// A pack of exactly these objects, by the real git.
+fn packed(stage: &Stage, names: &[&str]) -> Vec<u8> {
+    use std::io::Write;
+    use std::process::Stdio;
+    let upstream = stage.world.upstream();
+    let mut git = upstream.git().command(upstream.path(), ["pack-objects", "--stdout", "--quiet"]);
+    let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("because git is installed");
+    let mut stdin = child.stdin.take().expect("because it is piped");
+    for name in names {
+        writeln!(stdin, "{name}").expect("because git reads it");
+    }
+    drop(stdin);
+    child.wait_with_output().expect("because git ends").stdout
+}
+
+#[test]
+fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
+    let cases: Vec<(Wrong, &[&str])> = vec![
+        (Wrong::Tip, &["mirror::fetch::pack_wanted"]),
+        (Wrong::Content, &["mirror::pack::missing", "mirror::pack::missing_object"]),
+        (Wrong::Truncated, &["mirror::fetch::pack_cut"]),
+        (Wrong::Cut, &["mirror::fetch::hung_up", "mirror::fetch::pack_cut", "mirror::fetch::write"]),
+        (Wrong::Empty, &["mirror::fetch::pack_wanted"]),
+        (Wrong::Version, &["mirror::fetch::pack_header"]),
+        (Wrong::Count, &["mirror::fetch::pack_objects", "mirror::fetch::pack_corrupt", "mirror::fetch::pack_cut"]),
+        (Wrong::Fatal, &["mirror::fetch::upstream_failed"]),
+    ];
+    check(&cases, |stage, wrong| {
+        let (pack, behind) = wrong_pack(stage, *wrong);
+        // The first connection looks and fetches; those behind it fetch what was seen.
+        let looked = packs_up(lists_truly(stage), &pack, behind);
+        let fetched = packs_up(speaks_git(), &pack, behind);
+        Misdeeds(on_upload_pack(Meddling::Answer(looked)), on_upload_pack(Meddling::Answer(fetched)))
+    });
+}
+
+#[test]
+fn a_stall_in_the_middle_of_a_pack_ends_by_the_idle_limit_and_leaves_nothing() {
+    let cases: Vec<(u64, &[&str])> = [8_000, 20_000, 30_000].map(|at| (at, ["mirror::ssh::stalled"].as_slice())).into();
+    let wrong = Mutex::new(Vec::new());
+    side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (at, expected)| {
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("1s"));
+        stage.world.host().misbehave(
+            Connections::Every,
+            on_upload_pack(Meddling::Stop { at: Point::Sent(*at), then: Ending::Stall }),
+        );
+        let run = stage.run();
+        stage.world.host().behave();
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("10s"));
+        let name = format!("a stall at {at}");
+        stage.prove_true(&run, &name);
+        stage.recover(&name);
+        let code = run.lane("main")["fault"]["code"].as_str().unwrap_or_default().to_owned();
+        if run.exit != Some(5) || !expected.contains(&code.as_str()) {
+            wrong.lock().expect("because no other case failed").push(format!("{name}: {:?} {code}", run.exit));
+        }
+    });
+    let wrong = wrong.into_inner().expect("because no case failed");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
