@@ -198,7 +198,10 @@ impl Stage {
             assert!(name.ends_with(&commit.to_string()), "{point}: {name} holds {commit}");
         }
         if let Some(tip) = now.get("refs/heads/main") {
-            assert!(now.contains_key(&format!("{SNAPSHOTS}app/main/{tip}")), "{point}: no snapshot of {tip} in {now:?}");
+            assert!(
+                now.contains_key(&format!("{SNAPSHOTS}app/main/{tip}")),
+                "{point}: no snapshot of {tip} in {now:?}"
+            );
         }
     }
 
@@ -217,7 +220,8 @@ impl Stage {
         let history = self.world.mirror(&["history"]).expect(0);
         let entries = history.lane("main")["entries"].as_array().expect("because a lane has entries");
         let verb = self.job.words()[0];
-        let states = |state: &str| entries.iter().filter(|entry| entry["verb"] == verb && entry["state"] == state).count();
+        let states =
+            |state: &str| entries.iter().filter(|entry| entry["verb"] == verb && entry["state"] == state).count();
         assert!(states("ok") > 0, "{point}: {}\nafter {}", history.stdout, again.stdout);
         assert_eq!(states("running"), 0, "{point}: {}", history.stdout);
         assert_ne!(history.report, Value::Null, "{point}");

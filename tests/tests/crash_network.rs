@@ -61,7 +61,6 @@ fn kill_at_bytes(job: Job, wanted: usize) {
         stage.world.proxy().behave();
         stage.recover(&point);
     }
-    println!("{job:?}: {undisturbed:?}, {} runs, {killed} killed", points.len());
     assert!(killed * 10 >= points.len() * 9, "{killed} of {} runs were killed", points.len());
 }
 

@@ -5,9 +5,7 @@
 
 use std::sync::Mutex;
 
-use mirror_tests::sshhost::embedded::{
-    Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service,
-};
+use mirror_tests::sshhost::embedded::{Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service};
 use mirror_tests::stage::{Job, Stage, side_by_side};
 use serde_json::json;
 
@@ -101,7 +99,10 @@ fn hostile_lists_of_refs_are_refused_by_their_own_codes() {
         (vec!["refs/heads/main\n".to_owned()], &["mirror::fetch::protocol"]),
         (vec!["zzzz refs/heads/main\n".to_owned()], &["mirror::fetch::protocol"]),
         (vec![format!("{} refs/heads/main\n", "1".repeat(64))], &["mirror::fetch::protocol"]),
-        (vec!["ERR this repository is on fire\n".to_owned()], &["mirror::fetch::refused", "mirror::fetch::upstream_failed"]),
+        (
+            vec!["ERR this repository is on fire\n".to_owned()],
+            &["mirror::fetch::refused", "mirror::fetch::upstream_failed"],
+        ),
     ];
     check(&cases, |_, lines| Misdeeds::same(on_upload_pack(Meddling::Answer(lists(lines)))));
 }

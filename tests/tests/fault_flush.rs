@@ -305,11 +305,17 @@ fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
         (ng("non-fast-forward"), rejected("mirror::flush::raced", 4)),
         (ng("failed to update ref"), rejected("mirror::flush::raced", 4)),
         (ng("fetch first"), rejected("mirror::flush::raced", 4)),
-        (report(&["unpack index-pack abnormal exit", "ng refs/heads/gitops unpacker error"]), rejected("mirror::flush::rejected", 1)),
+        (
+            report(&["unpack index-pack abnormal exit", "ng refs/heads/gitops unpacker error"]),
+            rejected("mirror::flush::rejected", 1),
+        ),
         // Reports that do not answer the question.
         (report(&["unpack ok"]), unknown("mirror::push::bad_report")),
         (report(&["unpack ok", "ok refs/heads/other"]), unknown("mirror::push::bad_report")),
-        (report(&["unpack ok", "ok refs/heads/gitops", "ng refs/heads/gitops no"]), unknown("mirror::push::bad_report")),
+        (
+            report(&["unpack ok", "ok refs/heads/gitops", "ng refs/heads/gitops no"]),
+            unknown("mirror::push::bad_report"),
+        ),
         (report(&["ok refs/heads/gitops"]), unknown("mirror::push::bad_report")),
         (report(&["unpack ok", "maybe refs/heads/gitops"]), unknown("mirror::push::bad_report")),
         (pkt(b"\x01000eunpack ok\n"), unknown("mirror::push::no_report")),

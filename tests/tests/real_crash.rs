@@ -13,8 +13,28 @@ use mirror_tests::stage::{Job, Stage};
 
 /// System calls that change something outside of the process.
 const EFFECTS: [&str; 22] = [
-    "openat", "write", "writev", "pwrite64", "sendto", "sendmsg", "fsync", "fdatasync", "ftruncate", "fallocate", "link", "linkat",
-    "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "flock", "chmod",
+    "openat",
+    "write",
+    "writev",
+    "pwrite64",
+    "sendto",
+    "sendmsg",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "fallocate",
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "flock",
+    "chmod",
 ];
 
 /// One effect: so many calls of one kind were made in one thread.
@@ -30,7 +50,12 @@ fn traced(command: &Command, log: &Path, more: &[String]) -> Command {
     let mut strace = Command::new(requires::program("strace"));
     strace.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     strace.current_dir(command.get_current_dir().expect("because the world sets it"));
-    strace.args(["--quiet=all", "--follow-forks", "--trace"]).arg(EFFECTS.join(",")).arg("--output").arg(log).args(more);
+    strace
+        .args(["--quiet=all", "--follow-forks", "--trace"])
+        .arg(EFFECTS.join(","))
+        .arg("--output")
+        .arg(log)
+        .args(more);
     strace.arg("--").arg(command.get_program()).args(command.get_args());
     strace
 }
@@ -70,7 +95,13 @@ fn kill_at_effects(job: Job, wanted: usize) {
     let mut killed = 0;
     for index in &spread {
         let point = &points[*index];
-        let name = format!("{job:?}, killed at effect {index} of {}: {} {} {}", points.len(), point.call, point.nth, point.line);
+        let name = format!(
+            "{job:?}, killed at effect {index} of {}: {} {} {}",
+            points.len(),
+            point.call,
+            point.nth,
+            point.line
+        );
         stage.reset();
         let inject = format!("--inject={}:signal=KILL:when={}", point.call, point.nth);
         let done = traced(&stage.command(), &log, &[inject]).output().expect("because strace runs");
@@ -79,8 +110,12 @@ fn kill_at_effects(job: Job, wanted: usize) {
         assert!(done.status.signal() == Some(9) || done.status.success(), "{name}: {done:?}");
         stage.recover(&name);
     }
-    println!("{job:?}: {} effects, {} runs, {killed} killed", points.len(), spread.len());
-    assert!(killed * 10 >= spread.len() * 9, "{killed} of {} runs were killed", spread.len());
+    assert!(
+        killed * 10 >= spread.len() * 9,
+        "{killed} of {} runs at {} effects were killed",
+        spread.len(),
+        points.len()
+    );
 }
 
 /// Spreads so many indices evenly over a list; all of them where the list is shorter.
