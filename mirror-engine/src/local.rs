@@ -26,9 +26,6 @@ use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream}
 use crate::road;
 use crate::watch::{Event, Watcher};
 
-/// A loose snapshot folder with more refs than this is packed.
-const LOOSE_SNAPSHOTS: usize = 1_000;
-
 /// The one verb that changes a cache and never goes upstream.
 const PRUNE: &str = "snapshots-prune";
 
@@ -108,6 +105,8 @@ impl Ports for LocalRepository<'_> {
             (Ok(disk), Access::Write) => {
                 let recovered = disk.recover().map_err(|error| Fault::of(&error))?;
                 let operation = disk.begin(self.verb).map_err(|error| Fault::of(&error))?;
+                // The configuration may name other branches than when the cache was made.
+                operation.point_head(&self.head).map_err(|error| Fault::of(&error))?;
                 let root = disk.path().to_owned();
                 let shown = |path: PathBuf| path.strip_prefix(&root).unwrap_or(&path).display().to_string();
                 let removed = recovered.operations.into_iter().map(|name| format!("git-mirror/op/{name}"));
@@ -260,7 +259,7 @@ impl Cache for LocalCache {
     }
 
     fn tidy(&mut self, prefix: &RefPrefix) -> Result<(), Fault> {
-        self.operation().pack_loose(prefix, LOOSE_SNAPSHOTS).map(drop).map_err(fault)
+        self.operation().pack_loose(prefix, cache::PACK_ABOVE).map(drop).map_err(fault)
     }
 }
 
@@ -434,5 +433,36 @@ impl Gate for FileGate {
 
     fn holder(&self) -> Result<Option<Holder>, Fault> {
         lock::holder(&self.path).map_err(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::place::Base;
+
+    use super::*;
+
+    #[test]
+    fn head_follows_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "
+apiVersion: git-mirror/v1
+kind: MirrorConfig
+repositories: { app: { upstream: 'git@github.com:octo/app.git' } }
+nodes:
+  here:
+    cache: ./caches
+    githubTransport: { identity: { file: ./key } }
+    lanes: { next: { repository: app, source: { branch: v2, snapshotGroup: app }, gitops: { branch: v2-gitops } } }
+";
+        let config = mirror_core::config::parse("git-mirror.yaml", text).unwrap();
+        let base = Base { folder: folder.path().to_owned(), home: None, agent: None };
+        let node = LocalNode::resolve(&config, &base, "here").unwrap();
+        let repository = node.repository(node.lanes::<&str>(&[]).unwrap()[0]);
+        let path = node.cache(&repository.name);
+        let before = BranchName::parse("v1").unwrap();
+        assert_eq!(Disk::create(&path, &before).unwrap().head().unwrap(), Some(before));
+        drop(LocalRepository::new(&node, repository, "sync").open(Access::Write).unwrap());
+        assert_eq!(Disk::open(&path).unwrap().head().unwrap().unwrap().as_str(), "v2");
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
 use mirror_tests::sshhost::embedded::{Connections, Misdeed};
 use mirror_tests::stage::{Job, Stage};
+use serde_json::json;
 
 /// What follows a cut is up to the same run: nobody has to call it again.
 #[test]
@@ -46,4 +47,21 @@ fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
     assert_eq!(run.lane("main")["outcome"], "flushed", "{}", run.stdout);
     let ledger = stage.world.host().wait_until_quiet();
     assert_eq!(ledger.connections.len() - before, 1, "{ledger:?}");
+}
+
+/// An upstream that says a little now and then keeps no idle limit waiting; the limit of the whole ends the walk.
+#[test]
+fn a_doctor_ends_by_the_limit_of_the_whole() {
+    let mut stage = Stage::set(Job::FirstSync);
+    stage.world.configure(|config| {
+        config["githubTransport"]["timeouts"] = json!({ "connect": "10s", "idle": "1h", "total": "2s" });
+    });
+    stage.world.mirror(&["doctor"]);
+    let whole = stage.world.proxy().record().tunnels.last().expect("because a doctor goes through the proxy").to_client;
+    // Near its end a walk is past the handshake, which has a limit of its own.
+    let fault = ProxyFault::Stop { direction: Direction::ToClient, after: whole * 9 / 10, then: Stop::Stall };
+    stage.world.proxy().misbehave_once(fault);
+    let run = stage.world.mirror(&["doctor"]).expect(4);
+    let steps = run.lane("main")["steps"].as_array().expect("because a walk has steps").clone();
+    assert_eq!(steps.last().expect("because it began")["fault"]["code"], "mirror::deadline", "{}", run.stdout);
 }

@@ -25,7 +25,12 @@ use crate::watch::{Event, Watcher};
 pub async fn walk(node: &LocalNode, repository: &Repository, lane: &Lane, watch: &Watcher, stop: &Stop) -> LaneDoctor {
     let transport = TransportView::of(repository, node.transport());
     let notes = Notes { taken: Arc::default(), watch: watch.clone() };
-    let ended = until_stopped(stop, steps(node, repository, lane, &notes)).await;
+    let total = node.transport().timeouts.total;
+    let bounded = async {
+        let walked = tokio::time::timeout(total, steps(node, repository, lane, &notes)).await;
+        walked.unwrap_or_else(|_| Err(Fault::deadline(total)))
+    };
+    let ended = until_stopped(stop, bounded).await;
     LaneDoctor::walked(&lane.name, &repository.name, transport, notes.finished(ended.err()))
 }
 
