@@ -254,6 +254,7 @@ fn parts_that_do_not_go_together() {
         .whole("a cluster node with known hosts in a file", "knownHosts: { secret: git-mirror-ssh, key: known_hosts }", "knownHosts: { file: ./known_hosts }")
         .whole("a cluster node with tokens in a file", "{ secret: readers, key: tokens.yaml }", "{ file: ./tokens.yaml }")
         .whole("credentials for no proxy", "githubTransport: { proxy: direct,", "githubTransport: { proxy: direct, proxyCredentials: { file: ./x },")
+        .small("two nodes with one cache", "nodes:\n", "nodes:\n  other: { cache: mirror-cache/, lanes: { main: { repository: hwlab, source: { branch: gitops, snapshotGroup: b }, gitops: { branch: c } } } }\n")
         .whole("a folder and a cluster", "cluster: { context: d601 }", "cluster: { context: d601 }\n    cache: ./x")
         .small("neither a folder nor a cluster", "    cache: ./mirror-cache\n", "")
         .small("a namespace on a local node", "    lanes:\n", "    namespace: devops-infra\n    lanes:\n")

@@ -100,14 +100,16 @@ fn userinfo(text: &str) -> Vec<Range<usize>> {
 
 fn tokens(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    for prefix in TOKENS {
-        for (at, _) in text.match_indices(prefix) {
-            let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-            let body = &text[at + prefix.len()..];
-            let length = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
-            if begins && length >= 16 {
-                found.push(at..at + prefix.len() + length);
-            }
+    // Every beginning ends in an underscore, which most texts do not have.
+    for (underscore, _) in text.match_indices('_') {
+        let upto = &text[..=underscore];
+        let Some(prefix) = TOKENS.into_iter().find(|prefix| upto.ends_with(prefix)) else { continue };
+        let at = upto.len() - prefix.len();
+        let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let body = &text[upto.len()..];
+        let length = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
+        if begins && length >= 16 {
+            found.push(at..upto.len() + length);
         }
     }
     found

@@ -82,6 +82,24 @@ pub enum AcrossFault {
         /// The other lane.
         second: String,
     },
+    /// Two nodes that keep a repository at one place.
+    #[error("nodes {first} and {second} keep repository {repository} in the same cache folder, `{cache}`")]
+    #[diagnostic(
+        code(mirror::config::shared_cache),
+        help(
+            "give node {second} a folder of its own, or make its lanes lanes of node {first}: what one node reads, the other could have accepted commits on"
+        )
+    )]
+    SharedCache {
+        /// The folder.
+        cache: String,
+        /// The repository that both have lanes of.
+        repository: String,
+        /// One node.
+        first: String,
+        /// The other node.
+        second: String,
+    },
     /// A node that is nowhere, or in two places.
     #[error("node {node} has {found}")]
     #[diagnostic(

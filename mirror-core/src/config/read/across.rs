@@ -17,6 +17,8 @@ pub(super) struct Declared {
     pub(super) node_names: Vec<At<String>>,
     pub(super) tags: BTreeMap<RepositoryName, Vec<At<TagPattern>>>,
     pub(super) branches: BTreeMap<RepositoryName, Vec<At<BranchName>>>,
+    /// The cache folder of each local node, in the order of the file.
+    pub(super) caches: Vec<(String, At<String>)>,
     /// The lanes of each node, in the order of the file.
     pub(super) lanes: Vec<(String, Vec<LaneSeen>)>,
 }
@@ -39,7 +41,38 @@ pub(super) fn verify_across(declared: &Declared, found: &mut Found) {
         }
         refuse_shared_branches(lanes, found);
     }
+    refuse_shared_caches(declared, found);
     refuse_ref_conflicts(declared, found);
+}
+
+/// Refuses that two nodes work on one repository's cache: what must hold between lanes is looked at node by node.
+fn refuse_shared_caches(declared: &Declared, found: &mut Found) {
+    let repositories = |node: &str| -> BTreeSet<&RepositoryName> {
+        let lanes = declared.lanes.iter().filter(|(name, _)| name == node).flat_map(|(_, lanes)| lanes);
+        lanes.map(|seen| &seen.lane.repository).collect()
+    };
+    for (at, (second, cache)) in declared.caches.iter().enumerate() {
+        let same = |(_, other): &&(String, At<String>)| plain(&other.value) == plain(&cache.value);
+        for (first, other) in declared.caches[..at].iter().filter(same) {
+            let Some(repository) = repositories(first).intersection(&repositories(second)).next().copied() else {
+                continue;
+            };
+            let fault = AcrossFault::SharedCache {
+                cache: cache.value.clone(),
+                repository: repository.to_string(),
+                first: first.clone(),
+                second: second.clone(),
+            };
+            let finding = Finding::new(fault, cache.span.clone(), "the same folder");
+            found.push(finding.also(other.span.clone(), "as here"));
+        }
+    }
+}
+
+/// A path without the parts that lead nowhere.
+fn plain(path: &str) -> Vec<&str> {
+    let parts = path.split('/').enumerate();
+    parts.filter(|(at, part)| *part != "." && (*at == 0 || !part.is_empty())).map(|(_, part)| part).collect()
 }
 
 /// Refuses names that a file system or a person would take for the same.

@@ -68,6 +68,9 @@ fn read_node(
         PlaceKind::Local => read_local(cache.as_ref(), &mut block, &judge, found),
         PlaceKind::Cluster => read_cluster(cluster.as_ref(), &mut block, &judge, found),
     };
+    if let (Some(Place::Local(local)), Some(field)) = (&place, &cache) {
+        declared.caches.push((name.to_string(), At { value: local.cache.clone(), span: field.span() }));
+    }
     let own = match block.take("githubTransport") {
         Some(field) => read_transport(&field, found),
         None => TransportLayer::default(),
