@@ -176,7 +176,8 @@ fn read_bytes(path: &Path, environment: &Environment) -> Result<Option<Vec<u8>>,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let mut bytes = Vec::new();
+    // Most configurations have room in it, and come with one read.
+    let mut bytes = Vec::with_capacity(8192);
     file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > LIMIT {
         return Err(FileError::TooLong { path: path.to_owned() });

@@ -112,6 +112,9 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
+/// What most small files have room in, so that one read brings them.
+const SMALL: usize = 4096;
+
 /// Reads a small file whole; `None` where there is none.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DiskError> {
     let file = match File::open(path) {
@@ -119,7 +122,7 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, D
         Err(source) if is_absent(&source) => return Ok(None),
         Err(source) => return Err(DiskError::new("open", path, source)),
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(SMALL);
     file.take(limit + 1).read_to_end(&mut bytes).at("read", path)?;
     if bytes.len() as u64 > limit {
         return Err(DiskError::Oversized { path: path.to_owned(), limit });

@@ -110,7 +110,7 @@ fn read_loose(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
         Err(source) if is_absent(&source) => return Ok(None),
         Err(source) => return Err(DiskError::new("open", path, source)),
     };
-    let mut text = Vec::new();
+    let mut text = Vec::with_capacity(128);
     match file.take(LOOSE_LIMIT).read_to_end(&mut text) {
         Ok(_) => Ok(Some(text)),
         Err(source) if source.kind() == io::ErrorKind::IsADirectory => Ok(None),
