@@ -2,9 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -21,16 +24,48 @@ pub(super) struct Line<S> {
     stream: S,
     banner: BannerWatch,
     passed: UnboundedSender<Passed>,
+    farewell: Arc<Farewell>,
     read_cut: Cut,
     write_cut: Cut,
 }
 
+/// Tells when the last words have left. Waiting for the server to hang up in answer would cost a round trip for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Farewell {
+    begun: AtomicBool,
+    left: Notify,
+}
+
+impl Farewell {
+    /// Says that what is written from now on is the farewell.
+    pub(super) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Waits until it was handed to the network.
+    pub(super) async fn left(&self) {
+        self.left.notified().await;
+    }
+
+    fn flushed(&self) {
+        if self.begun.load(Ordering::Acquire) {
+            self.left.notify_one();
+        }
+    }
+}
+
 impl<S> Line<S> {
-    pub(super) fn new(stream: S, passed: UnboundedSender<Passed>, cut: &CancellationToken) -> Self {
+    pub(super) fn new(
+        stream: S,
+        passed: UnboundedSender<Passed>,
+        farewell: &Arc<Farewell>,
+        cut: &CancellationToken,
+    ) -> Self {
         Self {
             stream,
             banner: BannerWatch::default(),
             passed,
+            farewell: farewell.clone(),
             read_cut: Box::pin(cut.clone().cancelled_owned()),
             write_cut: Box::pin(cut.clone().cancelled_owned()),
         }
@@ -73,7 +108,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Line<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         check(&mut this.write_cut, cx)?;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let polled = Pin::new(&mut this.stream).poll_flush(cx);
+        if let Poll::Ready(Ok(())) = &polled {
+            this.farewell.flushed();
+        }
+        polled
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -18,7 +18,7 @@ use super::error::SshError;
 use super::guard::{Guard, GuardFault, Passed, Traces, spoken};
 use super::identity::Identity;
 use super::known_hosts::KnownHosts;
-use super::line::Line;
+use super::line::{Farewell, Line};
 use super::login::Login;
 
 /// The window of each channel: enough for a full pipe at 100 ms and 150 Mbit/s.
@@ -59,6 +59,7 @@ pub struct Session {
     target: HostPort,
     idle: Duration,
     traces: Arc<Traces>,
+    farewell: Arc<Farewell>,
     cut: CancellationToken,
     _cut_on_drop: DropGuard,
 }
@@ -140,12 +141,16 @@ impl Session {
         self.handle.is_closed()
     }
 
-    /// Says goodbye and waits until the connection is closed, for a short while.
+    /// Says goodbye and waits until that has left, for a short while. What the server says to it is not waited for.
     pub async fn close(self) {
-        let Self { mut handle, .. } = self;
+        let Self { mut handle, farewell, _cut_on_drop, .. } = self;
         let goodbye = async {
+            farewell.begin();
             let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
-            let _ = (&mut handle).await;
+            tokio::select! {
+                () = farewell.left() => {}
+                _ = &mut handle => {}
+            }
         };
         // A server that does not let go is cut off by the drop guard.
         let _ = timeout(GOODBYE, goodbye).await;
@@ -206,10 +211,11 @@ impl Handshake<'_> {
         let cut = CancellationToken::new();
         let cut_on_drop = cut.clone().drop_guard();
         let traces = Arc::new(Traces::default());
+        let farewell = Arc::new(Farewell::default());
         let deadline = Instant::now() + self.limits.handshake;
         let mut walk = Walk::begin(steps);
 
-        let mut handle = self.exchange_keys(stream, &cut, &traces, deadline, &mut walk).await?;
+        let mut handle = self.exchange_keys(stream, &cut, &traces, &farewell, deadline, &mut walk).await?;
         walk.next(Step::Login);
         let login = Login { handle: &mut handle, target: self.target, user: self.user, traces: &traces };
         let key = timeout_at(deadline, login.run(self.identity)).await.map_err(|_| self.timed_out(Step::Login))??;
@@ -220,6 +226,7 @@ impl Handshake<'_> {
             target: self.target.clone(),
             idle: self.limits.idle,
             traces,
+            farewell,
             cut,
             _cut_on_drop: cut_on_drop,
         })
@@ -230,6 +237,7 @@ impl Handshake<'_> {
         stream: S,
         cut: &CancellationToken,
         traces: &Arc<Traces>,
+        farewell: &Arc<Farewell>,
         deadline: Instant,
         walk: &mut Walk<'_>,
     ) -> Result<Handle<Guard>, SshError>
@@ -237,7 +245,7 @@ impl Handshake<'_> {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (passed, mut passing) = unbounded_channel();
-        let line = Line::new(stream, passed.clone(), cut);
+        let line = Line::new(stream, passed.clone(), farewell, cut);
         let guard = Guard { target: self.target.clone(), hosts: self.hosts.clone(), passed, traces: traces.clone() };
         let connecting = connect_stream(Arc::new(self.config()), line, guard);
         tokio::pin!(connecting);
