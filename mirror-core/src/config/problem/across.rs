@@ -92,13 +92,13 @@ pub enum AcrossFault {
     )]
     SharedCache {
         /// The folder.
-        cache: String,
+        cache: Box<str>,
         /// The repository that both have lanes of.
-        repository: String,
+        repository: Box<str>,
         /// One node.
-        first: String,
+        first: Box<str>,
         /// The other node.
-        second: String,
+        second: Box<str>,
     },
     /// A node that is nowhere, or in two places.
     #[error("node {node} has {found}")]

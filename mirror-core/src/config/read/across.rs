@@ -58,10 +58,10 @@ fn refuse_shared_caches(declared: &Declared, found: &mut Found) {
                 continue;
             };
             let fault = AcrossFault::SharedCache {
-                cache: cache.value.clone(),
-                repository: repository.to_string(),
-                first: first.clone(),
-                second: second.clone(),
+                cache: cache.value.as_str().into(),
+                repository: repository.as_str().into(),
+                first: first.as_str().into(),
+                second: second.as_str().into(),
             };
             let finding = Finding::new(fault, cache.span.clone(), "the same folder");
             found.push(finding.also(other.span.clone(), "as here"));
