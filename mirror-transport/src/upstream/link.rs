@@ -5,9 +5,11 @@ use mirror_core::flush::PushEnding;
 
 use super::error::LinkError;
 use super::road::Road;
-use crate::fetch::{self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack};
-use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack, ServerMessages};
+use crate::fetch::{
+    self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack,
+};
 use crate::push::pack::Objects;
+use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack, ServerMessages};
 use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, Session};
 use crate::tunnel::{Step, Steps};
 
@@ -203,9 +205,8 @@ impl Link {
             watch(PushEvent::Message(line));
         }
         self.line = Some(Line { session, upload, receive: None });
-        let ending = answer.endings.get(&name).cloned().unwrap_or_else(|| {
-            PushEnding::Unknown(Fault::of(&PushError::NoReport))
-        });
+        let ending =
+            answer.endings.get(&name).cloned().unwrap_or_else(|| PushEnding::Unknown(Fault::of(&PushError::NoReport)));
         Pushed { ending: with_messages(ending, &answer.messages), bytes_sent: answer.bytes_sent }
     }
 
