@@ -116,7 +116,8 @@ pub fn try_acquire(path: &Path, holder: &Holder) -> Result<Held, LockError> {
     Ok(Held { file })
 }
 
-/// Takes the lock at `path`, waiting for it as `wait` says. `waiting` is told the holder once, where there is one to wait for.
+/// Takes the lock at `path`, waiting for it as `wait` says. `waiting` is told the holder once, where there is one to wait for. One who had
+/// to wait holds it since the end of the wait.
 ///
 /// # Errors
 /// As [`try_acquire`]; busy after the deadline.
@@ -135,8 +136,9 @@ pub async fn acquire(
     };
     let start = tokio::time::Instant::now();
     let mut told = false;
+    let mut holder = holder.clone();
     loop {
-        match try_acquire(path, holder) {
+        match try_acquire(path, &holder) {
             Err(LockError::Busy { holder: other }) => {
                 let left = patience.saturating_sub(start.elapsed());
                 if left.is_zero() {
@@ -147,6 +149,7 @@ pub async fn acquire(
                     told = true;
                 }
                 tokio::time::sleep(POLL.min(left)).await;
+                holder.since = jiff::Timestamp::now();
             }
             ended => return ended,
         }
@@ -232,8 +235,12 @@ mod tests {
 
         // The holder lets go once it knows that somebody waits.
         let mut held = Some(held);
-        let holder = somebody("flush");
-        let turn = acquire(&path, &holder, Wait::UpTo(Duration::from_secs(60)), |_| drop(held.take())).await;
-        turn.unwrap();
+        let flush = somebody("flush");
+        let turn = acquire(&path, &flush, Wait::UpTo(Duration::from_secs(60)), |_| drop(held.take())).await;
+        assert!(
+            holder(&path).unwrap().unwrap().since > flush.since,
+            "the wait is over, and the lock not older than that"
+        );
+        drop(turn.unwrap());
     }
 }
