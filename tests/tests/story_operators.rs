@@ -3,7 +3,7 @@
 //! The embedded host holds an operation at a known point, so that the other one meets it there every time.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 
@@ -224,6 +224,6 @@ fn an_interrupt_ends_an_operation_cleanly_and_frees_its_turn() {
         run.stdout
     );
     world.mirror(&["sync", "--confirm"]).expect(0);
-    let history = Run::of(&mut Command::from(world.command(&["history", "-o", "json"]))).expect(0);
+    let history = Run::of(world.command(&["history"]).args(["-o", "json"])).expect(0);
     assert!(history.stdout.contains("failed"), "the journal knows of it: {}", history.stdout);
 }
