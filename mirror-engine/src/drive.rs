@@ -204,6 +204,11 @@ impl<'a, P: Ports> Work<'a, P> {
         }
     }
 
+    /// Counts the deadline of the whole anew: each lane of a flush, and the one controlled sync after it, has all of it.
+    pub(crate) fn renew_deadline(&mut self) {
+        self.due = self.ports.clock().elapsed() + self.ports.total();
+    }
+
     /// Gives up the connection; the next look opens another.
     pub fn hang_up(&mut self) {
         self.upstream = None;

@@ -99,6 +99,7 @@ impl Flush<'_> {
     /// Runs the machine to its verdict, then lets the cache remember what was seen.
     async fn flush<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<LaneFlush, Fault> {
         let Some(local) = local_tip(work.cache.as_ref(), lane)? else { return Ok(self.nothing(lane)) };
+        work.renew_deadline();
         let plan = FlushPlan { branch: lane.gitops.clone(), local };
         let policy = FlushPolicy { deadline: self.deadline, ..FlushPolicy::default() };
         let mut errand = Errand { flush: self, lane, local, seen: None };
@@ -232,6 +233,7 @@ impl Errand<'_> {
     /// The one controlled sync after a push that could not be proved: on a connection of its own, for this lane.
     async fn recover<P: Ports>(&mut self, work: &mut Work<'_, P>) -> Result<Recovery, Fault> {
         work.hang_up();
+        work.renew_deadline();
         let Flush { repository, prefix, status, .. } = self.flush;
         let sync = Sync { repository, lanes: vec![self.lane], prefix, status: status.clone() };
         let synced = sync.one_lane(work, self.lane).await?;
