@@ -3,8 +3,10 @@
 //! OpenSSH's client has no CONNECT of its own; this is its `ProxyCommand`, so that suites and benchmarks can send the real `git` the
 //! same way as git-mirror. Never used by the product.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -38,7 +40,9 @@ fn join(proxy: &str, target: &str) -> std::io::Result<()> {
         let _ = copy(&mut std::io::stdin().lock(), &mut outward);
         let _ = outward.shutdown(Shutdown::Write);
     });
-    copy(&mut stream, &mut std::io::stdout().lock())
+    // The bare descriptor: standard output itself would look for line ends and write in two pieces.
+    let mut inward = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+    copy(&mut stream, &mut inward)
 }
 
 /// Reads the answer byte by byte: what comes behind it belongs to SSH.
@@ -60,6 +64,5 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> std::io::Result<()> {
             return Ok(());
         }
         to.write_all(&buffer[..read])?;
-        to.flush()?;
     }
 }
