@@ -84,11 +84,15 @@ impl Ports for LocalRepository<'_> {
     type Gate = FileGate;
 
     fn prepare(&mut self) -> Result<(), Fault> {
-        // A key that cannot be used is found before anything is made.
+        // What cannot be used, the place or a key, is found before anything is made.
+        let path = self.node.cache(&self.repository.name);
+        match Disk::open(&path) {
+            Ok(_) | Err(cache::OpenError::Missing { .. }) => {}
+            Err(error) => return Err(Fault::of(&error)),
+        }
         if self.verb != PRUNE {
             self.road()?;
         }
-        let path = self.node.cache(&self.repository.name);
         std::fs::create_dir_all(&self.node.caches)
             .map_err(|source| Fault::of(&Uncreatable { path: self.node.caches.clone(), source }))?;
         Disk::open_or_create(&path, &self.head).map(drop).map_err(|error| Fault::of(&error))
