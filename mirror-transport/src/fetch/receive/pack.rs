@@ -98,13 +98,13 @@ where
     }
     named.sort_unstable_by_key(|(object, _)| *object);
     let outside = prove_kinds(references, &named)?;
+    let kinds: Vec<_> = named.iter().map(|(object, kind)| (CommitId::from_bytes(object.id), *kind)).collect();
+    // Before the files get their names: a pack without what was wanted must not look like one that was taken.
+    verify_wanted(&kinds, request, objects)?;
     let indexed: Vec<Indexed> = named.iter().map(|(object, _)| *object).collect();
     let checksum = if completion.added.is_empty() { checksum } else { completion.finish(indexed.len() as u32)? };
     let files = put_in_place(&request.into, path, file, &indexed, checksum)?;
-    let kinds = named.iter().map(|(object, kind)| (CommitId::from_bytes(object.id), *kind)).collect();
-    let received = ReceivedPack::new(files, counts, kinds, outside);
-    verify_wanted(&received, request, objects)?;
-    Ok(received)
+    Ok(ReceivedPack::new(files, counts, kinds, outside))
 }
 
 /// Proves that every object is what others take it for, and gives what they refer to outside the pack.
@@ -172,15 +172,15 @@ fn put_in_place(
     Ok(PackFiles { pack, index, checksum: checksum_name })
 }
 
-/// Proves that everything wanted has come, or was here.
+/// Proves that everything wanted has come, which `kinds` tells in order, or was here.
 fn verify_wanted<F: gix_object::Find>(
-    received: &ReceivedPack,
+    kinds: &[(CommitId, Kind)],
     request: &FetchRequest,
     objects: &F,
 ) -> Result<(), FetchError> {
     let mut buffer = Vec::new();
     for wanted in &request.wants {
-        if received.contains(wanted) {
+        if kinds.binary_search_by_key(wanted, |(id, _)| *id).is_ok() {
             continue;
         }
         match objects.try_find(&ObjectId::Sha1(*wanted.as_bytes()), &mut buffer) {

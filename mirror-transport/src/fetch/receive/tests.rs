@@ -324,6 +324,8 @@ fn what_was_wanted_must_come_or_be_here() {
         let request = request(folder.path(), &[wanted]);
         let (_folder, store) = store(&blobs);
         let received = receive(&mut source, &request, store, &Limits::default(), &CancellationToken::new());
+        let left = folder.path().read_dir().unwrap().count();
+        assert_eq!(left, if received.is_ok() { 2 } else { 0 }, "what is refused leaves nothing");
         assert_eq!(code(received), expect);
     }
 }
