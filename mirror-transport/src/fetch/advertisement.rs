@@ -174,7 +174,7 @@ impl<'a> RefLines<'a> {
         let name = ref_name(text, self.limits)?;
         let remote = RemoteRef { name: name.clone(), target: id, peeled: None };
         if self.refs.insert(name.clone(), remote).is_some() {
-            return Err(FetchError::DoubledRef { name: name.to_string() });
+            return Err(FetchError::DoubledRef { name: words(name.as_str().as_bytes()) });
         }
         self.last = Some(name);
         Ok(())

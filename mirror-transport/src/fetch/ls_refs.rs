@@ -74,7 +74,7 @@ where
         if let Some(remote) = parse_line(line, patterns, limits)? {
             let name: RefName = remote.name.clone();
             if refs.insert(name.clone(), remote).is_some() {
-                return Err(FetchError::DoubledRef { name: name.to_string() });
+                return Err(FetchError::DoubledRef { name: words(name.as_str().as_bytes()) });
             }
         }
     }

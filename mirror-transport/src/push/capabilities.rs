@@ -1,6 +1,7 @@
 //! What a server says that it can do, and what of it a push uses.
 
 use super::error::PushError;
+use super::messages::printable;
 
 /// What a receive-pack advertised behind the NUL of its first line, as far as a push asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl Capabilities {
     pub(super) fn verify_object_format(&self) -> Result<(), PushError> {
         match self.value("object-format") {
             None | Some("sha1") => Ok(()),
-            Some(other) => Err(PushError::ObjectFormat { found: other.to_owned() }),
+            Some(other) => Err(PushError::ObjectFormat { found: printable(other.as_bytes()) }),
         }
     }
 

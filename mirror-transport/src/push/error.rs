@@ -3,6 +3,7 @@
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{NameError, RefName};
 
+use super::messages::printable;
 use super::pack::PackError;
 use super::report::ReportError;
 use crate::pkt::PktError;
@@ -55,7 +56,7 @@ pub enum PushError {
         source: NameError,
     },
     /// A ref is advertised twice.
-    #[error("the server advertises {name} twice")]
+    #[error("the server advertises {} twice", printable(name.as_str().as_bytes()))]
     #[diagnostic(code(mirror::push::doubled_ref), help("the server breaks the Git protocol; run `git-mirror doctor`"))]
     DoubledRef {
         /// The ref.

@@ -12,7 +12,7 @@ pub struct ServerMessages {
     open: Vec<u8>,
 }
 
-/// A longer line is broken.
+/// A longer line is broken, and longer words of an answer are cut.
 const LONGEST_LINE: usize = 1000;
 
 impl ServerMessages {
@@ -62,11 +62,15 @@ impl ServerMessages {
     }
 }
 
-/// Takes text from outside: no control characters reach a terminal, and no trailing blanks.
+/// Takes text from outside: no control characters reach a terminal, no trailing blanks, and no more than a long line.
 pub(super) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    shown.trim_end().to_owned()
+    let mut shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_LINE).collect();
+    shown.truncate(shown.trim_end().len());
+    if text.chars().nth(LONGEST_LINE).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -84,6 +88,13 @@ mod tests {
         assert_eq!(seen, ["first line", "second  [31mred", "third and last"]);
         assert_eq!(messages.lines().collect::<Vec<_>>(), ["second  [31mred", "third and last"]);
         assert_eq!(messages.dropped(), 1);
+    }
+
+    #[test]
+    fn words_from_outside_are_cleaned_and_cut() {
+        assert_eq!(printable(b"a\x1b[1m\xc2\x9bb \n"), "a [1m b");
+        assert_eq!(printable(&[b'x'; LONGEST_LINE]), "x".repeat(LONGEST_LINE));
+        assert_eq!(printable(&[b'x'; LONGEST_LINE + 1]), format!("{}…", "x".repeat(LONGEST_LINE)));
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Report {
     pub fn endings(&self, commands: &[PushCommand]) -> BTreeMap<RefName, PushEnding> {
         let unasked = self.refs.keys().find(|name| !commands.iter().any(|command| command.name.as_str() == *name));
         let ending = |command: &PushCommand| match unasked {
-            Some(name) => unknown(ReportError::Unasked { name: name.clone() }),
+            Some(name) => unknown(ReportError::Unasked { name: printable(name.as_bytes()) }),
             None => self.ending(command).unwrap_or_else(unknown),
         };
         commands.iter().map(|command| (command.name.clone(), ending(command))).collect()
@@ -120,7 +120,9 @@ impl Report {
             (Some(RefStatus::Updated(options)), Ok(())) => {
                 match options.iter().find(|option| !as_asked(command, option)) {
                     None => Ok(PushEnding::Accepted),
-                    Some(option) => Err(ReportError::Other { name: name.clone(), option: option.clone() }),
+                    Some(option) => {
+                        Err(ReportError::Other { name: name.clone(), option: printable(option.as_bytes()) })
+                    }
                 }
             }
             (Some(RefStatus::Declined(words)), unpack) => {
@@ -238,7 +240,7 @@ impl ReportReader {
         self.last = Some(name.to_owned());
         match self.refs.insert(name.to_owned(), status) {
             None => Ok(()),
-            Some(_) => Err(ReportError::Doubled { name: name.to_owned() }),
+            Some(_) => Err(ReportError::Doubled { name: printable(name.as_bytes()) }),
         }
     }
 }

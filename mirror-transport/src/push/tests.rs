@@ -1,5 +1,6 @@
 //! Reports and advertisements of arbitrary bytes: no panic, no verdict that they do not hold.
 
+use mirror_core::fault::Fault;
 use mirror_core::flush::PushEnding;
 use mirror_core::name::{CommitId, RefName};
 use proptest::prelude::*;
@@ -35,6 +36,41 @@ fn read(pieces: &[&[u8]]) -> Result<Option<Report>, ReportError> {
         }
     }
     Ok(None)
+}
+
+#[test]
+fn no_word_of_a_server_reaches_a_terminal_as_a_command() {
+    let advertisement = |lines: &[&str]| {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| encode::data(line.as_bytes(), &mut bytes));
+        encode::flush(&mut bytes);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let read = runtime.block_on(Advertised::read(&mut PacketReader::new(bytes.as_slice()), &Limits::default()));
+        Fault::of(&read.unwrap_err()).to_string()
+    };
+    let report = |lines: &[&str]| {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| encode::data(line.as_bytes(), &mut bytes));
+        encode::flush(&mut bytes);
+        match read(&[&bytes]) {
+            Ok(report) => match &report.unwrap().endings(&[command()])[&command().name] {
+                PushEnding::Unknown(fault) => fault.to_string(),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => error.to_string(),
+        }
+    };
+    let twice = "1111111111111111111111111111111111111111 refs/heads/\u{9b}1m";
+    let ok = format!("ok {MAIN}");
+    for text in [
+        advertisement(&[&format!("{twice}\0object-format=\x1b[1m")]),
+        advertisement(&[twice, twice]),
+        report(&["unpack ok", &ok, "ok refs/heads/\x1b[1m"]),
+        report(&["unpack ok", &ok, "option refname \x1b[1m"]),
+        report(&["unpack ok", "ok \x1b[1m", "ok \x1b[1m"]),
+    ] {
+        assert!(text.contains("1m") && !text.contains(char::is_control), "{text:?}");
+    }
 }
 
 proptest! {

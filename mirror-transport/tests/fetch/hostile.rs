@@ -113,6 +113,8 @@ async fn hostile_lists_of_refs_have_errors_of_their_own() {
     check_refs("a control character", &[line("refs/tags/v\x071")], "ref_name").await;
     check_refs("a long name", &[line(&format!("refs/tags/v{}", "1".repeat(200)))], "ref_name_size").await;
     check_refs("a name twice", &[line("refs/heads/main"), line("refs/heads/main")], "doubled_ref").await;
+    let terminal = line("refs/tags/v\u{9b}1m");
+    check_refs("a name twice that is a terminal's command", &[terminal.clone(), terminal], "doubled_ref").await;
     check_refs("too many", &(0..6).map(|n| line(&format!("refs/tags/v{n}"))).collect::<Vec<_>>(), "ref_count").await;
     check_refs("the null id", &[format!("{} refs/heads/main\n", "0".repeat(40))], "protocol").await;
     check_refs("no id", &["refs/heads/main\n".to_owned()], "protocol").await;
