@@ -158,7 +158,7 @@ pub enum NameFault {
 }
 
 /// Cuts what would not fit on a line and escapes what would disturb a terminal.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 120;
     let mut shown: String = text.chars().take(MOST).flat_map(escaped).collect();
     if text.chars().nth(MOST).is_some() {

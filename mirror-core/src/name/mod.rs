@@ -32,6 +32,7 @@ mod text;
 
 pub use commit::CommitId;
 pub use conflict::{Conflict, conflicts};
+pub(crate) use error::shown;
 pub use error::{NameError, NameFault, NameKind};
 pub use label::{LaneName, NodeName, RepositoryName};
 pub use pattern::TagPattern;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::fault::{Classified, FaultClass, Retry};
-use crate::name::{BranchName, CommitId, GroupName, NameError, RefName, RefPrefix};
+use crate::name::{BranchName, CommitId, GroupName, NameError, RefName, RefPrefix, shown};
 
 /// What a snapshot ref is made of. Its value is always the commit in its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ pub struct SnapshotName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
 pub enum SnapshotNameError {
     /// The ref stands somewhere else.
-    #[error("`{name}` does not stand under `{prefix}/`")]
+    #[error("`{}` does not stand under `{prefix}/`", shown(name.as_str()))]
     #[diagnostic(
         code(mirror::snapshot::elsewhere),
         help("snapshots.prefix in the configuration says where snapshots stand")
@@ -34,7 +34,7 @@ pub enum SnapshotNameError {
         prefix: RefPrefix,
     },
     /// The ref stands under the prefix and has too few parts.
-    #[error("`{name}` is not `<prefix>/<group>/<branch>/<commit>`")]
+    #[error("`{}` is not `<prefix>/<group>/<branch>/<commit>`", shown(name.as_str()))]
     #[diagnostic(
         code(mirror::snapshot::shape),
         help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix")
@@ -44,7 +44,7 @@ pub enum SnapshotNameError {
         name: RefName,
     },
     /// One of the parts is not what stands there in a snapshot.
-    #[error("`{name}` has a part that no snapshot has")]
+    #[error("`{}` has a part that no snapshot has", shown(name.as_str()))]
     #[diagnostic(
         code(mirror::snapshot::part),
         help("delete the ref with `git update-ref -d`, or move it out of the snapshot prefix")

@@ -42,6 +42,10 @@ fn other_refs_are_no_snapshots() {
         &format!("refs/unidesk/snapshots/g/{hex}"),
         &format!("`refs/unidesk/snapshots/g/{hex}` is not `<prefix>/<group>/<branch>/<commit>`"),
     );
+    check(
+        "refs/unidesk/snapshots/\u{9b}31m",
+        "`refs/unidesk/snapshots/\\u{9b}31m` is not `<prefix>/<group>/<branch>/<commit>`",
+    );
     check("refs/unidesk/snapshots/g/b/main", "`refs/unidesk/snapshots/g/b/main` has a part that no snapshot has");
     check(
         &format!("refs/unidesk/snapshots/g/HEAD/{hex}"),
