@@ -272,6 +272,8 @@ fn a_script_speaks_instead_of_git() {
     let hostile = Script::new().pkt("version 2\n").pkt("ls-refs\n").flush();
     let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::HearFlush);
     let hostile = hostile.pkt(format!("{} refs/heads/../evil\n", "1".repeat(40))).flush();
+    // Git says goodbye by a flush; a host that hung up before it would end git by SIGPIPE now and then.
+    let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::HearFlush);
     road.host.misbehave_once(Misdeed::Channel { on: Channels::Every, what: Meddling::Answer(hostile) });
     let done = road.git("", &["ls-remote", &road.url()]);
     assert!(String::from_utf8_lossy(&done.stdout).contains("evil") || words(&done).contains("evil"), "{done:?}");
