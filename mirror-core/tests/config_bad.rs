@@ -272,6 +272,12 @@ fn parts_that_do_not_go_together() {
 }
 
 #[test]
+fn what_is_quoted_of_the_file_cannot_steer_a_terminal() {
+    let error = config::parse("git-mirror.yaml", &format!("{SMALL}\"a\\e[1m\": 1\n")).unwrap_err();
+    assert_eq!(error.to_string(), r"unknown key `a\u{1b}[1m` at the top level");
+}
+
+#[test]
 fn names_that_the_configuration_does_not_have() {
     let config = config::parse("git-mirror.yaml", WHOLE).unwrap();
     let render = |error: &dyn miette::Diagnostic| {

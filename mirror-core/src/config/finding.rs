@@ -1,12 +1,13 @@
 //! What is wrong with a configuration: each finding with its place, its reason and its repair.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 
 use super::problem::Problem;
 use super::tree::Span;
 use crate::fault::{Classified, FaultClass, Retry};
+use crate::name::escaped;
 
 /// So many findings are reported at once; what lies behind them mostly follows from them.
 const MOST: usize = 20;
@@ -144,9 +145,10 @@ impl Finding {
     }
 }
 
+/// Writes what is wrong; what it quotes of the file is escaped where it would disturb a terminal.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.problem, f)
+        self.problem.to_string().chars().flat_map(escaped).try_for_each(|c| f.write_char(c))
     }
 }
 

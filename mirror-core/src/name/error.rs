@@ -167,7 +167,8 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-fn escaped(c: char) -> impl Iterator<Item = char> {
+/// Escapes a character that would disturb a terminal.
+pub(crate) fn escaped(c: char) -> impl Iterator<Item = char> {
     let plain = !c.is_control()
         && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     let (keep, escape) = if plain { (Some(c), None) } else { (None, Some(c.escape_unicode())) };

@@ -32,8 +32,8 @@ mod text;
 
 pub use commit::CommitId;
 pub use conflict::{Conflict, conflicts};
-pub(crate) use error::shown;
 pub use error::{NameError, NameFault, NameKind};
+pub(crate) use error::{escaped, shown};
 pub use label::{LaneName, NodeName, RepositoryName};
 pub use pattern::TagPattern;
 pub use refs::{BranchName, GroupName, RefName, RefPrefix};
