@@ -21,8 +21,13 @@ pub const LIMITS: Limits = Limits {
     object_bytes: 1 << 16,
 };
 
-/// What upstream names in [`opening`].
-pub const WANTED: &str = "618f73df23394f522fe462ff8def15146099e734";
+/// What upstream names in [`opening`]: the newest commit of the recorded conversations.
+const NAMED: &str = "618f73df23394f522fe462ff8def15146099e734";
+
+/// Gives the commit that upstream names.
+pub fn named() -> CommitId {
+    CommitId::from_hex(NAMED).expect("because it is an id")
+}
 
 /// What a well-behaved version 2 server says up to the answer to `fetch`.
 pub fn opening() -> Vec<u8> {
@@ -31,7 +36,7 @@ pub fn opening() -> Vec<u8> {
         encode::data(line.as_bytes(), &mut bytes);
     }
     encode::flush(&mut bytes);
-    encode::data(format!("{WANTED} refs/heads/main\n").as_bytes(), &mut bytes);
+    encode::data(format!("{NAMED} refs/heads/main\n").as_bytes(), &mut bytes);
     encode::flush(&mut bytes);
     bytes
 }
@@ -40,7 +45,7 @@ pub fn opening() -> Vec<u8> {
 pub fn opening_v0() -> Vec<u8> {
     let mut bytes = Vec::new();
     let capabilities = "multi_ack_detailed side-band-64k thin-pack ofs-delta include-tag no-progress agent=git/2.39.5";
-    encode::data(format!("{WANTED} refs/heads/main\0{capabilities}\n").as_bytes(), &mut bytes);
+    encode::data(format!("{NAMED} refs/heads/main\0{capabilities}\n").as_bytes(), &mut bytes);
     encode::flush(&mut bytes);
     bytes
 }
@@ -54,13 +59,13 @@ pub fn band_pack(pack: &[u8], piece: usize, into: &mut Vec<u8>) {
     encode::flush(into);
 }
 
-/// Looks and fetches from a peer that says `bytes`, and asserts what must hold of a pack that was taken and of one that was not.
-pub fn check_fetch(bytes: Vec<u8>) {
+/// Looks and fetches `wanted` from a peer that says `bytes`, and asserts what must hold of a pack that was taken and of one that was not.
+pub fn check_fetch(bytes: Vec<u8>, wanted: CommitId) {
     let folder = tempfile::tempdir().expect("because a temporary folder can be made");
     let objects = folder.path().join("objects");
     let into = objects.join("pack");
     std::fs::create_dir_all(&into).expect("because the folder is new");
-    let ended = run(fetch(bytes, &into));
+    let ended = run(fetch(bytes, wanted, &into));
     let mut names = names_in(&into);
     names.sort();
     match ended {
@@ -77,13 +82,13 @@ pub fn check_fetch(bytes: Vec<u8>) {
     assert_eq!(names_in(&objects), ["pack"], "nothing is written outside of the folder");
 }
 
-async fn fetch(bytes: Vec<u8>, into: &Path) -> Result<ReceivedPack, FetchError> {
+async fn fetch(bytes: Vec<u8>, wanted: CommitId, into: &Path) -> Result<ReceivedPack, FetchError> {
     let store = Store::get();
     let mut channel = UploadPack::open(Peer::saying(bytes), Peer::saying([]), Sent::Nothing, LIMITS).await?;
     let main = RefName::parse("refs/heads/main").expect("because it is a good name");
     channel.ls_refs(&[RefPattern::Exact(main)]).await?;
     let request = FetchRequest {
-        wants: vec![CommitId::from_hex(WANTED).expect("because it is an id")],
+        wants: vec![wanted],
         negotiate_from: vec![store.tip],
         commit_graph: None,
         into: into.to_owned(),
