@@ -6,13 +6,14 @@ use super::Finding;
 use crate::run::{Outcome, cargo, output};
 
 /// For each crate of the workspace, the crates of the workspace it may use.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("mirror-core", &[]),
     ("mirror-transport", &["mirror-core"]),
     ("mirror-engine", &["mirror-core", "mirror-transport"]),
-    ("mirror-cli", &["mirror-core", "mirror-transport", "mirror-engine"]),
-    ("mirror-tests", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-cli"]),
-    ("xtask", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-cli", "mirror-tests"]),
+    ("mirror-server", &["mirror-core", "mirror-transport", "mirror-engine"]),
+    ("mirror-cli", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server"]),
+    ("mirror-tests", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server", "mirror-cli"]),
+    ("xtask", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server", "mirror-cli", "mirror-tests"]),
 ];
 
 /// What the core may use from outside: values, text, errors and time as a value.

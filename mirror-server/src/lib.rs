@@ -1,0 +1,16 @@
+//! The mirror as a Git server: builds read snapshots from it, promotions push to it.
+//!
+//! Owns smart HTTP for readers and GitOps writers, the fan-out cache of packs, authentication, the schedule of syncs, flushes and
+//! maintenance, and what is shown of all that: metrics, health, API and status page. Never has git semantics of its own: what an
+//! operation means is the engine's, what a repository is the transport's. Never prints.
+//!
+//! The tree reads along a request: [`http`] takes it in and knows whose it is, [`read`] or [`write`] answers, [`observe`] counts. What
+//! happens without a request is in [`schedule`].
+
+mod context;
+mod http;
+mod observe;
+mod read;
+mod schedule;
+mod site;
+mod write;

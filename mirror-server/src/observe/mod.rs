@@ -1,0 +1,1 @@
+//! What is shown of a server: metrics, health, API and status page. Never changes anything.

@@ -1,0 +1,100 @@
+//! What is served: the repositories of one node, and under which paths.
+//!
+//! It never opens a socket, and never changes a repository.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use mirror_core::name::{BranchName, LaneName, RefPrefix, RepositoryName};
+use mirror_engine::place::LocalNode;
+use mirror_transport::cache::{Cache, OpenError};
+
+/// The repositories of a node.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The node, for the engine's verbs.
+    pub(crate) node: Arc<LocalNode>,
+    served: Vec<Arc<Served>>,
+    /// By path, without `.git` and without the slash in front.
+    paths: BTreeMap<String, Arc<Served>>,
+}
+
+/// One repository that is served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Its name in the configuration.
+    pub(crate) name: RepositoryName,
+    /// The branch that `HEAD` names: its first declared source branch.
+    pub(crate) head: BranchName,
+    /// The branches that may be pushed, each with the lanes whose GitOps branch it is.
+    pub(crate) gitops: BTreeMap<BranchName, Vec<LaneName>>,
+    /// Under which its snapshots stand.
+    pub(crate) snapshots: RefPrefix,
+    /// The bare repository.
+    pub(crate) place: PathBuf,
+    cache: OnceLock<Cache>,
+}
+
+impl Site {
+    /// Gathers the repositories that the node's lanes name.
+    pub(crate) fn of(node: Arc<LocalNode>) -> Self {
+        let mut served = BTreeMap::<RepositoryName, Served>::new();
+        let mut upstreams = BTreeMap::new();
+        for lane in node.node.lanes.values() {
+            let repository = node.repository(lane);
+            upstreams.insert(repository.name.clone(), repository.upstream.path().to_owned());
+            let entry = served.entry(repository.name.clone()).or_insert_with(|| Served {
+                name: repository.name.clone(),
+                head: lane.source.branch.clone(),
+                gitops: BTreeMap::new(),
+                snapshots: node.snapshots.prefix.clone(),
+                place: node.cache(&repository.name),
+                cache: OnceLock::new(),
+            });
+            entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());
+        }
+        let served: Vec<_> = served.into_values().map(Arc::new).collect();
+        let mut paths = BTreeMap::new();
+        for repository in &served {
+            let upstream = upstreams.remove(&repository.name).unwrap_or_default();
+            paths.entry(plain(&upstream).to_owned()).or_insert_with(|| Arc::clone(repository));
+        }
+        // A repository's own name wins over another's path upstream.
+        for repository in &served {
+            paths.insert(repository.name.to_string(), Arc::clone(repository));
+        }
+        Self { node, served, paths }
+    }
+
+    /// Finds a repository by a path that was decoded and checked, with or without `.git` and the slash in front.
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Served>> {
+        self.paths.get(plain(path))
+    }
+
+    /// All repositories, in the order of their names.
+    pub(crate) fn served(&self) -> &[Arc<Served>] {
+        &self.served
+    }
+}
+
+fn plain(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix(".git").unwrap_or(path)
+}
+
+impl Served {
+    /// The repository on disk, opened at its first use and kept. It may be absent until the first sync.
+    ///
+    /// # Errors
+    /// [`OpenError`]; `Missing` where no sync was made yet.
+    pub(crate) fn cache(&self) -> Result<&Cache, OpenError> {
+        match self.cache.get() {
+            Some(cache) => Ok(cache),
+            None => {
+                let cache = Cache::open(&self.place)?;
+                Ok(self.cache.get_or_init(|| cache))
+            }
+        }
+    }
+}
