@@ -51,11 +51,11 @@ impl<'a> LocalRepository<'a> {
     #[must_use]
     pub fn new(node: &'a LocalNode, repository: &'a Repository, verb: &'static str) -> Self {
         let own = node.cache(&repository.name).join("git-mirror");
-        let head = node.node.lanes.values().find(|lane| lane.repository == repository.name);
+        let head = node.node.first_source_branch(&repository.name);
         Self {
             node,
             repository,
-            head: head.expect("because a repository is worked on for its lanes").source.branch.clone(),
+            head: head.expect("because a repository is worked on for its lanes").clone(),
             verb,
             road: None,
             clock: MachineClock::default(),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use mirror_core::config::{
-    Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Transport,
+    Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Serve, Tls, Transport,
 };
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
@@ -71,6 +71,16 @@ pub enum PlaceError {
         /// The secret.
         secret: String,
     },
+    /// A path that is not text.
+    #[error("the path {} is not UTF-8", path.display())]
+    #[diagnostic(
+        code(mirror::place::not_text),
+        help("move the configuration to a folder whose path is UTF-8, or write the whole path of this file in it")
+    )]
+    NotText {
+        /// The path.
+        path: PathBuf,
+    },
     /// The identity is an agent, and none runs.
     #[error("node {node} logs in by an SSH agent, and SSH_AUTH_SOCK is not set")]
     #[diagnostic(
@@ -91,6 +101,7 @@ impl Classified for PlaceError {
             | Self::UnknownLane { .. }
             | Self::NoHome { .. }
             | Self::Secret { .. }
+            | Self::NotText { .. }
             | Self::NoAgent { .. } => FaultClass::Usage,
         }
     }
@@ -227,6 +238,28 @@ impl LocalNode {
         road(&self.node, &self.base)
     }
 
+    /// How the node serves, with the paths of its files made whole; the defaults where it has no `serve:` block.
+    ///
+    /// # Errors
+    /// [`PlaceError`] where one of the files cannot be found from here.
+    pub fn serve(&self) -> Result<Serve, PlaceError> {
+        let Place::Local(LocalPlace { serve: Some(serve), .. }) = &self.node.place else {
+            return Ok(Serve::local());
+        };
+        let tokens = match &serve.tokens {
+            None => None,
+            Some(SecretSource::File(path)) => Some(SecretSource::File(self.base.text(path)?)),
+            Some(SecretSource::Secret { secret, .. }) => {
+                return Err(PlaceError::Secret { node: self.node.name.clone(), secret: secret.clone() });
+            }
+        };
+        let tls = serve
+            .tls
+            .as_ref()
+            .map(|tls| Ok(Tls { certificate: self.base.text(&tls.certificate)?, key: self.base.text(&tls.key)? }));
+        Ok(Serve { tls: tls.transpose()?, tokens, ..serve.as_ref().clone() })
+    }
+
     /// The road to upstream as the configuration has it.
     #[must_use]
     pub fn transport(&self) -> &Transport {
@@ -254,6 +287,12 @@ impl Base {
         };
         let home = self.home.as_ref().ok_or_else(|| PlaceError::NoHome { path: text.to_owned() })?;
         Ok(home.join(below_home))
+    }
+
+    /// A path made whole, where settings hold it as text.
+    fn text(&self, text: &str) -> Result<String, PlaceError> {
+        let path = self.path(text)?.into_os_string();
+        path.into_string().map_err(|path| PlaceError::NotText { path: path.into() })
     }
 }
 

@@ -41,7 +41,7 @@ impl Site {
     pub(crate) fn of(node: Arc<LocalNode>) -> Self {
         let mut served = BTreeMap::<RepositoryName, Served>::new();
         let mut upstreams = BTreeMap::new();
-        for lane in node.node.lanes.values() {
+        for lane in node.node.lanes_in_order() {
             let repository = node.repository(lane);
             upstreams.insert(repository.name.clone(), repository.upstream.path().to_owned());
             let entry = served.entry(repository.name.clone()).or_insert_with(|| Served {

@@ -1,12 +1,14 @@
 //! The shape of the file: what `config show` writes and `config schema` describes. Reading is stricter than this shape.
 
 mod fill;
+mod ordered;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::ordered::Ordered;
 use super::types::Readers;
 use crate::name::{BranchName, GroupName, LaneName, NodeName, RefPrefix, RepositoryName, TagPattern};
 
@@ -214,8 +216,8 @@ pub(super) struct LocalForm {
     /// How it serves readers, where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     serve: Option<ServeForm>,
-    /// The lanes, by name.
-    lanes: BTreeMap<LaneName, LocalLaneForm>,
+    /// The lanes, by name. `HEAD` of a repository names the source branch of its first lane here.
+    lanes: Ordered<LaneName, LocalLaneForm>,
 }
 
 /// A node in a cluster.
@@ -231,8 +233,8 @@ pub(super) struct ClusterForm {
     mirror: Option<MirrorForm>,
     /// The road to upstream, where it differs from the common one.
     github_transport: Option<TransportForm>,
-    /// The lanes, by name.
-    lanes: BTreeMap<LaneName, LaneForm>,
+    /// The lanes, by name. `HEAD` of a repository names the source branch of its first lane here.
+    lanes: Ordered<LaneName, LaneForm>,
 }
 
 /// A cluster.
@@ -323,11 +325,13 @@ struct ServeForm {
     /// The server's certificate, where it speaks TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsForm>,
-    /// Who may read. Default: `open`.
+    /// Who may read. Default: `open`; has to be said on a local node that listens on an address which other machines reach.
     readers: Option<Readers>,
     /// Where the hashes of static tokens are.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<SecretSourceForm>,
+    /// Takes tokens without TLS on an address that other machines reach: whoever listens on the way learns them. Default: `false`.
+    insecure_tokens: Option<bool>,
     /// Packs that are kept for the next reader.
     pack_cache: Option<PackCacheForm>,
     /// What it takes on at once.

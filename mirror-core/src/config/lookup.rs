@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::types::{Lane, MirrorConfig, Node, Repository};
 use crate::fault::{Classified, FaultClass, Retry};
-use crate::name::{BranchName, NameKind};
+use crate::name::{BranchName, NameKind, RepositoryName};
 
 /// A name that the configuration does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -85,6 +85,21 @@ impl MirrorConfig {
 }
 
 impl Node {
+    /// Gives the lanes in the order of the file.
+    #[must_use]
+    pub fn lanes_in_order(&self) -> Vec<&Lane> {
+        let mut lanes: Vec<&Lane> = self.lanes.values().collect();
+        lanes.sort_by_key(|lane| lane.place);
+        lanes
+    }
+
+    /// Gives the source branch of the first lane in the file that is of a repository: the one its `HEAD` names.
+    #[must_use]
+    pub fn first_source_branch(&self, repository: &RepositoryName) -> Option<&BranchName> {
+        let of_it = self.lanes.values().filter(|lane| lane.repository == *repository);
+        of_it.min_by_key(|lane| lane.place).map(|lane| &lane.source.branch)
+    }
+
     /// Finds a lane; ASCII case does not count.
     ///
     /// # Errors

@@ -135,7 +135,7 @@ pub struct Node {
     pub place: Place,
     /// Its road to upstream: its own settings over the common ones.
     pub transport: Transport,
-    /// Its lanes.
+    /// Its lanes, by name; [`Node::first_source_branch`] goes by their places in the file.
     pub lanes: BTreeMap<LaneName, Lane>,
 }
 
@@ -234,6 +234,8 @@ pub struct Serve {
     pub readers: Readers,
     /// Where the hashes of static tokens are.
     pub tokens: Option<SecretSource>,
+    /// Whether tokens are taken without TLS on an address that other machines reach.
+    pub insecure_tokens: bool,
     /// How much disk cached packs may take.
     pub pack_cache: ByteSize,
     /// What it takes on at once.
@@ -330,6 +332,8 @@ impl Default for FreeSpace {
 pub struct Lane {
     /// Its name.
     pub name: LaneName,
+    /// Its place among the lanes of its node, as they are written in the file.
+    pub place: usize,
     /// The repository.
     pub repository: RepositoryName,
     /// What is built.

@@ -52,14 +52,14 @@ impl From<&Node> for NodeForm {
                 cache: place.cache.clone(),
                 github_transport,
                 serve: place.serve.as_deref().map(Into::into),
-                lanes: node.lanes.iter().map(|(name, lane)| (name.clone(), lane.into())).collect(),
+                lanes: node.lanes_in_order().into_iter().map(|lane| (lane.name.clone(), lane.into())).collect(),
             })),
             Place::Cluster(place) => Self::Cluster(Box::new(ClusterForm {
                 cluster: ContextForm { context: place.context.clone() },
                 namespace: place.namespace.clone(),
                 mirror: Some((&place.mirror).into()),
                 github_transport,
-                lanes: node.lanes.iter().map(|(name, lane)| (name.clone(), lane.into())).collect(),
+                lanes: node.lanes_in_order().into_iter().map(|lane| (lane.name.clone(), lane.into())).collect(),
             })),
         }
     }
@@ -137,6 +137,7 @@ impl From<&Serve> for ServeForm {
             tls: serve.tls.as_ref().map(|tls| TlsForm { certificate: tls.certificate.clone(), key: tls.key.clone() }),
             readers: Some(serve.readers),
             tokens: serve.tokens.as_ref().map(Into::into),
+            insecure_tokens: Some(serve.insecure_tokens),
             pack_cache: Some(PackCacheForm { size: size(serve.pack_cache) }),
             limits: Some(LimitsForm {
                 packs: Some(serve.limits.packs),

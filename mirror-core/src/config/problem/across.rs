@@ -1,5 +1,7 @@
 //! Parts of a configuration that do not go together.
 
+use core::net::SocketAddr;
+
 use miette::Diagnostic;
 
 use crate::name::{Conflict, RefPrefix};
@@ -189,6 +191,20 @@ pub enum AcrossFault {
     ReadersWithoutTokens {
         /// The path of the key.
         path: String,
+    },
+    /// A server that other machines reach, and nothing about who may read.
+    #[error("`{path}` does not say who may read, and `listen: {listen}` is reached by other machines")]
+    #[diagnostic(
+        code(mirror::config::readers_unsaid),
+        help(
+            "add `readers: tokens` with `tokens: {{ file: ./tokens.yaml }}`, or `readers: open` to let everyone read"
+        )
+    )]
+    ReadersUnsaid {
+        /// The path of the block.
+        path: String,
+        /// The address.
+        listen: SocketAddr,
     },
     /// A server that would go on before it stopped.
     #[error("`{path}.resume` is less than `{path}.stop`")]

@@ -12,8 +12,14 @@ use crate::config::problem::AcrossFault;
 use crate::config::types::{Argo, Lane, Pipeline, Source};
 use crate::name::{GroupName, LaneName, RepositoryName};
 
+/// The name of a lane, and its place among the lanes of its node.
+pub(super) struct LaneKey {
+    pub(super) name: LaneName,
+    pub(super) place: usize,
+}
+
 /// Reads one lane, with the places that checks across lanes have to show.
-pub(super) fn read_lane(field: &Field<'_>, name: LaneName, judge: &Judge<'_>, found: &mut Found) -> Option<LaneSeen> {
+pub(super) fn read_lane(field: &Field<'_>, key: LaneKey, judge: &Judge<'_>, found: &mut Found) -> Option<LaneSeen> {
     let mut block = field.block(found)?;
     let repository = block
         .need("repository", "`repository: NAME`, one of those under `repositories`")
@@ -41,18 +47,18 @@ pub(super) fn read_lane(field: &Field<'_>, name: LaneName, judge: &Judge<'_>, fo
             };
             found.push(crate::config::finding::Finding::new(fault, field.key.clone(), "only in a cluster"));
         }
-        return seen(name, repository, source, gitops, Vec::new(), None, None);
+        return seen(key, repository, source, gitops, Vec::new(), None, None);
     }
     let manifests = manifests.map(|field| read_manifests(&field, found)).unwrap_or_default();
     let pipeline = pipeline.and_then(|field| read_pipeline(&field, found));
     let argo = argo.and_then(|field| read_argo(&field, found));
-    seen(name, repository, source, gitops, manifests, pipeline, argo)
+    seen(key, repository, source, gitops, manifests, pipeline, argo)
 }
 
 type SourceSeen = (At<crate::name::BranchName>, GroupName);
 
 fn seen(
-    name: LaneName,
+    LaneKey { name, place }: LaneKey,
     repository: Option<At<RepositoryName>>,
     source: Option<SourceSeen>,
     gitops: Option<At<crate::name::BranchName>>,
@@ -67,6 +73,7 @@ fn seen(
         gitops: gitops.span,
         lane: Lane {
             name,
+            place,
             repository: repository.value,
             source: Source { branch: source.value, snapshot_group },
             gitops: gitops.value,

@@ -7,7 +7,7 @@ use super::block::{At, Block, Field, Found};
 use super::file::parse_key;
 use super::judge::{Judge, PlaceKind};
 use super::kubernetes::{cidr, image, label_name, object_name, service_account, volume_size};
-use super::lane::read_lane;
+use super::lane::{LaneKey, read_lane};
 use super::serve::read_serve;
 use super::transport::{TransportLayer, read_transport};
 use crate::config::finding::Finding;
@@ -90,10 +90,10 @@ fn read_lanes(field: &Field<'_>, judge: &Judge<'_>, found: &mut Found) -> Vec<La
     let mut lanes = Vec::new();
     let Some(block) = field.block(found) else { return lanes };
     let mut names: Vec<At<String>> = Vec::new();
-    for (name, field) in block.named() {
+    for (place, (name, field)) in block.named().enumerate() {
         names.push(At { value: name.value.to_owned(), span: name.span.clone() });
         if let Some(name) = parse_key(&name, LaneName::parse, found) {
-            lanes.extend(read_lane(&field, name, judge, found));
+            lanes.extend(read_lane(&field, LaneKey { name, place }, judge, found));
         }
     }
     if names.is_empty() {

@@ -10,13 +10,20 @@ use crate::config::size::ByteSize;
 use crate::config::types::{FlushOnPush, FreeSpace, Limits, Readers, Schedule, Serve, Tls};
 
 impl Serve {
+    /// Gives what a local node is served with where nothing is said: openly, without TLS, to this machine alone.
+    #[must_use]
+    pub fn local() -> Self {
+        Self::default_of(PlaceKind::Local)
+    }
+
     /// Gives what is served with where nothing is said: openly, without TLS, on port 8080 of the address.
-    pub(super) fn on(address: Ipv4Addr) -> Self {
+    fn on(address: Ipv4Addr) -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(address), 8080),
             tls: None,
             readers: Readers::Open,
             tokens: None,
+            insecure_tokens: false,
             pack_cache: ByteSize::gib(10),
             limits: Limits::default(),
             schedule: Schedule::default(),
@@ -37,7 +44,8 @@ impl Serve {
 pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found: &mut Found) -> Option<Serve> {
     let mut serve = Serve::default_of(judge.place);
     let mut block = field.block(found)?;
-    if let Some(listen) = block.take("listen").and_then(|field| read_listen(&field, found)) {
+    let listen = block.take("listen");
+    if let Some(listen) = listen.as_ref().and_then(|field| read_listen(field, found)) {
         serve.listen = listen;
     }
     serve.tls = block.take("tls").and_then(|field| read_tls(&field, found));
@@ -53,6 +61,16 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
     if let Some(at) = tokens.as_ref().and_then(|field| read_secret_source(field, found)) {
         judge.secret_source(&at, Origin::Own, "tokens", &format!("{key}.tokens"), found);
         serve.tokens = Some(at.value);
+    }
+    // In a cluster, it is the network that says who reaches the server.
+    if let (PlaceKind::Local, None, Some(field)) = (judge.place, &readers, &listen)
+        && !serve.listen.ip().is_loopback()
+    {
+        let fault = AcrossFault::ReadersUnsaid { path: path_of(field), listen: serve.listen };
+        field.report(found, fault, "who may read?");
+    }
+    if let Some(insecure) = block.take("insecureTokens").and_then(|field| field.switch(found)) {
+        serve.insecure_tokens = insecure;
     }
     if let (Readers::Tokens, None, Some(field)) = (serve.readers, &tokens, &readers) {
         field.report(found, AcrossFault::ReadersWithoutTokens { path: field.path.clone() }, "which tokens?");
@@ -74,6 +92,11 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
     }
     block.finish(found);
     Some(serve)
+}
+
+/// The path of the block that a key stands in.
+fn path_of(field: &Field<'_>) -> String {
+    field.path.rsplit_once('.').map_or_else(String::new, |(block, _)| block.to_owned())
 }
 
 fn read_listen(field: &Field<'_>, found: &mut Found) -> Option<SocketAddr> {
