@@ -197,6 +197,11 @@ fn r12_https_tokens_and_other_transports() {
             "params: { env: v03 }",
             "params: { url: \"https://me:hunter2@git.example/o/r.git\" }",
         )
+        .whole(
+            "a token of a mirror in a value",
+            "{ file: ./tokens.yaml }",
+            "{ file: gmt_0123456789-abcdefghijABCDEFGHIJ }",
+        )
         .whole("a token in a value", "env: v03", "env: github_pat_0123456789abcdefghijABCDEFGHIJ")
         .whole(
             "a password written out",
@@ -260,6 +265,8 @@ fn parts_that_do_not_go_together() {
         .small("a namespace on a local node", "    lanes:\n", "    namespace: devops-infra\n    lanes:\n")
         .small("a pipeline on a local node", "        gitops: { branch: gitops }\n", "        gitops: { branch: gitops }\n        pipeline: { namespace: ci, name: x }\n")
         .whole("readers with tokens that are nowhere", "        tokens: { secret: readers, key: tokens.yaml }\n", "")
+        .whole("readers of an address that others reach, unsaid", "listen: 127.0.0.1:8080\n      tls: { certificate: ./tls.crt, key: ./tls.key }\n      readers: open", "listen: 0.0.0.0:8080")
+        .whole("tokens in the clear, in other words", "readers: open\n", "readers: open\n      insecureTokens: sometimes\n")
         .whole("a server that goes on too early", "resume: 4GiB", "resume: 1GiB")
         .text(
             "several at once",

@@ -86,6 +86,33 @@ fn an_empty_serve_block_serves_with_the_defaults() {
 }
 
 #[test]
+fn the_first_lane_of_the_file_gives_the_branch_that_head_names() {
+    let text = LEAST.replace(
+        "    lanes:\n",
+        "    lanes:
+      zulu: { repository: hwlab, source: { branch: v2, snapshotGroup: app }, gitops: { branch: v2-gitops } }
+      alpha: { repository: hwlab, source: { branch: v1, snapshotGroup: app }, gitops: { branch: v1-gitops } }
+",
+    );
+    for config in [read(&text), read(&read(&text).show())] {
+        let node = config.only_node().unwrap();
+        let order: Vec<&str> = node.lanes_in_order().iter().map(|lane| lane.name.as_str()).collect();
+        assert_eq!(order, ["zulu", "alpha", "main"]);
+        let repository = &node.lanes_in_order()[0].repository;
+        assert_eq!(node.first_source_branch(repository).unwrap().as_str(), "v2");
+    }
+}
+
+#[test]
+fn tokens_go_unprotected_only_where_that_is_written() {
+    for (block, expect) in [("", false), ("insecureTokens: false", false), ("insecureTokens: true", true)] {
+        let config = read(&LEAST.replace("    lanes:\n", &format!("    serve: {{ {block} }}\n    lanes:\n")));
+        let Place::Local(place) = &config.only_node().unwrap().place else { panic!("a local node") };
+        assert_eq!(place.serve.as_ref().unwrap().insecure_tokens, expect, "{block}");
+    }
+}
+
+#[test]
 fn what_show_writes_reads_back_as_the_same_configuration() {
     for text in [WHOLE, DESIGN, LEAST] {
         let config = read(text);

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-/// Beginnings of tokens that GitHub gives out.
-const TOKENS: [&str; 6] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"];
+/// Beginnings of the tokens that GitHub gives out, and of those that a mirror does.
+const TOKENS: [&str; 7] = ["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", WRITER_TOKEN];
+/// The beginning of the tokens that `git-mirror token new` makes.
+const WRITER_TOKEN: &str = "gmt_";
 
 /// Puts an asterisk for each byte of every secret that is recognised, so that places in the text stay where they are.
 pub(super) fn mask(text: &str) -> String {
@@ -28,14 +30,19 @@ pub(super) fn mask(text: &str) -> String {
 pub(super) enum Hidden {
     /// One of GitHub's tokens.
     Token,
+    /// A token of a mirror's server.
+    WriterToken,
     /// A private key.
     PrivateKey,
 }
 
 /// Finds what hides in a text.
 pub(super) fn hidden(text: &str) -> Option<Hidden> {
-    if !tokens(text).is_empty() {
+    let tokens = tokens(text);
+    if tokens.iter().any(|range| !text[range.clone()].starts_with(WRITER_TOKEN)) {
         Some(Hidden::Token)
+    } else if !tokens.is_empty() {
+        Some(Hidden::WriterToken)
     } else if !private_keys(text).is_empty() {
         Some(Hidden::PrivateKey)
     } else {
@@ -107,7 +114,7 @@ fn tokens(text: &str) -> Vec<Range<usize>> {
         let at = upto.len() - prefix.len();
         let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
         let body = &text[upto.len()..];
-        let length = body.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(body.len());
+        let length = body.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(body.len());
         if begins && length >= 16 {
             found.push(at..upto.len() + length);
         }
@@ -172,6 +179,7 @@ mod tests {
         check("u: https://sometoken@github.com/o/r", "u: https://*********@github.com/o/r");
         check("u: git:pass@host:r", "u: git:****@host:r");
         check("a: ghp_0123456789abcdef0, b: 1", "a: *********************, b: 1");
+        check("a: gmt_0123-56789_abcdef0, b: 1", "a: **********************, b: 1");
         check("githubToken: pässé # x\nnext: 1\n", "githubToken: ***********\nnext: 1\n");
         check("{ \"access-token\": x, password: y }", "{ \"access-token\": ****************");
         check(

@@ -60,6 +60,8 @@ fn refused_text(Scalar { text, hidden }: &Scalar, path: &str, key: Option<&Key>,
         Some(Finding::new(RefusedFault::TokenSecret { path }, span, "no token is used"))
     } else if *hidden == Some(Hidden::Token) || text.contains(TOKEN_VARIABLE) {
         Some(Finding::new(RefusedFault::Token { path }, span, "no token is used"))
+    } else if *hidden == Some(Hidden::WriterToken) {
+        Some(Finding::new(RefusedFault::Secret { path }, span, "a token of a mirror"))
     } else if *hidden == Some(Hidden::PrivateKey) {
         Some(Finding::new(RefusedFault::Secret { path }, span, "a private key"))
     } else if key.is_some_and(|key| key.text != "upstream" && key.text != "proxy") && is_https_repository(text) {
