@@ -46,6 +46,7 @@ pub(super) enum Unit {
     Bytes,
     RoundTrips,
     Tunnels,
+    RequestsPerSecond,
 }
 
 /// How far a measure has to get.
@@ -54,6 +55,8 @@ pub(super) enum Unit {
 pub(super) enum Reach {
     /// Ours divided by theirs is at most this.
     RatioAtMost(f64),
+    /// Ours divided by theirs is at least this.
+    RatioAtLeast(f64),
     /// Ours is at most this.
     AtMost(f64),
     /// Ours is exactly this.
@@ -77,6 +80,7 @@ impl Reading {
     pub(super) fn reach(mut self, reach: Reach) -> Self {
         self.reached = Some(match reach {
             Reach::RatioAtMost(most) => self.ratio <= most,
+            Reach::RatioAtLeast(least) => self.ratio >= least,
             Reach::AtMost(most) => self.ours.value <= most,
             Reach::Exactly(wanted) => self.ours.runs.iter().all(|run| *run == wanted),
         });
@@ -134,6 +138,8 @@ mod tests {
         };
         assert_eq!(reading(&[1.0], &[2.0], Reach::RatioAtMost(0.5)), Some(true));
         assert_eq!(reading(&[1.1], &[2.0], Reach::RatioAtMost(0.5)), Some(false));
+        assert_eq!(reading(&[1.0], &[2.0], Reach::RatioAtLeast(0.5)), Some(true));
+        assert_eq!(reading(&[1.0], &[2.1], Reach::RatioAtLeast(0.5)), Some(false));
         assert_eq!(reading(&[8.0], &[1.0], Reach::AtMost(8.0)), Some(true));
         assert_eq!(reading(&[8.1], &[9.0], Reach::AtMost(8.0)), Some(false));
         assert_eq!(reading(&[1.0, 1.0, 1.0], &[3.0], Reach::Exactly(1.0)), Some(true));

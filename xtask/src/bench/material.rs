@@ -18,6 +18,11 @@ const GROWN: u64 = 9_000;
 pub(super) const LONG: u64 = 100_000;
 /// Files on the GitOps branch of the long history.
 const MANIFESTS: u64 = 200;
+/// Files of the small repository, each of [`APP_WORDS`] words that do not compress.
+const APP_FILES: u64 = 300;
+const APP_WORDS: u64 = 1_250;
+/// Its commits.
+const APP_COMMITS: u64 = 50;
 /// Lines of each.
 const LINES: u64 = 100;
 /// Commits to flush onto the long history.
@@ -67,6 +72,22 @@ pub(super) fn promoted(sandbox: &GitSandbox) -> Outcome<Repository> {
     })
 }
 
+/// A repository whose tip alone is a pack of about 3 MB, with some history before it.
+pub(super) fn app(sandbox: &GitSandbox) -> Outcome<Repository> {
+    kept(sandbox, "app", |made| {
+        for number in 0..APP_COMMITS {
+            let mut commit = made.commit("main").message(&format!("Change {number}\n"));
+            let files = if number == 0 { 0..APP_FILES } else { number..number + 1 };
+            for file in files {
+                commit = commit.file(&format!("src/part-{:02}/file-{file:03}.bin", file % 20), noise(file, number));
+            }
+            commit.make();
+        }
+        made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
+        made.run(["repack", "-a", "-d", "-f", "-q"]);
+    })
+}
+
 /// Gives a kept repository, and makes it before where it is not there.
 fn kept(sandbox: &GitSandbox, name: &str, make: impl FnOnce(&Repository)) -> Outcome<Repository> {
     let folder = root().join("target/bench");
@@ -92,6 +113,18 @@ pub(super) fn clear(folder: &Path) -> Outcome {
 
 fn path(manifest: u64) -> String {
     format!("deploy/team-{:02}/service-{manifest:03}.yaml", manifest % 10)
+}
+
+/// What no compressor makes smaller.
+fn noise(file: u64, commit: u64) -> Vec<u8> {
+    let mut state = SEED ^ file.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ commit.wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).to_le_bytes()
+    };
+    (0..APP_WORDS).flat_map(|_| next()).collect()
 }
 
 /// A manifest as a promotion leaves it: the image and some values are the build's, the rest stays.

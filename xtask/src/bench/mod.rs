@@ -13,6 +13,7 @@ pub(crate) mod meter;
 mod one_commit;
 mod proved_flush;
 mod repeat;
+mod serving;
 mod show;
 mod stage;
 mod status;
@@ -57,6 +58,20 @@ enum Name {
     OneCommit,
     /// A flush of many changes onto a long history.
     LargeFlush,
+    /// Builds that clone one snapshot, again and again.
+    WarmClones,
+    /// Many clients that clone a large repository at once, and nobody did before.
+    ColdCrowd,
+    /// Listings beside many snapshots.
+    Listing,
+    /// A push of one commit until it is acknowledged.
+    Push,
+    /// Reads while a push, a sync and maintenance run.
+    BusyReads,
+    /// A scheduled look that finds nothing, in round trips.
+    WarmLook,
+    /// The memory of a server that nobody asks, over many snapshots.
+    IdleMemory,
 }
 
 impl Name {
@@ -68,6 +83,13 @@ impl Name {
             Self::Status => status::measure(program, runs.unwrap_or(60)),
             Self::OneCommit => one_commit::measure(program, runs.unwrap_or(5)),
             Self::LargeFlush => large_flush::measure(program, runs.unwrap_or(3)),
+            Self::WarmClones => serving::warm_clones(program, runs.unwrap_or(3)),
+            Self::ColdCrowd => serving::cold_crowd(program, runs.unwrap_or(1)),
+            Self::Listing => serving::listing(program, runs.unwrap_or(3)),
+            Self::Push => serving::push(program, runs.unwrap_or(21)),
+            Self::BusyReads => serving::busy_reads(program, runs.unwrap_or(3)),
+            Self::WarmLook => serving::warm_look(program, runs.unwrap_or(5)),
+            Self::IdleMemory => serving::idle_memory(program),
         }
     }
 }

@@ -38,6 +38,7 @@ fn line(reading: &Reading) -> String {
     let reach = match reading.reach {
         None => String::new(),
         Some(Reach::RatioAtMost(most)) => format!("≤ {most}×"),
+        Some(Reach::RatioAtLeast(least)) => format!("≥ {least}×"),
         Some(Reach::AtMost(most)) => format!("≤ {}", amount(most, reading.unit)),
         Some(Reach::Exactly(wanted)) => format!("= {}", amount(wanted, reading.unit)),
     };
@@ -55,6 +56,7 @@ fn amount(value: f64, unit: Unit) -> String {
         Unit::Bytes => format!("{:.1} MB", value / 1e6),
         Unit::RoundTrips => format!("{value:.1}"),
         Unit::Tunnels => format!("{value:.0}"),
+        Unit::RequestsPerSecond => format!("{value:.0}/s"),
     }
 }
 

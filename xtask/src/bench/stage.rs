@@ -44,6 +44,21 @@ impl Stage {
         url
     }
 
+    /// Gives our program.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Changes the configuration and writes it anew.
+    pub(super) fn configure(&mut self, change: impl FnOnce(&mut serde_json::Value)) {
+        self.world.configure(change);
+    }
+
+    /// Gives the configuration file.
+    pub(super) fn config_file(&self) -> PathBuf {
+        self.world.config_file()
+    }
+
     /// Writes a configuration of its own for another folder of caches, and gives its file.
     pub(super) fn settings(&mut self, name: &str, caches: &Path) -> PathBuf {
         self.world.configure(|config| config["nodes"]["local"]["cache"] = caches.display().to_string().into());
@@ -84,6 +99,13 @@ impl Stage {
     /// Measures one run of our program, as it ships; it has to end with 0.
     pub(super) fn mirror(&self, words: &[&str]) -> Outcome<Usage> {
         self.mirror_by(&self.world.config_file(), words)
+    }
+
+    /// Runs the maintenance of our cache, which needs git.
+    pub(super) fn maintain(&self) -> Outcome {
+        let mut command = self.sandbox().git().program(&self.program, self.sandbox().path());
+        command.arg("-f").arg(self.world.config_file()).args(["maintain", "--confirm", "--wait"]);
+        meter::run(&command)?.well("git-mirror maintain").map(drop)
     }
 
     /// Measures one run of our program with another configuration; it has to end with 0.

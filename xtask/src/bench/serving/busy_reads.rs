@@ -1,0 +1,72 @@
+//! Reads while pushes, syncs and maintenance run on the same repository.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mirror_tests::world::ProxyKind;
+
+use super::load::{self, Request};
+use super::push::{push, pusher};
+use super::{PATH, provide, serve, synced, token, wire};
+use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::repeat::Series;
+use crate::bench::{material, tell};
+use crate::run::Outcome;
+
+/// Few enough that clients do not wait for each other: the latency is the server's.
+const CONNECTIONS: u32 = 1;
+const SECONDS: u32 = 8;
+
+pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
+    provide()?;
+    let mut stage = synced(program, ProxyKind::None, |stage| {
+        Ok(stage.sandbox().bare_clone(material::app(stage.sandbox())?.path(), "upstream-of-app"))
+    })?;
+    let token = token(&mut stage)?;
+    let server = serve(&stage)?;
+    let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
+    let url = server.url(&format!("{PATH}/git-upload-pack"));
+    let request = Request { url, version: 2, body: Some(wire::fetch(&tip, Some(1))) };
+    let clone = pusher(stage.sandbox(), "promoter", &stage.cache(), &server.url(PATH), Some(&token));
+
+    tell("reads at rest, and while a push, a sync and maintenance run");
+    load::put(stage.sandbox(), &request, CONNECTIONS, 1)?;
+    let (mut busy, mut idle) = (Vec::new(), Vec::new());
+    let mut number = 0;
+    for _ in 0..runs {
+        idle.push(load::put(stage.sandbox(), &request, CONNECTIONS, SECONDS)?.p99);
+        let over = AtomicBool::new(false);
+        let (stage, clone, request) = (&stage, &clone, &request);
+        let (over, number) = (&over, &mut number);
+        let rate = std::thread::scope(|scope| {
+            // One of each at a time, again and again, as a busy day has them.
+            let working = scope.spawn(move || -> Outcome<u32> {
+                let mut rounds = 0;
+                while !over.load(Ordering::Relaxed) {
+                    *number += 1;
+                    rounds += 1;
+                    push(clone, *number)?;
+                    stage.mirror(&["flush", "--confirm", "--wait"])?;
+                    stage.mirror(&["sync", "--confirm", "--wait"])?;
+                    stage.maintain()?;
+                }
+                Ok(rounds)
+            });
+            let rate = load::put(stage.sandbox(), request, CONNECTIONS, SECONDS);
+            over.store(true, Ordering::Relaxed);
+            let rounds = working.join().map_err(|_| "the work panicked".to_owned())??;
+            if rounds == 0 { Err("nothing was done meanwhile".to_owned()) } else { rate }
+        })?;
+        busy.push(rate.p99);
+    }
+    Ok(Figure {
+        name: "busy-reads",
+        title: "depth-1 fetches while a push, a flush, a sync and maintenance run".to_owned(),
+        against: "the same server at rest",
+        readings: vec![
+            Reading::of("p99", Unit::Seconds, Series::median(busy), Series::median(idle))
+                .between("busy", "at rest")
+                .reach(Reach::RatioAtMost(2.0)),
+        ],
+    })
+}

@@ -1,0 +1,126 @@
+//! Many clients that clone a large repository at once, which nobody did before: git runs once, and all are given what it makes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use mirror_tests::world::ProxyKind;
+
+use super::load::Request;
+use super::{PATH, serve, synced, wire};
+use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::repeat::Series;
+use crate::bench::stage::Stage;
+use crate::bench::{material, meter, tell};
+use crate::run::Outcome;
+
+/// So many at once.
+const CLIENTS: usize = 32;
+/// What the server and its children may hold together.
+const MEMORY: f64 = 512e6;
+
+pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
+    let stage = synced(program, ProxyKind::None, |stage| material::grown(stage.sandbox()))?;
+    let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
+    let body = wire::fetch(&tip, None);
+    let (mut cpus, mut peaks, mut theirs, mut their_peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut size = 0;
+    for _ in 0..runs {
+        tell("32 clients clone a large repository at once");
+        // Cold: a server that has never answered.
+        crate::bench::material::clear(&stage.cache().path().with_file_name("fanout"))?;
+        let server = serve(&stage)?;
+        let request =
+            Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body.clone()) };
+        let before = server.cpu()?;
+        let (sizes, peak) = server.watched(|| crowd(&request));
+        let sizes = sizes?;
+        cpus.push(server.cpu()? - before);
+        peaks.push(peak);
+        size = sizes[0];
+        if sizes.iter().any(|other| *other != size) {
+            return Err(format!("answers of different sizes: {sizes:?}"));
+        }
+
+        tell("git answers one of them, 32 of which it would have to");
+        let usage = by_git(&stage, &body)?;
+        theirs.push(usage.cpu * CLIENTS as f64);
+        their_peaks.push(usage.peak * CLIENTS as f64);
+    }
+    let (cpus, theirs) = (Series::median(cpus), Series::median(theirs));
+    let (peaks, their_peaks) = (Series::median(peaks), Series::median(their_peaks));
+    Ok(Figure {
+        name: "cold-crowd",
+        title: format!("{CLIENTS} clients clone {:.0} MB at once, cold", size as f64 / 1e6),
+        against: "32 × git upload-pack, the HTTP server around it not counted",
+        readings: vec![
+            Reading::of("CPU of the whole tree", Unit::Seconds, cpus, theirs).reach(Reach::RatioAtMost(0.06)),
+            Reading::of("peak memory of the tree", Unit::Bytes, peaks, their_peaks).reach(Reach::AtMost(MEMORY)),
+        ],
+    })
+}
+
+/// Says one request from many connections at once; gives the sizes of the answers.
+fn crowd(request: &Request) -> Outcome<Vec<u64>> {
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| fetch(request, &mut std::io::sink()))).collect();
+        clients.into_iter().map(|client| client.join().map_err(|_| "a client panicked".to_owned())?).collect()
+    })
+}
+
+/// Says a request and writes the answer, head and chunk sizes included, to a sink; gives its size.
+fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
+    let failed = |error: std::io::Error| format!("{}: {error}", request.url);
+    let rest = request.url.strip_prefix("http://").ok_or("not HTTP")?;
+    let (host, path) = rest.split_once('/').ok_or("no path")?;
+    let body = request.body.as_deref().unwrap_or_default();
+    let mut stream = TcpStream::connect(host).map_err(failed)?;
+    let head = format!(
+        "POST /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nGit-Protocol: version={}\r\n\
+         Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {}\r\n\r\n",
+        request.version,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).map_err(failed)?;
+    let mut buffer = vec![0; 256 << 10];
+    let mut size = 0;
+    loop {
+        match stream.read(&mut buffer).map_err(failed)? {
+            0 => return Ok(size),
+            read => {
+                if size == 0 && !buffer.starts_with(b"HTTP/1.1 200") {
+                    let said = String::from_utf8_lossy(&buffer[..read.min(500)]);
+                    return Err(format!("{} answers {said}", request.url));
+                }
+                size += read as u64;
+                into.write_all(&buffer[..read]).map_err(failed)?;
+            }
+        }
+    }
+}
+
+/// Writes the body of an answer to a file by curl, which undoes the chunks; gives its size.
+pub(super) fn fetch_to_file(stage: &Stage, request: &Request, file: &Path) -> Outcome<u64> {
+    let body = stage.sandbox().write("request", request.body.as_deref().unwrap_or_default());
+    let mut git = Command::new("curl");
+    git.args(["--silent", "--fail", "--header", &format!("Git-Protocol: version={}", request.version)]);
+    git.args(["--header", "Content-Type: application/x-git-upload-pack-request", "--data-binary"]);
+    git.arg(format!("@{}", body.display())).arg("--output").arg(file).arg(&request.url);
+    crate::run::run(&mut git)?;
+    std::fs::metadata(file).map(|file| file.len()).map_err(|error| error.to_string())
+}
+
+/// Measures git's own answer to one client.
+fn by_git(stage: &Stage, body: &[u8]) -> Outcome<meter::Usage> {
+    let body = stage.sandbox().write("request", body);
+    let mut command = stage.sandbox().git().program("sh", stage.sandbox().path());
+    command.env("GIT_PROTOCOL", "version=2").stdout(Stdio::null());
+    let line = format!(
+        "exec git upload-pack --stateless-rpc '{}' < '{}' > /dev/null",
+        stage.cache().path().display(),
+        body.display()
+    );
+    command.args(["-c", &line]);
+    Ok(meter::run(&command)?.well("git upload-pack")?.usage)
+}

@@ -1,0 +1,87 @@
+//! Listings beside very many snapshots, as pollers ask for them: version 0 (Argo CD and Flux, by go-git) and version 2 (git).
+
+use std::path::Path;
+
+use mirror_tests::generate::snapshots;
+use mirror_tests::world::ProxyKind;
+
+use super::load::{self, Rate, Request};
+use super::rivals::Nginx;
+use super::{PATH, provide, rival_of, serve, synced, wire};
+use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::repeat::Series;
+use crate::bench::stage::{GROUP, SNAPSHOTS, Stage};
+use crate::bench::{material, tell};
+use crate::run::Outcome;
+
+const MANY: usize = 100_000;
+const CONNECTIONS: u32 = 8;
+const SECONDS: u32 = 3;
+
+pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
+    provide()?;
+    let without = synced(program, ProxyKind::None, |stage| material::long(stage.sandbox()))?;
+    let with = synced(program, ProxyKind::None, |stage| material::long(stage.sandbox()))?;
+    // Both have their refs in one file, as maintenance leaves them.
+    without.cache().run(["pack-refs", "--all"]);
+    snapshots(&with.cache(), SNAPSHOTS, GROUP, "main", MANY);
+    let (projects, rival) = rival_of(&with, PATH)?;
+    for hidden in [SNAPSHOTS, "refs/mirror-stage"] {
+        rival.run(["config", "--add", "transfer.hideRefs", hidden]);
+    }
+    let nginx = Nginx::start(with.sandbox(), &projects, &projects)?;
+    let (few, many) = (serve(&without)?, serve(&with)?);
+    let mut readings = Vec::new();
+    for version in [0, 2] {
+        tell(&format!("listings of version {version} beside 100,000 snapshots"));
+        let ask = |repository: String| question(version, &repository);
+        let (here, there) = (ask(many.url(PATH)), ask(few.url(PATH)));
+        let backend = ask(nginx.git(PATH));
+        let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+        for _ in 0..runs {
+            for (rates, (stage, request)) in
+                rates.iter_mut().zip([(&with, &here), (&without, &there), (&with, &backend)])
+            {
+                rates.push(put(stage, request)?);
+            }
+        }
+        let of = |side: usize, of: fn(&Rate) -> f64| Series::median(rates[side].iter().map(of).collect());
+        let [requests, bytes, p99] =
+            if version == 0 { ["v0 requests", "v0 bytes", "v0 p99"] } else { ["v2 requests", "v2 bytes", "v2 p99"] };
+        let at = ["at 100,000", "at 0"];
+        readings.push(
+            Reading::of(requests, Unit::RequestsPerSecond, of(0, |rate| rate.requests), of(1, |rate| rate.requests))
+                .between(at[0], at[1])
+                .reach(Reach::RatioAtLeast(0.95)),
+        );
+        readings.push(
+            Reading::of(bytes, Unit::Bytes, of(0, |rate| rate.bytes), of(1, |rate| rate.bytes))
+                .between(at[0], at[1])
+                .reach(Reach::RatioAtMost(1.0005)),
+        );
+        readings.push(
+            Reading::of(p99, Unit::Seconds, of(0, |rate| rate.p99), of(1, |rate| rate.p99)).between(at[0], at[1]),
+        );
+        readings.push(
+            Reading::of(requests, Unit::RequestsPerSecond, of(0, |rate| rate.requests), of(2, |rate| rate.requests))
+                .reach(Reach::RatioAtLeast(50.0)),
+        );
+    }
+    Ok(Figure {
+        name: "listing",
+        title: format!("listings beside {MANY} snapshots, by {CONNECTIONS} clients"),
+        against: "the same repository without snapshots; git-http-backend behind nginx, snapshots hidden",
+        readings,
+    })
+}
+
+fn question(version: u8, repository: &str) -> Request {
+    match version {
+        0 => Request { url: format!("{repository}/info/refs?service=git-upload-pack"), version, body: None },
+        _ => Request { url: format!("{repository}/git-upload-pack"), version, body: Some(wire::ls_refs()) },
+    }
+}
+
+fn put(stage: &Stage, request: &Request) -> Outcome<Rate> {
+    load::put(stage.sandbox(), request, CONNECTIONS, SECONDS)
+}

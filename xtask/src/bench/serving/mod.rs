@@ -1,0 +1,88 @@
+//! The figures of `git-mirror serve`, against nginx, git's own HTTP backend, and itself at rest.
+//!
+//! One file a figure; they share our server ([`served`]), the rivals ([`rivals`]), the load ([`load`]) and the requests of clients
+//! ([`wire`]).
+
+mod busy_reads;
+mod cold_crowd;
+mod idle_memory;
+mod listing;
+mod load;
+mod push;
+mod rivals;
+mod served;
+mod warm_clones;
+mod warm_look;
+mod wire;
+
+use std::path::PathBuf;
+
+pub(super) use busy_reads::measure as busy_reads;
+pub(super) use cold_crowd::measure as cold_crowd;
+pub(super) use idle_memory::measure as idle_memory;
+pub(super) use listing::measure as listing;
+use mirror_tests::sandbox::Repository;
+use mirror_tests::world::ProxyKind;
+pub(super) use push::measure as push;
+use serde_json::json;
+pub(super) use warm_clones::measure as warm_clones;
+pub(super) use warm_look::measure as warm_look;
+
+use super::stage::Stage;
+use crate::run::Outcome;
+use crate::tools;
+use served::Served;
+
+/// The path under which a stage's repository is served.
+const PATH: &str = "app.git";
+
+/// Sees to the programs that only these figures need.
+fn provide() -> Outcome {
+    let wanted = [rivals::TOOLS[0], rivals::TOOLS[1], load::WRK];
+    let missing = tools::provide(&wanted);
+    if missing.is_empty() { Ok(()) } else { Err(format!("the benchmark needs: {}", tools::install_line(&missing))) }
+}
+
+/// Sets a stage on which an upstream has been synced into the cache.
+fn synced(
+    program: &std::path::Path,
+    proxy: ProxyKind,
+    upstream: impl FnOnce(&Stage) -> Outcome<Repository>,
+) -> Outcome<Stage> {
+    let mut stage = Stage::set(program, proxy);
+    let upstream = upstream(&stage)?;
+    stage.turn_to(&upstream);
+    stage.configure(|config| {
+        config["nodes"]["local"]["serve"] = json!({ "freeSpace": { "stop": "1MiB", "resume": "2MiB" } });
+    });
+    stage.mirror(&["sync", "--confirm"])?;
+    Ok(stage)
+}
+
+/// Starts our server on a stage.
+fn serve(stage: &Stage) -> Outcome<Served> {
+    Served::start(stage.program(), stage.sandbox(), &stage.config_file())
+}
+
+/// A folder for the rivals' repositories, each a copy of our cache in git's own hands.
+fn rival_of(stage: &Stage, name: &str) -> Outcome<(PathBuf, Repository)> {
+    let projects = stage.place("projects");
+    std::fs::create_dir_all(&projects).map_err(|error| error.to_string())?;
+    let copy = projects.join(name);
+    super::stage::copy(stage.cache().path(), &copy)?;
+    let copy = Repository::at(&copy, stage.sandbox().git());
+    copy.configure("http.receivepack", "true");
+    copy.configure("uploadpack.allowAnySHA1InWant", "true");
+    Ok((projects, copy))
+}
+
+/// The token that pushes on a stage, made by the program itself.
+fn token(stage: &mut Stage) -> Outcome<String> {
+    let tokens = stage.place("tokens.yaml");
+    stage.configure(|config| config["nodes"]["local"]["serve"]["tokens"] = json!({ "file": tokens }));
+    let mut command = stage.sandbox().git().program(stage.program(), stage.sandbox().path());
+    command.arg("-f").arg(stage.config_file()).args(["-o", "json", "token", "new", "promoter"]);
+    let said: serde_json::Value =
+        serde_json::from_str(&crate::run::output(&mut command)?).map_err(|error| error.to_string())?;
+    said["token"].as_str().map(str::to_owned).ok_or_else(|| format!("no token in {said}"))
+}
