@@ -32,6 +32,7 @@ mod packing;
 mod recover;
 mod refs;
 mod snapshots;
+mod view;
 
 pub use ancestry::AncestryError;
 pub use closure::{ClosedPack, ClosureError, Tip};
@@ -46,3 +47,4 @@ pub use packing::PACK_ABOVE;
 pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
+pub use view::{SeenRef, View};

@@ -3,9 +3,8 @@
 //! It never takes a lock; whoever writes holds `packed-refs.lock`.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +13,8 @@ use mirror_core::name::{CommitId, RefName};
 
 use super::disk::{At, DiskError, is_absent};
 use super::refs::RefError;
+use super::view::SeenRef;
+use super::view::stamp::Stamp;
 
 /// Larger files are mapped instead of read.
 const MAP_ABOVE: u64 = 32 * 1024;
@@ -25,16 +26,8 @@ const NAME_AT: usize = 41;
 #[derive(Debug)]
 pub(super) struct PackedRefs {
     path: PathBuf,
+    /// The file as it was last opened. Git and we replace it, nobody writes into it.
     seen: Mutex<Option<(Stamp, Arc<Buffer>)>>,
-}
-
-/// What tells one version of the file from the next: git and we replace it, nobody writes into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
 }
 
 /// The value of a ref, with what it peels to where it is an annotated tag.
@@ -52,18 +45,9 @@ impl PackedRefs {
     /// Gives the file as it is now; `None` where there is none.
     pub(super) fn current(&self) -> Result<Option<Arc<Buffer>>, RefError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = match fs::metadata(&self.path) {
-            Ok(now) => Stamp {
-                device: now.dev(),
-                inode: now.ino(),
-                length: now.len(),
-                modified: (now.mtime(), now.mtime_nsec()),
-            },
-            Err(source) if is_absent(&source) => {
-                *seen = None;
-                return Ok(None);
-            }
-            Err(source) => return Err(DiskError::new("look at", &self.path, source).into()),
+        let Some(stamp) = Stamp::of(&self.path)? else {
+            *seen = None;
+            return Ok(None);
         };
         if let Some((known, buffer)) = seen.as_ref()
             && *known == stamp
@@ -109,6 +93,25 @@ impl PackedRefs {
         Ok(found)
     }
 
+    /// Gives the refs whose names begin with a text, one after another and in order, with what the file says they peel to. A name that is
+    /// no ref is passed over.
+    pub(super) fn seen_below<'a>(
+        &'a self,
+        buffer: &'a Buffer,
+        prefix: &str,
+    ) -> Result<impl Iterator<Item = Result<SeenRef, RefError>> + 'a, RefError> {
+        let entries = buffer.iter_prefixed(prefix.into()).map_err(|e| self.refused(e))?;
+        Ok(entries.filter_map(|entry| {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(source) => return Some(Err(self.refused(source))),
+            };
+            let name = RefName::from_bytes(entry.name.as_bstr()).ok()?;
+            let peeled = entry.object.map(|object| self.value(object)).transpose();
+            Some(self.value(entry.target).and_then(|value| Ok(SeenRef { name, value, peeled: peeled? })))
+        }))
+    }
+
     /// Writes the file anew: without the names that map to `None`, with the values of the others.
     ///
     /// `peel` answers for entries of a file whose writer did not say what its tags peel to.
@@ -147,7 +150,7 @@ impl PackedRefs {
     }
 
     /// Says whether the file's writer wrote what every tag in it peels to.
-    fn is_fully_peeled(&self) -> Result<bool, RefError> {
+    pub(super) fn is_fully_peeled(&self) -> Result<bool, RefError> {
         let file = match File::open(&self.path) {
             Ok(file) => file,
             Err(source) if is_absent(&source) => return Ok(true),
