@@ -99,5 +99,6 @@ pub mod snapshots;
 pub mod status;
 pub mod stop;
 pub mod sync;
+pub mod tokens;
 pub mod verbs;
 pub mod watch;
