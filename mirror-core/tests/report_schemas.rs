@@ -6,14 +6,20 @@ use mirror_core::config::{self, MirrorConfig};
 use mirror_core::fault::Fault;
 use mirror_core::name::{BranchName, CommitId, LaneName, NodeName, RefName, RepositoryName};
 use mirror_core::report::config_check::ConfigCheckReport;
+use mirror_core::report::config_check::ConfiguredLane;
 use mirror_core::report::doctor::{DoctorReport, DoctorStep, LaneDoctor, RoadStep};
 use mirror_core::report::flush::{FlushReport, LaneFlush};
 use mirror_core::report::history::{HistoryEntry, HistoryReport, HistoryState, LaneHistory};
 use mirror_core::report::init::InitReport;
+use mirror_core::report::maintain::{
+    LaneMaintain, MaintainReport, StoreFacts, TaskOutcome, Upkeep, UpkeepStep, UpkeepTask,
+};
 use mirror_core::report::resolve::{LaneResolve, Resolution, ResolveOutcome, ResolveReport};
+use mirror_core::report::serve::{Scheme, ServeReport};
 use mirror_core::report::snapshots::{LanePrune, LaneSnapshots, PruneReport, SnapshotsReport};
 use mirror_core::report::status::{StatusReport, TransportView};
 use mirror_core::report::sync::{LaneSync, SyncReport};
+use mirror_core::report::token::{ShownToken, TokenEntry, TokenListReport, TokenNewReport, TokenRevokeReport};
 use mirror_core::report::{ErrorReport, ExitCode, Mode, NextCommand, NextVerb, Reported, schemas};
 use mirror_core::status::{LaneFacts, derive};
 use serde_json::Value;
@@ -80,7 +86,31 @@ fn documents() -> Vec<Value> {
     let sync = LaneSync::failed(&lane, &repository, fault()).with_state(state());
     let flush = LaneFlush::nothing(&lane, &repository, &gitops).with_state(state());
     let resolve = LaneResolve::resolved(&lane, &repository, resolution).with_state(state());
+    let lanes = || vec![lane.clone()];
+    let token = || TokenEntry {
+        name: "ci".to_owned(),
+        limited_to: Some(lanes()),
+        created_at: at,
+        expires_at: Some(at),
+        expired: true,
+    };
+    let served = ServeReport::listening(
+        node.clone(),
+        ConfiguredLane::all_of(&config),
+        Scheme::Http,
+        "127.0.0.1:8080".parse().unwrap(),
+        &[(repository.clone(), "/pikasTech/HWLAB.git".to_owned())],
+    );
+    let tidied = StoreFacts { commit_graph_at: Some(at), ..StoreFacts::default() };
+    let steps_taken =
+        UpkeepTask::ALL.map(|task| UpkeepStep::new(task, TaskOutcome::Done, 3).with_bytes(2, 1).because("so"));
+    let upkeep = Upkeep { before: StoreFacts::default(), steps: steps_taken.to_vec(), after: Some(tidied) };
+    let maintained = LaneMaintain::failed(&lane, &repository, Some(upkeep), fault());
     vec![
+        document(&served),
+        document(&TokenNewReport::made(node.clone(), &lanes(), ShownToken::new("gmt_x"), token(), "tokens.yaml")),
+        document(&TokenListReport::listed(node.clone(), lanes(), vec![token()], "tokens.yaml")),
+        document(&TokenRevokeReport::revoked(node.clone(), &lanes(), token(), "tokens.yaml")),
         document(&StatusReport::of(node.clone(), vec![derive(&facts)])),
         document(&SyncReport::of(node.clone(), vec![sync]).in_mode(Mode::DryRun).with_fault(Some(fault()))),
         document(&FlushReport::of(node.clone(), vec![flush]).in_mode(Mode::Confirm)),
@@ -89,6 +119,7 @@ fn documents() -> Vec<Value> {
         document(
             &PruneReport::of(node.clone(), vec![LanePrune::failed(&lane, &repository, fault())]).in_mode(Mode::Confirm),
         ),
+        document(&MaintainReport::of(node.clone(), vec![maintained]).in_mode(Mode::Confirm)),
         document(&HistoryReport::of(node.clone(), vec![history])),
         document(&DoctorReport::of(node.clone(), vec![LaneDoctor::walked(&lane, &repository, transport, steps)])),
         document(&InitReport::written("git-mirror.yaml", node, &config)),

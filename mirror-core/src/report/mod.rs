@@ -30,12 +30,15 @@ pub mod history;
 mod holder;
 pub mod init;
 mod instant;
+pub mod maintain;
 pub mod next;
 pub mod resolve;
 mod schema;
+pub mod serve;
 pub mod snapshots;
 pub mod status;
 pub mod sync;
+pub mod token;
 
 pub use envelope::{LaneReport, Mode, Report, Reported};
 pub use error::ErrorReport;

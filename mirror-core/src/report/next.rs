@@ -33,6 +33,8 @@ pub enum NextVerb {
     History,
     /// Drops the snapshots that retention lets go.
     SnapshotsPrune,
+    /// Tidies the cache: packs, commit-graph, refs, garbage.
+    Maintain,
     /// Checks the configuration; takes no target.
     ConfigCheck,
 }
@@ -47,6 +49,7 @@ impl NextVerb {
             Self::Doctor => &["doctor"],
             Self::History => &["history"],
             Self::SnapshotsPrune => &["snapshots", "prune"],
+            Self::Maintain => &["maintain"],
             Self::ConfigCheck => &["config", "check"],
         }
     }
@@ -57,7 +60,7 @@ impl NextVerb {
             Self::StatusRefresh => &["--refresh"],
             Self::ResolveAdoptPlan => &["--adopt-upstream", "--dry-run"],
             Self::ResolveAdopt => &["--adopt-upstream", "--confirm"],
-            Self::SnapshotsPrune => &["--confirm"],
+            Self::SnapshotsPrune | Self::Maintain => &["--confirm"],
             Self::Status | Self::Doctor | Self::History | Self::ConfigCheck => &[],
         }
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
-use super::{ErrorReport, config_check, doctor, flush, history, init, resolve, snapshots, status, sync};
+use super::{
+    ErrorReport, config_check, doctor, flush, history, init, maintain, resolve, serve, snapshots, status, sync, token,
+};
 
 /// The schema a report of a verb names: `git-mirror/<verb>/v1`.
 #[must_use]
@@ -27,9 +29,14 @@ pub fn schemas() -> BTreeMap<String, Value> {
         schema_of::<snapshots::SnapshotsReport>("snapshots-list"),
         schema_of::<snapshots::PruneReport>("snapshots-prune"),
         schema_of::<history::HistoryReport>("history"),
+        schema_of::<maintain::MaintainReport>("maintain"),
         schema_of::<doctor::DoctorReport>("doctor"),
         schema_of::<init::InitReport>("init"),
         schema_of::<config_check::ConfigCheckReport>("config-check"),
+        schema_of::<serve::ServeReport>("serve"),
+        schema_of::<token::TokenNewReport>("token-new"),
+        schema_of::<token::TokenListReport>("token-list"),
+        schema_of::<token::TokenRevokeReport>("token-revoke"),
         schema_of::<ErrorReport>("error"),
     ])
 }
