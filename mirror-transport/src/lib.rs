@@ -86,6 +86,7 @@
 
 pub mod cache;
 pub mod fetch;
+pub mod git;
 pub mod pkt;
 pub mod push;
 pub mod ssh;

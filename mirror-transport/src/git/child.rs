@@ -1,0 +1,126 @@
+//! A git that runs: its pipes, what it says, how it ends, and that nothing of it outlives its owner.
+
+use std::process::ExitStatus;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::task::JoinHandle;
+
+use super::error::GitError;
+
+/// How much of what a git says on its standard error is kept: the end of it.
+const SAID: usize = 8 << 10;
+
+/// A git that runs. Dropping it kills it, with all that it started.
+#[derive(Debug)]
+pub struct GitChild {
+    verb: String,
+    child: Child,
+    said: Option<JoinHandle<Vec<u8>>>,
+}
+
+/// How a git ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// The end of what it said on standard error: one line, without control characters.
+    pub said: String,
+}
+
+impl Ended {
+    /// Gives what it said, where it ended well.
+    ///
+    /// # Errors
+    /// [`GitError::Failed`] where it did not.
+    pub fn succeeded(self, verb: &str) -> Result<String, GitError> {
+        if self.status.success() {
+            Ok(self.said)
+        } else {
+            Err(GitError::Failed { verb: verb.to_owned(), status: self.status, said: self.said })
+        }
+    }
+}
+
+impl GitChild {
+    pub(super) fn new(verb: String, mut child: Child) -> Self {
+        let said = child.stderr.take().map(|stderr| tokio::spawn(tail(stderr)));
+        Self { verb, child, said }
+    }
+
+    /// What it was started to do.
+    pub fn verb(&self) -> &str {
+        &self.verb
+    }
+
+    /// The pipe into it, once. Dropping the pipe ends its input.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// The pipe out of it, once.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// The leader of its process group, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Kills it and all that it started. [`GitChild::wait`] then says how it ended.
+    pub fn kill(&self) {
+        // As long as the leader was not waited for, its number names no other group.
+        let leader = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(leader) = leader {
+            // It may have ended in this moment; then there is nothing to kill.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`GitError::Pipe`] where the system does not tell.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing; waiting again is allowed.
+    pub async fn wait(&mut self) -> Result<Ended, GitError> {
+        let pipe = |source| GitError::Pipe { verb: self.verb.clone(), source };
+        let status = self.child.wait().await.map_err(pipe)?;
+        let said = match &mut self.said {
+            Some(said) => said.await.unwrap_or_default(),
+            None => Vec::new(),
+        };
+        self.said = None;
+        Ok(Ended { status, said: one_line(&said) })
+    }
+}
+
+impl Drop for GitChild {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Reads to the end, and keeps the last part.
+async fn tail(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let mut piece = [0; 2048];
+    while let Ok(read @ 1..) = from.read(&mut piece).await {
+        kept.extend_from_slice(&piece[..read]);
+        if kept.len() > 2 * SAID {
+            kept.drain(..kept.len() - SAID);
+        }
+    }
+    kept.drain(..kept.len().saturating_sub(SAID));
+    kept
+}
+
+/// Makes what a program said fit for a log line.
+fn one_line(said: &[u8]) -> String {
+    let text = String::from_utf8_lossy(said);
+    let lines = text.lines().map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>());
+    lines.filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("; ")
+}
