@@ -23,11 +23,12 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::generate::{History, Shape};
 use crate::gitclient::{GitClient, Token};
 use crate::http::{self, Reply};
 use crate::procfs::{self, Process};
 use crate::watched::Watched;
-use crate::world::{REPOSITORY, World};
+use crate::world::{ProxyKind, REPOSITORY, World};
 
 /// How long a test waits for the server before it fails: an emergency, no measure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,6 +66,17 @@ impl Served {
         Self { server, world }
     }
 
+    /// A small world in sync, and its server: some commits on `main`, one on `gitops`, the tag `v1` and the annotated tag `v2`. Upstream is
+    /// the embedded host behind the embedded proxy.
+    ///
+    /// # Panics
+    /// Where the sync does not succeed, or the server does not announce itself.
+    pub fn small(change: impl FnOnce(&mut Value)) -> Self {
+        let world = small_world();
+        world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
+        Self::start(world, change)
+    }
+
     /// Gives the URL of the world's repository.
     pub fn url(&self) -> String {
         self.server.url(&format!("{REPOSITORY}.git"))
@@ -100,6 +112,24 @@ impl Served {
         let address = self.server.address;
         self.server = Server::spawn(&mut command(&self.world, &address.to_string()));
     }
+}
+
+/// The world of [`Served::small`] before its first sync.
+///
+/// # Panics
+/// Where it cannot be made.
+pub fn small_world() -> World {
+    let mut world = World::builder().proxy(ProxyKind::Embedded).build();
+    world.configure(|config| config["repositories"][REPOSITORY]["tags"] = json!(["v*"]));
+    let upstream = world.upstream();
+    let mut history = History::new(Shape::small(7));
+    history.write(upstream, "main", 8);
+    upstream.run(["tag", "v1", "main"]);
+    history.write(upstream, "main", 8);
+    upstream.run(["tag", "--annotate", "--message=second", "v2", "main"]);
+    history.write(upstream, "main", 4);
+    upstream.commit("gitops").root().file("deployed", "nothing yet\n").make();
+    world
 }
 
 /// Gives the world a `serve` block that does nothing by itself, and lets the test change it.

@@ -1,0 +1,517 @@
+//! Git reads from the server, in protocol versions 0 and 2, whatever else goes on.
+//!
+//! What comes is compared with upstream itself: the same objects, and nothing that git finds fault with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mirror_core::name::CommitId;
+use mirror_tests::gitclient::{Token, VERSIONS, Version};
+use mirror_tests::http;
+use mirror_tests::proxy::embedded::{ProxyFault, Tunnels};
+use mirror_tests::sandbox::Repository;
+use mirror_tests::server::{self, Served, Server, small_world};
+use mirror_tests::world::{ProxyKind, World};
+use serde_json::{Value, json};
+
+const SNAPSHOTS: &str = "refs/mirror/snapshots/app/main";
+
+fn open(_: &mut Value) {}
+
+/// Every object that the refs of a repository reach.
+fn objects(repository: &Repository) -> BTreeSet<String> {
+    repository.run(["rev-list", "--objects", "--no-object-names", "--all"]).lines().map(str::to_owned).collect()
+}
+
+fn commits(repository: &Repository, revision: &str) -> usize {
+    repository.run(["rev-list", "--count", revision]).parse().expect("because git counts")
+}
+
+fn tip(world: &World) -> CommitId {
+    world.upstream().branch("main").expect("because it was made")
+}
+
+/// What `ls-remote` lists.
+fn listed(text: &str) -> BTreeMap<String, String> {
+    let pair = |line: &str| line.split_once('\t').map(|(id, name)| (name.to_owned(), id.to_owned()));
+    text.lines().filter_map(pair).collect()
+}
+
+#[test]
+fn a_clone_is_what_upstream_has() {
+    let site = Served::small(open);
+    let upstream = site.world.upstream();
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let clone = client.clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        assert_eq!(clone.refs(), upstream.refs(), "{version:?}");
+        assert_eq!(objects(&clone), objects(upstream), "{version:?}");
+        assert_eq!(clone.run(["symbolic-ref", "HEAD"]), "refs/heads/main");
+        clone.fsck();
+
+        // One branch, nothing else; and a work tree as people have it.
+        let single = client.clone_bare(
+            &site.url(),
+            &format!("single-{version:?}"),
+            &["--single-branch", "--no-tags", "--branch=gitops"],
+        );
+        assert_eq!(single.refs().into_keys().collect::<Vec<_>>(), ["refs/heads/gitops"]);
+        single.fsck();
+        let work = format!("work-{version:?}");
+        client.run(site.world.sandbox().path(), ["clone", "--quiet", "--branch=gitops", &site.url(), &work]);
+        let deployed = site.world.sandbox().path().join(work).join("deployed");
+        assert_eq!(std::fs::read_to_string(deployed).expect("because it was checked out"), "nothing yet\n");
+    }
+}
+
+#[test]
+fn a_clone_is_fetched_into_again_and_again() {
+    let site = Served::small(open);
+    let world = &site.world;
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let clone = client.empty(&site.url(), &format!("clone-{version:?}"));
+        for round in 0..3 {
+            world.upstream().commit("main").file("round", format!("{version:?} {round}\n")).make();
+            world.mirror(&["sync", "--confirm"]).expect(0);
+            client.run(clone.path(), ["fetch", "--quiet", "--prune", "origin", "+refs/heads/*:refs/heads/*"]);
+            assert_eq!(clone.branch("main"), Some(tip(world)), "{version:?} {round}");
+            assert_eq!(objects(&clone), objects(world.upstream()), "{version:?} {round}");
+        }
+        clone.fsck();
+    }
+}
+
+#[test]
+fn a_shallow_clone_is_deepened_to_the_whole() {
+    let site = Served::small(open);
+    let upstream = site.world.upstream();
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let name = |what: &str| format!("{what}-{version:?}");
+        let clone = client.clone_bare(&site.url(), &name("shallow"), &["--depth=1"]);
+        assert_eq!((clone.branch("main"), commits(&clone, "main")), (Some(tip(&site.world)), 1));
+        clone.fsck();
+        clone.run(["config", "remote.origin.fetch", "+refs/heads/*:refs/heads/*"]);
+        client.run(clone.path(), ["fetch", "--quiet", "--deepen=4", "origin"]);
+        assert_eq!(commits(&clone, "main"), 5, "{version:?}");
+        client.run(clone.path(), ["fetch", "--quiet", "--depth=2", "origin"]);
+        assert_eq!(commits(&clone, "main"), 2, "{version:?}");
+        client.run(clone.path(), ["fetch", "--quiet", "--unshallow", "--tags", "origin"]);
+        assert_eq!(objects(&clone), objects(upstream), "{version:?}");
+        clone.fsck();
+
+        // Up to a time, and up to a tag: the fifth commit from the top is the one that the annotated tag names.
+        let since = upstream.run(["log", "-1", "--skip=2", "--format=%ct", "main"]);
+        let recent =
+            client.clone_bare(&site.url(), &name("since"), &["--single-branch", &format!("--shallow-since={since}")]);
+        assert_eq!(commits(&recent, "main"), 3, "{version:?}");
+        let above =
+            client.clone_bare(&site.url(), &name("above"), &["--single-branch", "--no-tags", "--shallow-exclude=v2"]);
+        assert_eq!(commits(&above, "main"), 4, "{version:?}");
+        above.fsck();
+    }
+}
+
+#[test]
+fn a_partial_clone_asks_for_the_rest_when_it_is_needed() {
+    let site = Served::small(open);
+    let missing =
+        |clone: &Repository| clone.run(["rev-list", "--objects", "--all", "--missing=print"]).matches('?').count();
+    for version in VERSIONS {
+        for filter in ["blob:none", "tree:0", "blob:limit=600"] {
+            let client = site.client().speaking(version).set("remote.origin.promisor", "true");
+            let name = format!("partial-{version:?}-{}", filter.replace([':', '='], "-"));
+            let clone = client.clone_bare(&site.url(), &name, &[&format!("--filter={filter}")]);
+            assert_eq!(clone.refs(), site.world.upstream().refs());
+            let before = missing(&clone);
+            assert!(before > 0, "{name}: nothing was left out");
+            // A work tree needs what was left out, and gets it from the server by its bare ids.
+            let work = site.world.sandbox().path().join(format!("{name}-work"));
+            client.run(clone.path(), ["worktree", "add", "--quiet", "--detach", &work.to_string_lossy(), "main"]);
+            assert!(missing(&clone) < before, "{name}: nothing more came");
+            let checked_out = Repository::at(&work, clone.git());
+            assert_eq!(checked_out.run(["status", "--porcelain"]), "");
+            assert_eq!(
+                checked_out.run(["ls-tree", "-r", "HEAD"]),
+                site.world.upstream().run(["ls-tree", "-r", "main"])
+            );
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_is_fetched_by_its_name_and_by_its_commit() {
+    let site = Served::small(open);
+    let world = &site.world;
+    let first = tip(world);
+    // Upstream is rewritten: no branch leads to the first snapshot any more.
+    world.upstream().commit("main").root().file("source", "rewritten\n").make();
+    world.mirror(&["sync", "--confirm"]).expect(0);
+    assert_ne!(tip(world), first);
+    for version in VERSIONS {
+        for commit in [first, tip(world)] {
+            let client = site.client().speaking(version);
+            let build = client.empty(&site.url(), &format!("build-{version:?}-{commit}"));
+            // A build that is told of a commit, whatever version it speaks.
+            client.run(build.path(), ["fetch", "--quiet", "--depth=1", "origin", &commit.to_string()]);
+            assert_eq!(build.rev("FETCH_HEAD"), Some(commit), "{version:?}");
+            build.run(["update-ref", "refs/heads/built", "FETCH_HEAD"]);
+            build.fsck();
+            // A build that is told of a snapshot. In version 0 a client knows only the names that are advertised.
+            let named = client.ask(build.path(), ["fetch", "--quiet", "origin", &format!("{SNAPSHOTS}/{commit}")]);
+            assert_eq!(named.status.success(), version == Version::V2, "{version:?}: {}", named.stderr);
+            if version == Version::V2 {
+                assert_eq!(build.rev("FETCH_HEAD"), Some(commit));
+                build.fsck();
+            }
+        }
+    }
+    // All of them at once, by a pattern; a client of version 2 sends it as a prefix.
+    let all = site.client().empty(&site.url(), "all");
+    site.client().run(all.path(), ["fetch", "--quiet", "origin", "refs/mirror/snapshots/*:refs/snapshots/*"]);
+    let wanted = [first, tip(world)].map(|commit| (format!("refs/snapshots/app/main/{commit}"), commit));
+    assert_eq!(all.refs_under("refs/snapshots/"), wanted.into());
+    all.fsck();
+}
+
+#[test]
+fn a_listing_shows_branches_and_tags_and_nothing_of_the_mirrors_own() {
+    let site = Served::small(open);
+    let world = &site.world;
+    // The cache holds one of everything: a snapshot, mirror-stage, and a tip that was set aside.
+    world.cache().commit("gitops").file("deployed", "here\n").make();
+    world.upstream().commit("gitops").file("deployed", "there\n").make();
+    world.mirror(&["sync", "--confirm"]).expect(3);
+    world.mirror(&["lane", "resolve", "--adopt-upstream", "--confirm"]).expect(0);
+    let held = world.cache().refs();
+    for hidden in ["refs/mirror-stage/", "refs/mirror-rescue/", "refs/mirror/snapshots/"] {
+        assert!(held.keys().any(|name| name.starts_with(hidden)), "no {hidden} in {held:?}");
+    }
+    let mut expected: BTreeMap<_, _> =
+        world.upstream().refs().into_iter().map(|(name, id)| (name, id.to_string())).collect();
+    expected.insert("HEAD".to_owned(), tip(world).to_string());
+    let peeled = world.upstream().rev("v2^{}").expect("because it was tagged").to_string();
+    expected.insert("refs/tags/v2^{}".to_owned(), peeled);
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let folder = world.sandbox().path();
+        assert_eq!(listed(&client.run(folder, ["ls-remote", &site.url()])), expected, "{version:?}");
+        let symbolic = client.run(folder, ["ls-remote", "--symref", &site.url(), "HEAD"]);
+        assert!(symbolic.starts_with("ref: refs/heads/main\tHEAD\n"), "{version:?}: {symbolic}");
+        let heads = listed(&client.run(folder, ["ls-remote", "--heads", &site.url()]));
+        assert_eq!(heads.into_keys().collect::<Vec<_>>(), ["refs/heads/gitops", "refs/heads/main"], "{version:?}");
+        let tags = listed(&client.run(folder, ["ls-remote", "--tags", "--refs", &site.url(), "v*"]));
+        assert_eq!(tags.into_keys().collect::<Vec<_>>(), ["refs/tags/v1", "refs/tags/v2"], "{version:?}");
+    }
+    // Hidden names are not to be had by those who guess them either; only snapshots are, and only when asked for.
+    let asked = ls_refs(&site, &["refs/"]);
+    assert!(!asked.iter().any(|name| name.starts_with("refs/mirror")), "{asked:?}");
+    assert_eq!(ls_refs(&site, &["refs/mirror-stage/"]), [""; 0]);
+    assert_eq!(ls_refs(&site, &["refs/mirror-rescue/"]), [""; 0]);
+    assert_eq!(ls_refs(&site, &["refs/mirror/snapshots/"]), [format!("{SNAPSHOTS}/{}", tip(world))]);
+    assert_eq!(ls_refs(&site, &["refs/heads/ma", "refs/tags/v1"]), ["refs/heads/main", "refs/tags/v1"]);
+}
+
+/// Asks for the names below prefixes as a client of version 2 does.
+fn ls_refs(site: &Served, prefixes: &[&str]) -> Vec<String> {
+    let pkt = |line: &str| format!("{:04x}{line}", line.len() + 4);
+    let mut body = pkt("command=ls-refs\n") + &pkt("agent=git/0\n") + "0001";
+    for prefix in prefixes {
+        body += &pkt(&format!("ref-prefix {prefix}\n"));
+    }
+    body += "0000";
+    let headers = [("Git-Protocol", "version=2"), ("Content-Type", "application/x-git-upload-pack-request")];
+    let path = "/app.git/git-upload-pack";
+    let reply = http::request(site.address(), "POST", path, &headers, body.as_bytes()).expect(200);
+    let text = reply.text();
+    text.lines().filter_map(|line| line.split_once(' ').map(|(_, name)| name.to_owned())).collect()
+}
+
+#[test]
+fn head_names_the_first_declared_source_branch() {
+    let mut world = World::builder().build();
+    world.upstream().commit("v0.2").file("a", "2\n").make();
+    let newest = world.upstream().commit("v0.3").file("a", "3\n").make();
+    let lane = |branch: &str| {
+        json!({
+            "repository": "app",
+            "source": { "branch": branch, "snapshotGroup": "app" },
+            "gitops": { "branch": format!("{branch}-gitops") },
+        })
+    };
+    // As the file has them, not as the alphabet would; the rig's own JSON is sorted.
+    world.configure(|config| config["nodes"]["local"]["lanes"] = json!({ "1": lane("v0.3"), "2": lane("v0.2") }));
+    server::configure(&mut world, open);
+    let text = std::fs::read_to_string(world.config_file()).expect("because it was written");
+    let text = text.replace("\"1\": {", "\"zwei\": {").replace("\"2\": {", "\"eins\": {");
+    assert!(text.find("zwei") < text.find("eins"), "{text}");
+    world.sandbox().write("git-mirror.yaml", text);
+    world.mirror(&["sync", "--confirm"]).expect(0);
+    let site = Served { server: Server::start(&world), world };
+    for version in VERSIONS {
+        let clone = site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        assert_eq!(clone.run(["symbolic-ref", "HEAD"]), "refs/heads/v0.3");
+        assert_eq!(clone.rev("HEAD"), Some(newest));
+    }
+}
+
+#[test]
+fn readers_of_upstream_are_turned_to_the_mirror_by_one_line_of_configuration() {
+    let site = Served::small(open);
+    let world = &site.world;
+    let upstream = world.url(world.upstream());
+    let host = upstream.strip_suffix(&*world.upstream().path().to_string_lossy()).expect("because the path is its end");
+    let key = format!("url.http://{}.insteadOf", site.address());
+    let logins = world.host().ledger().connections.len();
+    for version in VERSIONS {
+        let client = site.client().speaking(version).set(&key, host);
+        for (number, url) in
+            [upstream.as_str(), upstream.strip_suffix(".git").expect("because it has one")].into_iter().enumerate()
+        {
+            let clone = client.clone_bare(url, &format!("clone-{version:?}-{number}"), &[]);
+            assert_eq!(clone.refs(), world.upstream().refs());
+        }
+        let plain = site.url();
+        let plain = plain.strip_suffix(".git").expect("because it has one");
+        client.run(world.sandbox().path(), ["ls-remote", plain]);
+    }
+    assert_eq!(world.host().ledger().connections.len(), logins, "upstream has seen nobody");
+}
+
+#[test]
+fn a_submodule_comes_from_its_place_beside() {
+    let mut world = World::builder().build();
+    let library = world.sandbox().bare("library");
+    let inside = library.commit("main").file("lib.txt", "library\n").make();
+    let url = world.url(&library);
+    world.configure(|config| {
+        config["repositories"]["library"] = json!({ "upstream": url });
+        config["nodes"]["local"]["lanes"]["library"] = json!({
+            "repository": "library",
+            "source": { "branch": "main", "snapshotGroup": "library" },
+            "gitops": { "branch": "gitops" },
+        });
+    });
+    // A commit with a submodule whose URL is relative to its own.
+    let work = world.sandbox().path().join("work");
+    let git = world.sandbox().git();
+    git.run(world.sandbox().path(), ["clone", "--quiet", &world.upstream().path().to_string_lossy(), "work"]);
+    std::fs::write(work.join(".gitmodules"), "[submodule \"library\"]\n\tpath = library\n\turl = ../library.git\n")
+        .expect("because the work tree is ours");
+    git.run(&work, ["add", ".gitmodules"]);
+    git.run(&work, ["update-index", "--add", "--cacheinfo", &format!("160000,{inside},library")]);
+    git.run(&work, ["commit", "--quiet", "--message=With a library"]);
+    git.run(&work, ["push", "--quiet", "origin", "HEAD:main"]);
+    world.mirror(&["sync", "--confirm"]).expect(0);
+    let site = Served::start(world, open);
+    for version in VERSIONS {
+        for (number, options) in
+            [&["--recurse-submodules"] as &[&str], &["--recurse-submodules", "--depth=1", "--shallow-submodules"]]
+                .iter()
+                .enumerate()
+        {
+            let name = format!("clone-{version:?}-{number}");
+            let folder = site.world.sandbox().path();
+            let url = site.url();
+            let words = [&["clone", "--quiet"], *options, &[&url, &name]].concat();
+            site.client().speaking(version).run(folder, words);
+            let read = std::fs::read_to_string(folder.join(name).join("library/lib.txt"));
+            assert_eq!(read.expect("because the submodule was checked out"), "library\n");
+        }
+    }
+}
+
+#[test]
+fn a_long_conversation_comes_gzipped_and_is_understood() {
+    let site = Served::small(open);
+    let world = &site.world;
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let clone = client.clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        // So many commits of its own that it has a lot to tell.
+        let parent = clone.branch("main").expect("because it was cloned");
+        let mut stream = String::new();
+        for number in 0..700 {
+            stream += &format!(
+                "commit refs/heads/own-{number}\ncommitter A <a@b> {} +0000\ndata 0\nfrom {parent}\n\n",
+                1_800_000_000 + number
+            );
+        }
+        world.sandbox().git().run_with(clone.path(), ["fast-import", "--quiet"], stream.as_bytes());
+        let next = world.upstream().commit("main").file("next", format!("{version:?}\n")).make();
+        world.mirror(&["sync", "--confirm"]).expect(0);
+        let mut command = client.command(clone.path(), ["fetch", "--quiet", "origin", "main"]);
+        let trace = world.sandbox().path().join(format!("trace-{version:?}"));
+        let done = command.env("GIT_TRACE_CURL", &trace).output().expect("because git can be started");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        assert_eq!(clone.rev("FETCH_HEAD"), Some(next));
+        let trace = std::fs::read_to_string(trace).expect("because git wrote it").to_lowercase();
+        assert!(trace.contains("content-encoding: gzip"), "{version:?}: git had too little to tell");
+    }
+}
+
+#[test]
+fn i5_who_is_told_of_a_tip_can_read_it_and_its_snapshot_while_all_else_goes_on() {
+    const ROUNDS: usize = 10;
+    let site = Served::small(open);
+    let world = &site.world;
+    let over = AtomicBool::new(false);
+    let read = |version: Version, number: usize| {
+        let client = site.client().speaking(version);
+        let (mut rounds, mut tips) = (0, BTreeSet::new());
+        while !over.load(Ordering::SeqCst) || rounds < 3 {
+            let told = listed(&client.run(world.sandbox().path(), ["ls-remote", &site.url(), "refs/heads/main"]));
+            let tip = &told["refs/heads/main"];
+            tips.insert(tip.clone());
+            let build = client.empty(&site.url(), &format!("build-{version:?}-{number}-{rounds}"));
+            let wanted =
+                if version == Version::V2 && rounds % 2 == 0 { format!("{SNAPSHOTS}/{tip}") } else { tip.clone() };
+            let depth = if rounds % 3 == 0 { "--depth=2147483647" } else { "--depth=1" };
+            client.run(build.path(), ["fetch", "--quiet", depth, "origin", &wanted]);
+            assert_eq!(build.rev("FETCH_HEAD").map(|commit| commit.to_string()).as_ref(), Some(tip));
+            build.run(["update-ref", "refs/heads/built", "FETCH_HEAD"]);
+            build.fsck();
+            rounds += 1;
+        }
+        tips.len()
+    };
+    std::thread::scope(|scope| {
+        let readers = [(Version::V0, 0), (Version::V2, 0), (Version::V2, 1)].map(|(version, number)| {
+            let read = &read;
+            scope.spawn(move || read(version, number))
+        });
+        let _stop = StopAtEnd(&over);
+        for round in 0..ROUNDS {
+            // Now and then upstream is rewritten, and the tip of before is reachable from its snapshot only.
+            let next = world.upstream().commit("main").file("round", format!("{round}\n"));
+            if round % 4 == 3 { next.root() } else { next }.make();
+            world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
+            if round % 3 == 1 {
+                world.mirror(&["maintain", "--confirm", "--wait"]).expect(0);
+            }
+        }
+        over.store(true, Ordering::SeqCst);
+        for reader in readers {
+            let seen = reader.join().expect("because it could read all");
+            assert!(seen > 1, "the reader saw one tip only");
+        }
+    });
+    world.cache().fsck();
+}
+
+/// Lets readers end even where the writer panics.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn reads_go_on_while_upstream_is_not_to_be_reached() {
+    let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let world = &site.world;
+    world.proxy().misbehave(Tunnels::Every, ProxyFault::CloseAtAccept);
+    world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
+    for (number, version) in VERSIONS.into_iter().enumerate() {
+        let clone = site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{number}"), &[]);
+        assert_eq!(clone.refs(), world.upstream().refs());
+    }
+    assert_eq!(site.get("/healthz").status, 200, "upstream is no worker of the server");
+    assert_eq!(site.get("/readyz").status, 200, "and no reason not to read from it");
+}
+
+#[test]
+fn who_reads_before_the_first_sync_is_told_what_to_do_and_reads_after_it() {
+    let site = Served::start(small_world(), open);
+    let path = "/app.git/info/refs?service=git-upload-pack";
+    let reply = site.get(path).expect(503);
+    assert!(reply.text().contains("git-mirror sync --node local --confirm"), "{}", reply.text());
+    assert!(reply.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{reply:?}");
+    for version in VERSIONS {
+        let answer = site.client().speaking(version).ask(site.world.sandbox().path(), ["ls-remote", &site.url()]);
+        assert!(!answer.status.success() && answer.stderr.contains("503"), "{}", answer.stderr);
+    }
+    site.world.mirror(&["sync", "--confirm"]).expect(0);
+    let clone = site.client().clone_bare(&site.url(), "clone", &[]);
+    assert_eq!(clone.refs(), site.world.upstream().refs());
+}
+
+#[test]
+fn a_restarted_server_gives_what_it_had_made_before() {
+    let mut site = Served::small(open);
+    let snapshot = tip(&site.world).to_string();
+    let build = |site: &Served, name: &str| {
+        let build = site.client().empty(&site.url(), name);
+        site.client().run(build.path(), ["fetch", "--quiet", "--depth=1", "origin", &snapshot]);
+        build.run(["update-ref", "refs/heads/built", "FETCH_HEAD"]);
+        build.fsck();
+        objects(&build)
+    };
+    let first = build(&site, "first");
+    site.restart();
+    // Without git on its path it could make no pack: what comes is what it kept.
+    site.server.kill();
+    let empty = site.world.sandbox().path().join("no-programs");
+    let address = site.address().to_string();
+    let mut command = server::command(&site.world, &address);
+    let without_git = command.env("PATH", &empty).output().expect("because it can be started");
+    assert!(!without_git.status.success(), "git is named as missing at the start");
+    assert!(String::from_utf8_lossy(&without_git.stderr).contains("git"), "{without_git:?}");
+    site.start_again();
+    let made = site.metric("git_mirror_packs_total{source=\"made\"}");
+    assert_eq!(build(&site, "second"), first);
+    assert_eq!(site.metric("git_mirror_packs_total{source=\"made\"}"), made, "no pack was made");
+}
+
+#[test]
+fn where_reading_needs_a_token_nobody_reads_without() {
+    let site = Served::small(|serve| serve["readers"] = "tokens".into());
+    let token = site.token("builds", &[]);
+    let folder = site.world.sandbox().path();
+    let reply = site.get("/app.git/info/refs?service=git-upload-pack").expect(401);
+    assert!(reply.header("www-authenticate").is_some(), "{reply:?}");
+    for version in VERSIONS {
+        let client = site.client().speaking(version);
+        let refused = client.ask(folder, ["ls-remote", &site.url()]);
+        assert!(!refused.status.success(), "{refused:?}");
+        let wrong = client.clone().with(&Token::of("gmt_wrong")).ask(folder, ["ls-remote", &site.url()]);
+        assert!(!wrong.status.success(), "{wrong:?}");
+        let clone = client.with(&token).clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        assert_eq!(clone.refs(), site.world.upstream().refs());
+    }
+    // As a password, in the URL and from git's own store of credentials.
+    let store = site.world.sandbox().write("credentials", format!("http://any:{}@{}\n", token.text(), site.address()));
+    let helper = format!("store --file={}", store.display());
+    site.client().set("credential.helper", &helper).run(folder, ["ls-remote", &site.url()]);
+    let url = format!("http://any:{}@{}/app.git", token.text(), site.address());
+    site.client().run(folder, ["ls-remote", &url]);
+}
+
+#[test]
+fn two_repositories_are_two() {
+    let mut world = World::builder().proxy(ProxyKind::Embedded).build();
+    world.upstream().commit("main").file("which", "app\n").make();
+    let other = world.sandbox().bare("other");
+    other.commit("main").file("which", "other\n").make();
+    let url = world.url(&other);
+    world.configure(|config| {
+        config["repositories"]["other"] = json!({ "upstream": url });
+        let mut lane = config["nodes"]["local"]["lanes"]["main"].clone();
+        lane["repository"] = "other".into();
+        config["nodes"]["local"]["lanes"]["other"] = lane;
+    });
+    world.mirror(&["sync", "--confirm"]).expect(0);
+    let site = Served::start(world, open);
+    for (name, wanted) in [("app", site.world.upstream()), ("other", &other)] {
+        let clone = site.client().clone_bare(&site.server.url(&format!("{name}.git")), name, &[]);
+        assert_eq!(clone.file("main", "which"), Some(format!("{name}\n").into_bytes()));
+        assert_eq!(clone.branch("main"), wanted.branch("main"));
+    }
+    let nowhere = site.get("/third.git/info/refs?service=git-upload-pack").expect(404);
+    assert!(nowhere.text().contains("third"), "{}", nowhere.text());
+    assert!(!Path::new(&site.world.cache_folder()).join("third.git").exists());
+}
