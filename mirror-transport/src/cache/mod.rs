@@ -33,6 +33,7 @@ mod recover;
 mod refs;
 mod snapshots;
 mod view;
+mod window;
 
 pub use ancestry::AncestryError;
 pub use closure::{ClosedPack, ClosureError, Tip};
@@ -48,3 +49,4 @@ pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
 pub use view::{SeenRef, View};
+pub use window::Adding;
