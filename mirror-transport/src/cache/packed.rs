@@ -93,23 +93,12 @@ impl PackedRefs {
         Ok(found)
     }
 
-    /// Gives the refs whose names begin with a text, one after another and in order, with what the file says they peel to. A name that is
-    /// no ref is passed over.
-    pub(super) fn seen_below<'a>(
-        &'a self,
-        buffer: &'a Buffer,
-        prefix: &str,
-    ) -> Result<impl Iterator<Item = Result<SeenRef, RefError>> + 'a, RefError> {
-        let entries = buffer.iter_prefixed(prefix.into()).map_err(|e| self.refused(e))?;
-        Ok(entries.filter_map(|entry| {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(source) => return Some(Err(self.refused(source))),
-            };
-            let name = RefName::from_bytes(entry.name.as_bstr()).ok()?;
-            let peeled = entry.object.map(|object| self.value(object)).transpose();
-            Some(self.value(entry.target).and_then(|value| Ok(SeenRef { name, value, peeled: peeled? })))
-        }))
+    /// Opens the run of refs whose names begin with a text.
+    pub(super) fn run(&self, prefix: &str) -> Result<PackedRun, RefError> {
+        let buffer = self.current()?;
+        let bytes = buffer.as_deref().map_or(&[][..], AsRef::as_ref);
+        let at = lower_bound(bytes, prefix.as_bytes()).ok_or_else(|| self.malformed())?;
+        Ok(PackedRun { buffer, at, prefix: prefix.to_owned(), path: self.path.clone() })
     }
 
     /// Writes the file anew: without the names that map to `None`, with the values of the others.
@@ -137,7 +126,7 @@ impl PackedRefs {
             }
             wrote(out.write_all(record.lines))?;
             if !is_peeled
-                && !record.has_peeled
+                && record.peeled.is_none()
                 && let Some(peeled) = peel(self.value(record.value)?)?
             {
                 wrote(writeln!(out, "^{peeled}"))?;
@@ -162,8 +151,7 @@ impl PackedRefs {
     }
 
     fn value(&self, hex: &[u8]) -> Result<CommitId, RefError> {
-        let value = std::str::from_utf8(hex).ok().and_then(|hex| CommitId::from_hex(hex).ok());
-        value.ok_or_else(|| self.malformed())
+        value(hex).ok_or_else(|| self.malformed())
     }
 
     fn malformed(&self) -> RefError {
@@ -173,6 +161,69 @@ impl PackedRefs {
     fn refused(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RefError {
         RefError::MalformedPacked { path: self.path.clone(), source: Some(source.into()) }
     }
+}
+
+fn value(hex: &[u8]) -> Option<CommitId> {
+    CommitId::from_hex(std::str::from_utf8(hex).ok()?).ok()
+}
+
+/// The refs of one version of the file whose names begin with a text, one after another and in order, with what the file says they peel
+/// to. A name that is no ref is passed over.
+#[derive(Debug)]
+pub(super) struct PackedRun {
+    buffer: Option<Arc<Buffer>>,
+    at: usize,
+    prefix: String,
+    path: PathBuf,
+}
+
+impl Iterator for PackedRun {
+    type Item = Result<SeenRef, RefError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let bytes = (**self.buffer.as_ref()?).as_ref();
+            let record = match Records(&bytes[self.at..]).next()? {
+                Some(record) if record.name.starts_with(self.prefix.as_bytes()) => record,
+                Some(_) => return None,
+                None => break,
+            };
+            self.at += record.lines.len();
+            let Ok(name) = RefName::from_bytes(record.name) else { continue };
+            let peeled = record.peeled.map(value);
+            match (value(record.value), peeled) {
+                (None, _) | (_, Some(None)) => break,
+                (Some(value), peeled) => return Some(Ok(SeenRef { name, value, peeled: peeled.flatten() })),
+            }
+        }
+        // What follows a damaged line is not looked at again.
+        self.buffer = None;
+        Some(Err(RefError::MalformedPacked { path: self.path.clone(), source: None }))
+    }
+}
+
+/// Finds where the first record begins that does not stand before a name; `None` where a record on the way is none.
+fn lower_bound(bytes: &[u8], name: &[u8]) -> Option<usize> {
+    let (mut low, mut high) = (0, bytes.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let mut start = line_start(bytes, low, middle);
+        if bytes[start] == b'^' && start > low {
+            start = line_start(bytes, low, start - 1);
+        }
+        let record = Records(&bytes[start..]).next()??;
+        if record.name < name {
+            low = start + record.lines.len();
+        } else {
+            high = start;
+        }
+    }
+    Some(low)
+}
+
+/// Finds where the line begins that holds a byte, not before `low`.
+fn line_start(bytes: &[u8], low: usize, at: usize) -> usize {
+    bytes[low..at].iter().rposition(|b| *b == b'\n').map_or(low, |end| low + end + 1)
 }
 
 fn write_record(out: &mut dyn Write, name: &RefName, change: Option<Packed>) -> std::io::Result<()> {
@@ -192,7 +243,7 @@ struct Record<'a> {
     lines: &'a [u8],
     value: &'a [u8],
     name: &'a [u8],
-    has_peeled: bool,
+    peeled: Option<&'a [u8]>,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -204,20 +255,75 @@ impl<'a> Iterator for Records<'a> {
         }
         let whole = self.0;
         let first = line_length(whole);
-        let has_peeled = whole.get(first) == Some(&b'^');
-        let length = if has_peeled { first + line_length(&whole[first..]) } else { first };
-        self.0 = &whole[length..];
-        let line = whole[..first].strip_suffix(b"\n").unwrap_or_default();
+        let second = if whole.get(first) == Some(&b'^') { line_length(&whole[first..]) } else { 0 };
+        let (lines, rest) = whole.split_at(first + second);
+        self.0 = rest;
+        let line = lines[..first].strip_suffix(b"\n").unwrap_or_default();
         if line.len() <= NAME_AT || line[NAME_AT - 1] != b' ' {
             self.0 = &[];
             return Some(None);
         }
         let (value, name) = (&line[..NAME_AT - 1], &line[NAME_AT..]);
-        Some(Some(Record { lines: &whole[..length], value, name, has_peeled }))
+        let peeled = lines[first..].strip_prefix(b"^").map(|peeled| peeled.trim_ascii_end());
+        Some(Some(Record { lines, value, name, peeled }))
     }
 }
 
 /// Counts the bytes of the first line with its end.
 fn line_length(bytes: &[u8]) -> usize {
     bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(refs: &BTreeMap<String, bool>) -> String {
+        let mut text = String::new();
+        for (number, (name, is_tag)) in refs.iter().enumerate() {
+            writeln!(text, "{:040x} {name}", number + 1).unwrap();
+            if *is_tag {
+                writeln!(text, "^{:040x}", number + 1000).unwrap();
+            }
+        }
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_is_what_a_scan_of_the_whole_file_finds(
+            refs in prop::collection::btree_map("refs/[ab]{1,3}/[a-c]{1,3}", any::<bool>(), 0..40),
+            prefix in "refs/[ab]{0,3}/?[a-c]{0,2}",
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let packed = PackedRefs::new(folder.path().join("packed-refs"));
+            std::fs::write(&packed.path, [HEADER, file(&refs).as_bytes()].concat()).unwrap();
+            let found: Vec<SeenRef> = packed.run(&prefix).unwrap().collect::<Result<_, _>>().unwrap();
+            let expect: Vec<SeenRef> = refs.iter().enumerate().filter(|(_, (name, _))| name.starts_with(&prefix)).map(
+                |(number, (name, is_tag))| SeenRef {
+                    name: RefName::parse(name).unwrap(),
+                    value: value(format!("{:040x}", number + 1).as_bytes()).unwrap(),
+                    peeled: is_tag.then(|| value(format!("{:040x}", number + 1000).as_bytes()).unwrap()),
+                },
+            ).collect();
+            prop_assert_eq!(found, expect);
+        }
+
+        #[test]
+        fn no_damage_of_the_file_makes_a_run_panic_or_endless(mut bytes in prop::collection::vec(
+            prop::sample::select(b"\n^ a0/refs".to_vec()), 0..300,
+        )) {
+            let folder = tempfile::tempdir().unwrap();
+            let packed = PackedRefs::new(folder.path().join("packed-refs"));
+            bytes.splice(0..0, HEADER.iter().copied());
+            std::fs::write(&packed.path, &bytes).unwrap();
+            if let Ok(run) = packed.run("refs/") {
+                prop_assert!(run.count() <= bytes.len());
+            }
+        }
+    }
 }

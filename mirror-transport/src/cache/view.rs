@@ -19,6 +19,7 @@ use std::collections::HashSet;
 
 use mirror_core::name::{CommitId, RefName};
 
+pub use self::below::Below;
 use self::parts::Parts;
 use super::open::Cache;
 use super::refs::RefError;

@@ -90,14 +90,12 @@ impl PackedPart {
             return Ok(Arc::clone(earlier));
         }
         let mut refs = Vec::new();
-        if let Some(packed) = cache.inner.packed.current()? {
-            for prefix in [BRANCHES, TAGS] {
-                for seen in cache.inner.packed.seen_below(&packed, &format!("{prefix}/"))? {
-                    refs.push(seen?);
-                }
+        for prefix in [BRANCHES, TAGS] {
+            for seen in cache.inner.packed.run(&format!("{prefix}/"))? {
+                refs.push(seen?);
             }
-            cache.peel_packed(&mut refs)?;
         }
+        cache.peel_packed(&mut refs)?;
         let is_settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
         Ok(Arc::new(Self { path, stamp, is_settled, refs }))
     }
