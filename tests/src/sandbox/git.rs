@@ -102,6 +102,19 @@ impl Git {
         finish(&mut self.command(folder, arguments), &[])
     }
 
+    /// Runs git to its end, whatever that is, with `input` on its standard input.
+    ///
+    /// # Panics
+    /// Where git cannot be started.
+    pub fn ask_with<A: AsRef<OsStr>>(
+        &self,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        input: &[u8],
+    ) -> Answer {
+        finish(&mut self.command(folder, arguments), input)
+    }
+
     /// Runs git to its good end and gives what it printed.
     ///
     /// # Panics
