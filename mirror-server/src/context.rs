@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use mirror_core::config::Serve;
+use mirror_engine::stop::Stop;
 
+use crate::server::ServePlan;
 use crate::site::Site;
 
 /// What requests share.
@@ -13,4 +15,13 @@ pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     /// How it is served.
     pub(crate) serve: Serve,
+    /// Uttered when the server begins to end: what is under way is finished, and nothing new begins.
+    pub(crate) stop: Stop,
+}
+
+impl Context {
+    /// Opens what requests share.
+    pub(crate) fn open(plan: &ServePlan) -> Self {
+        Self { site: Arc::new(Site::of(Arc::clone(&plan.node))), serve: plan.serve.clone(), stop: Stop::new() }
+    }
 }

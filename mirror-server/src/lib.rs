@@ -12,5 +12,9 @@ mod http;
 mod observe;
 mod read;
 mod schedule;
+mod server;
 mod site;
 mod write;
+
+pub use http::CertificatesError;
+pub use server::{ServeError, ServePlan, Server};

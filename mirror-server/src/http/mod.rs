@@ -3,4 +3,20 @@
 //! Never knows what a ref or a pack is; hands a request whose place is known to [`read`](crate::read), [`write`](crate::write) or
 //! [`observe`](crate::observe).
 
+mod account;
+mod activity;
 pub(crate) mod answer;
+pub(crate) mod body;
+mod certificates;
+mod connection;
+mod dispatch;
+mod gate;
+mod identity;
+mod outbound;
+mod paced;
+mod route;
+pub(crate) mod wire;
+
+pub(crate) use certificates::Certificates;
+pub use certificates::CertificatesError;
+pub(crate) use gate::Gate;

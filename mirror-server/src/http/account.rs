@@ -1,0 +1,89 @@
+//! The account of one request: what was asked, what was answered, how much of it left, and how long it took.
+//!
+//! Goes into the access log and the metrics when the answer's body is gone. Never holds an `Authorization` header or a query.
+
+use std::io;
+
+use hyper::{Method, StatusCode};
+use tokio::time::Instant;
+
+use super::identity::RequestId;
+
+/// How much of a path stands in the log.
+const SHOWN: usize = 256;
+
+/// The account of a request. It is settled when it is dropped.
+#[derive(Debug)]
+pub(super) struct Account {
+    id: RequestId,
+    method: Method,
+    path: String,
+    status: StatusCode,
+    caller: Option<String>,
+    begun: Instant,
+    bytes: u64,
+    ended: bool,
+    error: Option<String>,
+}
+
+impl Account {
+    /// Opens the account of a request that was just read; the path comes as it was sent.
+    pub(super) fn open(id: RequestId, method: Method, path: &str) -> Self {
+        let path = path.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+        let status = StatusCode::OK;
+        Self { id, method, path, status, caller: None, begun: Instant::now(), bytes: 0, ended: false, error: None }
+    }
+
+    /// The name of the request.
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// Notes who asks.
+    pub(super) fn called_by(&mut self, name: &str) {
+        self.caller = Some(name.to_owned());
+    }
+
+    /// Notes the answer.
+    pub(super) fn answered(&mut self, status: StatusCode) {
+        self.status = status;
+    }
+
+    /// Notes that bytes were handed over.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// Notes that the whole answer was handed over.
+    pub(super) fn ended(&mut self) {
+        self.ended = true;
+    }
+
+    /// Notes that the answer broke off on this side.
+    pub(super) fn failed(&mut self, error: &io::Error) {
+        self.error = Some(error.to_string());
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let ms = self.begun.elapsed().as_secs_f64() * 1e3;
+        let outcome = match (self.ended, &self.error) {
+            (true, _) => "sent",
+            (false, Some(_)) => "broken",
+            (false, None) => "left",
+        };
+        tracing::info!(
+            target: "mirror::access",
+            request = %self.id,
+            method = %self.method,
+            path = %self.path,
+            status = self.status.as_u16(),
+            bytes = self.bytes,
+            ms,
+            caller = self.caller.as_deref(),
+            outcome,
+            error = self.error.as_deref(),
+        );
+    }
+}

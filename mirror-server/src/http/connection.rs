@@ -1,0 +1,174 @@
+//! One connection: TLS where it is on, then HTTP/1.1 or HTTP/2, with a deadline for every wait.
+//!
+//! Never looks at a request; [`dispatch`](super::dispatch) answers it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::activity::Activity;
+use super::certificates::Certificates;
+use super::dispatch::Dispatcher;
+use super::paced::Paced;
+use super::wire::{Queue, Stream};
+use crate::context::Context;
+
+/// How long a connection may keep the server waiting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    /// For a TLS handshake.
+    pub(super) handshake: Duration,
+    /// From the end of an answer, or the beginning of the connection, to the end of the next request's head.
+    pub(super) head: Duration,
+    /// For a step of an answer to be taken.
+    pub(super) stall: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(10),
+            head: Duration::from_secs(30),
+            stall: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How much the head of a request may take.
+const HEAD_BYTES: usize = 32 * 1024;
+/// How many headers a request may have.
+const HEADERS: usize = 64;
+/// How many requests one HTTP/2 connection may have under way.
+const STREAMS: u32 = 64;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Connections {
+    dispatcher: Dispatcher,
+    certificates: Option<Arc<Certificates>>,
+    closing: CancellationToken,
+    cut: CancellationToken,
+    deadlines: Deadlines,
+}
+
+impl Connections {
+    pub(super) fn new(
+        context: Arc<Context>,
+        certificates: Option<Arc<Certificates>>,
+        closing: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        let dispatcher = Dispatcher::new(context);
+        Self { dispatcher, certificates, closing, cut, deadlines: Deadlines::default() }
+    }
+
+    /// Serves a connection to its end.
+    pub(super) async fn serve(&self, socket: TcpStream) {
+        // Answers are written whole; waiting for more would only delay their ends.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "cannot turn Nagle's algorithm off");
+        }
+        let Some(certificates) = &self.certificates else {
+            let (stream, queue) = Stream::new(socket);
+            return self.speak_http1(Paced::new(stream, self.deadlines.stall), Some(queue)).await;
+        };
+        let accepting = TlsAcceptor::from(certificates.config()).accept(Paced::new(socket, self.deadlines.stall));
+        let stream = tokio::select! {
+            accepted = tokio::time::timeout(self.deadlines.handshake, accepting) => match accepted {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+                Err(_) => return tracing::debug!("a TLS handshake took too long"),
+            },
+            () = self.closing.cancelled() => return,
+        };
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => self.speak_http2(stream).await,
+            _ => self.speak_http1(stream, None).await,
+        }
+    }
+
+    /// Speaks HTTP/1.1; with a queue, the stream sends parts of files by itself.
+    async fn speak_http1<S>(&self, stream: S, queue: Option<Queue>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let service = service_fn(|request| {
+            let answer = self.dispatcher.clone().answer(request, queue.clone(), None);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(self.deadlines.head);
+        builder.max_headers(HEADERS).max_header_size(HEAD_BYTES);
+        // Slices that stand for parts of files have to reach the stream as they are.
+        builder.writev(true);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.closing.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        told(ended);
+    }
+
+    /// Speaks HTTP/2.
+    async fn speak_http2<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::new());
+        let dispatcher = self.dispatcher.clone();
+        let service = service_fn({
+            let activity = Arc::clone(&activity);
+            move |request| {
+                let (dispatcher, activity) = (dispatcher.clone(), activity.begin());
+                async move { Ok::<_, Infallible>(dispatcher.answer(request, None, Some(activity)).await) }
+            }
+        });
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES as u32);
+        builder.keep_alive_interval(self.deadlines.stall).keep_alive_timeout(self.deadlines.stall);
+        builder.initial_stream_window_size(1024 * 1024).initial_connection_window_size(4 * 1024 * 1024);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = activity.stalled(self.deadlines.stall) => return tracing::debug!("cut off a client that takes nothing"),
+            () = async {
+                tokio::select! {
+                    () = self.closing.cancelled() => {}
+                    () = activity.idle(self.deadlines.head) => {}
+                }
+            } => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection => ended,
+                    () = activity.stalled(self.deadlines.stall) => return,
+                    () = self.cut.cancelled() => return,
+                }
+            }
+        };
+        told(ended);
+    }
+}
+
+/// Notes how a connection ended that did not end well: by its client's doing, so nobody needs to act.
+fn told(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        tracing::debug!(%error, cause, "a connection broke off");
+    }
+}

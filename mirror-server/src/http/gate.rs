@@ -1,0 +1,125 @@
+//! Takes connections in, no more than there is room for, and lets them end when the server does.
+//!
+//! Never speaks HTTP itself.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_engine::stop::Stop;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::certificates::Certificates;
+use super::connection::Connections;
+use crate::context::Context;
+
+/// How long what is under way may take to end when the server does.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Where connections come in.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    context: Arc<Context>,
+    connections: Arc<Connections>,
+    room: Arc<Semaphore>,
+    /// Uttered when connections are to end after the request they are at.
+    closing: CancellationToken,
+    /// Uttered when they are to end at once.
+    cut: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Gate {
+    /// Makes the gate of a server.
+    pub(crate) fn new(context: Arc<Context>, certificates: Option<Arc<Certificates>>) -> Self {
+        let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
+        let connections = Connections::new(Arc::clone(&context), certificates, closing.clone(), cut.clone());
+        Self {
+            context,
+            connections: Arc::new(connections),
+            room: Arc::new(Semaphore::new(room())),
+            closing,
+            cut,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Takes connections in until the stop is uttered; then waits for what is under way, for some time.
+    pub(crate) async fn serve(self, listeners: Vec<TcpListener>, stop: &Stop) {
+        let accepting = TaskTracker::new();
+        let gate = Arc::new(self);
+        for listener in listeners {
+            accepting.spawn(Arc::clone(&gate).accept(listener));
+        }
+        accepting.close();
+        stop.wished().await;
+        gate.context.stop.request();
+        gate.closing.cancel();
+        // The sockets are closed before the wait, so that a successor can listen and clients are refused rather than left waiting.
+        accepting.wait().await;
+        gate.drain().await;
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            // Room first: whoever finds none waits in the kernel's queue, and not in here.
+            let permit = tokio::select! {
+                permit = Arc::clone(&self.room).acquire_owned() => permit.expect("because it is never closed"),
+                () = self.closing.cancelled() => return,
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.closing.cancelled() => return,
+            };
+            match accepted {
+                Ok((socket, _)) => self.admit(socket, permit),
+                Err(error) => pause_after(&error).await,
+            }
+        }
+    }
+
+    fn admit(&self, socket: TcpStream, permit: OwnedSemaphorePermit) {
+        let connections = Arc::clone(&self.connections);
+        self.tasks.spawn(async move {
+            connections.serve(socket).await;
+            drop(permit);
+        });
+    }
+
+    async fn drain(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "cut off what had not ended in {} s", DRAIN.as_secs());
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+/// Waits a little where the system is out of something, which others may give back.
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+        return;
+    }
+    tracing::warn!(%error, "cannot take a connection in");
+    tokio::time::sleep(Duration::from_millis(250)).await;
+}
+
+/// How many connections there may be: half of the files that the process may hold open, since an answer may need one as well.
+fn room() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    const RESERVED: u64 = 128;
+    let limit = getrlimit(Resource::Nofile);
+    // Service managers start with a low bound and let programs raise it that can bear it.
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let files = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let half = files.map_or(u64::MAX, |files| files.saturating_sub(RESERVED) / 2);
+    usize::try_from(half).unwrap_or(usize::MAX).clamp(16, 4096)
+}

@@ -1,0 +1,212 @@
+//! The server as a whole: what it listens on, how it begins, and how it ends.
+//!
+//! Never reads the command line, the environment or a signal: what it needs comes as a [`ServePlan`], and the wish to end as a
+//! [`Stop`].
+
+use std::net::{SocketAddr, TcpListener as InheritedListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mirror_core::config::Serve;
+use mirror_core::fault::{Classified, FaultClass, Retry};
+use mirror_engine::place::LocalNode;
+use mirror_engine::stop::Stop;
+use tokio::net::TcpListener;
+
+use crate::context::Context;
+use crate::http::{Certificates, CertificatesError, Gate};
+
+/// What a server is made from.
+#[derive(Debug)]
+pub struct ServePlan {
+    /// The node whose repositories are served.
+    pub node: Arc<LocalNode>,
+    /// How they are served, with whole paths; see [`LocalNode::serve`].
+    pub serve: Serve,
+    /// Another address than the settings say.
+    pub listen: Option<SocketAddr>,
+    /// Sockets that are listening already, as a service manager hands them down; with any, no address is bound.
+    pub inherited: Vec<InheritedListener>,
+}
+
+/// Why a server cannot begin.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address is taken, or not one of this machine.
+    #[error("cannot listen on {address}")]
+    #[diagnostic(
+        code(mirror::serve::listen),
+        help("find who has it with `ss -ltnp`, or choose another address: `serve.listen`, or `git-mirror serve --listen ADDR`")
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A socket of the service manager cannot be used.
+    #[error("cannot listen on the socket that was handed down")]
+    #[diagnostic(
+        code(mirror::serve::inherited),
+        help("a socket unit of git-mirror needs `ListenStream=` with a TCP address")
+    )]
+    Inherited {
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Tokens would cross a network for everybody to read.
+    #[error("tokens would be sent in the clear to {address}")]
+    #[diagnostic(
+        code(mirror::serve::insecure_tokens),
+        help(
+            "set `serve.tls: {{ certificate: FILE, key: FILE }}`, or listen on 127.0.0.1; `serve.insecureTokens: true` takes \
+             tokens without TLS all the same, for a network where something else encrypts"
+        )
+    )]
+    InsecureTokens {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The certificate or its key cannot be used.
+    #[error("cannot speak TLS")]
+    #[diagnostic(transparent)]
+    Certificates(#[from] CertificatesError),
+}
+
+impl Classified for ServeError {
+    fn class(&self) -> FaultClass {
+        match self {
+            Self::Listen { .. } | Self::Inherited { .. } => FaultClass::Failed,
+            Self::InsecureTokens { .. } | Self::Certificates(_) => FaultClass::Usage,
+        }
+    }
+
+    fn retry(&self) -> Retry {
+        match self {
+            Self::Listen { .. } => Retry::Backoff,
+            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) => Retry::Never,
+        }
+    }
+}
+
+/// A server that listens, and answers as soon as it is [run](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    context: Arc<Context>,
+    listeners: Vec<TcpListener>,
+    address: SocketAddr,
+    certificates: Option<Arc<Certificates>>,
+}
+
+impl Server {
+    /// Opens what is served, and listens. Nothing is answered yet.
+    ///
+    /// # Errors
+    /// [`ServeError`]; nothing was changed then.
+    pub async fn bind(plan: ServePlan) -> Result<Self, ServeError> {
+        let certificates = match &plan.serve.tls {
+            None => None,
+            Some(tls) => {
+                let (certificate, key) = (PathBuf::from(&tls.certificate), PathBuf::from(&tls.key));
+                Some(Arc::new(Certificates::read(certificate, key)?))
+            }
+        };
+        let context = Arc::new(Context::open(&plan));
+        let mut listeners = Vec::new();
+        for inherited in plan.inherited {
+            listeners.push(adopt(inherited).map_err(|source| ServeError::Inherited { source })?);
+        }
+        if listeners.is_empty() {
+            let address = plan.listen.unwrap_or(plan.serve.listen);
+            let listener =
+                TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+            listeners.push(listener);
+        }
+        let mut addresses = Vec::new();
+        for listener in &listeners {
+            addresses.push(listener.local_addr().map_err(|source| ServeError::Inherited { source })?);
+        }
+        for &address in &addresses {
+            judge_tokens(&plan.serve, address)?;
+        }
+        let address = *addresses.first().expect("because a listener was bound where none was handed down");
+        Ok(Self { context, listeners, address, certificates })
+    }
+
+    /// The address that is listened on; with several sockets, the first one's.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The address as clients write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.certificates.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Answers until it is asked to stop; then nothing new begins, and what is under way gets some time to end.
+    ///
+    /// # Errors
+    /// None at present; what goes wrong with one connection never ends the others.
+    pub async fn run(self, stop: Stop) -> Result<(), ServeError> {
+        let gate = Gate::new(Arc::clone(&self.context), self.certificates);
+        gate.serve(self.listeners, &stop).await;
+        Ok(())
+    }
+}
+
+fn adopt(inherited: InheritedListener) -> std::io::Result<TcpListener> {
+    inherited.set_nonblocking(true)?;
+    TcpListener::from_std(inherited)
+}
+
+/// Refuses to take tokens where everybody on the way could read them.
+fn judge_tokens(serve: &Serve, address: SocketAddr) -> Result<(), ServeError> {
+    if serve.tokens.is_none() || serve.tls.is_some() || address.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    if !serve.insecure_tokens {
+        return Err(ServeError::InsecureTokens { address });
+    }
+    tracing::warn!(
+        %address,
+        "tokens are taken without TLS (serve.insecureTokens): whoever sees the traffic can read them and push"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn serve(tokens: Option<&str>, insecure: bool) -> Serve {
+        Serve {
+            tokens: tokens.map(|file| mirror_core::config::SecretSource::File(file.to_owned())),
+            insecure_tokens: insecure,
+            ..Serve::local()
+        }
+    }
+
+    #[test]
+    fn tokens_need_tls_where_others_listen() {
+        let judged = |serve: &Serve, address: &str| judge_tokens(serve, address.parse().expect("an address"));
+        let cases = [
+            ("127.0.0.1:1", Some("t"), false, true),
+            ("[::1]:1", Some("t"), false, true),
+            ("[::ffff:127.0.0.1]:1", Some("t"), false, true),
+            ("0.0.0.0:1", Some("t"), false, false),
+            ("[::]:1", Some("t"), false, false),
+            ("10.0.0.1:1", Some("t"), false, false),
+            ("10.0.0.1:1", Some("t"), true, true),
+            ("10.0.0.1:1", None, false, true),
+        ];
+        for (address, tokens, insecure, good) in cases {
+            assert_eq!(judged(&serve(tokens, insecure), address).is_ok(), good, "{address} {tokens:?} {insecure}");
+        }
+        let tls = mirror_core::config::Tls { certificate: "c".to_owned(), key: "k".to_owned() };
+        assert!(judged(&Serve { tls: Some(tls), ..serve(Some("t"), false) }, "0.0.0.0:1").is_ok());
+    }
+}
