@@ -48,5 +48,5 @@ pub use packing::PACK_ABOVE;
 pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
-pub use view::{SeenRef, View};
+pub use view::{Below, SeenRef, View};
 pub use window::Adding;
