@@ -1,3 +1,11 @@
 //! Writing: who may push, what may be pushed, and receiving it.
 //!
 //! Only GitOps branches of lanes, fast-forward only; an acknowledged push is on disk. Never decides what upstream gets.
+
+mod auth;
+mod receive;
+mod tokens;
+
+pub(crate) use auth::{Authority, Caller, Denied, identify, unauthorized};
+pub(crate) use receive::{info_refs, receive_pack};
+pub(crate) use tokens::TokenAuthority;

@@ -1,0 +1,182 @@
+//! The authority of a token file: read again when it changes, so that a revoked token is refused from the next request on.
+//!
+//! A file that cannot be understood changes nothing: the last good one holds, and the log says so once. A file that is gone knows nobody.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use mirror_engine::tokens::{TokenFile, TokensError};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::auth::{Authority, Caller, Denied, Judged};
+
+/// The writers of a token file; without a file, nobody.
+#[derive(Debug)]
+pub(crate) struct TokenAuthority {
+    path: Option<PathBuf>,
+    held: Mutex<Held>,
+}
+
+/// What was read last.
+#[derive(Debug, Default)]
+struct Held {
+    stamp: Option<Stamp>,
+    tokens: Arc<TokenFile>,
+    /// Whether the file holds now what could not be understood.
+    is_stale: bool,
+}
+
+/// What tells one state of the file from another without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    place: (u64, u64),
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let seen = fs::metadata(path).ok()?;
+        // The change of the inode cannot be set back, as the time of its content can.
+        Some(Self { place: (seen.dev(), seen.ino()), size: seen.size(), changed: (seen.ctime(), seen.ctime_nsec()) })
+    }
+}
+
+impl TokenAuthority {
+    /// Reads the file. One that is not there yet knows nobody until it comes.
+    ///
+    /// # Errors
+    /// A file that is there and cannot be understood, or not be read.
+    pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, TokensError> {
+        let mut held = Held::default();
+        if let Some(path) = &path {
+            held.stamp = Stamp::of(path);
+            match TokenFile::read(path) {
+                Ok(tokens) => held.tokens = Arc::new(tokens),
+                Err(TokensError::Missing { .. }) => {
+                    tracing::warn!(file = %path.display(), "no token file yet: every push is refused until `git-mirror token new NAME` makes it");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { path, held: Mutex::new(held) })
+    }
+
+    /// Says whether the file holds what could not be understood, so that an older state of it is in force.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_stale
+    }
+
+    /// Gives the tokens as the file has them now.
+    fn tokens(&self) -> Arc<TokenFile> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(path) = &self.path else { return Arc::clone(&held.tokens) };
+        let stamp = Stamp::of(path);
+        if stamp != held.stamp {
+            // Read after the stamp: a change in between shows at the next request.
+            match TokenFile::read(path) {
+                Ok(tokens) => {
+                    tracing::info!(file = %path.display(), writers = tokens.tokens.len(), "the token file changed and was read again");
+                    held.tokens = Arc::new(tokens);
+                    held.is_stale = false;
+                }
+                Err(TokensError::Missing { .. }) => {
+                    tracing::warn!(file = %path.display(), "the token file is gone: every token is refused");
+                    held.tokens = Arc::default();
+                    held.is_stale = false;
+                }
+                Err(error) => {
+                    tracing::error!(file = %path.display(), %error, "the token file changed and cannot be read; the tokens that it had before stay in force");
+                    held.is_stale = true;
+                }
+            }
+            held.stamp = stamp;
+        }
+        Arc::clone(&held.tokens)
+    }
+
+    fn find(&self, presented: &SecretString, now: Timestamp) -> Result<Caller, Denied> {
+        let tokens = self.tokens();
+        let entry = tokens.verify(presented.expose_secret(), now).ok_or(Denied::Unknown)?;
+        Ok(Caller::Writer { name: entry.name.to_string(), lanes: entry.lanes.clone() })
+    }
+}
+
+impl Authority for TokenAuthority {
+    fn judge(&self, presented: SecretString) -> Judged<'_> {
+        Box::pin(async move { self.find(&presented, Timestamp::now()) })
+    }
+
+    fn knows_anybody(&self) -> bool {
+        self.path.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_engine::tokens::{self, Token, TokenTerms};
+
+    use super::*;
+
+    fn new(path: &Path, name: &str) -> Token {
+        let terms =
+            TokenTerms { name: name.parse().unwrap(), lanes: None, expires: None, created: Timestamp::UNIX_EPOCH };
+        tokens::add(path, terms).unwrap()
+    }
+
+    fn check(authority: &TokenAuthority, token: &str, expect: Option<&str>) {
+        let found = authority.find(&token.into(), Timestamp::UNIX_EPOCH);
+        let name = match &found {
+            Ok(Caller::Writer { name, .. }) => Some(name.as_str()),
+            Ok(Caller::Anonymous) => panic!("a token made nobody"),
+            Err(denied) => {
+                assert_eq!(*denied, Denied::Unknown);
+                None
+            }
+        };
+        assert_eq!(name, expect);
+    }
+
+    #[test]
+    fn each_change_of_the_file_is_in_force_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.yaml");
+        let authority = TokenAuthority::open(Some(path.clone())).unwrap();
+        assert!(authority.knows_anybody());
+        check(&authority, "gmt_none", None);
+
+        let ci = new(&path, "ci");
+        check(&authority, ci.expose(), Some("ci"));
+        let cd = new(&path, "cd");
+        check(&authority, cd.expose(), Some("cd"));
+        tokens::revoke(&path, &"ci".parse().unwrap()).unwrap();
+        check(&authority, ci.expose(), None);
+
+        // What cannot be understood takes nobody's right away, and gives nobody one.
+        let good = fs::read(&path).unwrap();
+        fs::write(&path, "tokens: [").unwrap();
+        check(&authority, cd.expose(), Some("cd"));
+        assert!(authority.is_stale());
+        check(&authority, "gmt_none", None);
+        fs::write(&path, good).unwrap();
+        check(&authority, cd.expose(), Some("cd"));
+        assert!(!authority.is_stale());
+
+        fs::remove_file(&path).unwrap();
+        check(&authority, cd.expose(), None);
+    }
+
+    #[test]
+    fn a_server_does_not_begin_with_a_file_it_cannot_understand() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.yaml");
+        fs::write(&path, "kind: Secrets\n").unwrap();
+        assert!(matches!(TokenAuthority::open(Some(path)), Err(TokensError::Malformed { .. })));
+        let nobody = TokenAuthority::open(None).unwrap();
+        assert!(!nobody.knows_anybody());
+        check(&nobody, "gmt_none", None);
+    }
+}
