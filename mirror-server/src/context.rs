@@ -7,6 +7,7 @@ use mirror_engine::stop::Stop;
 
 use crate::server::ServePlan;
 use crate::site::Site;
+use crate::write::Authority;
 
 /// What requests share.
 #[derive(Debug)]
@@ -15,13 +16,15 @@ pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     /// How it is served.
     pub(crate) serve: Serve,
+    /// Who knows callers by what they present.
+    pub(crate) authority: Arc<dyn Authority>,
     /// Uttered when the server begins to end: what is under way is finished, and nothing new begins.
     pub(crate) stop: Stop,
 }
 
 impl Context {
     /// Opens what requests share.
-    pub(crate) fn open(plan: &ServePlan) -> Self {
-        Self { site: Arc::new(Site::of(Arc::clone(&plan.node))), serve: plan.serve.clone(), stop: Stop::new() }
+    pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>) -> Self {
+        Self { authority, site: Arc::new(Site::of(Arc::clone(&plan.node))), serve: plan.serve.clone(), stop: Stop::new() }
     }
 }

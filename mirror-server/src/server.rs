@@ -7,14 +7,16 @@ use std::net::{SocketAddr, TcpListener as InheritedListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mirror_core::config::Serve;
+use mirror_core::config::{SecretSource, Serve};
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
+use mirror_engine::tokens::TokensError;
 use tokio::net::TcpListener;
 
 use crate::context::Context;
 use crate::http::{Certificates, CertificatesError, Gate};
+use crate::write::TokenAuthority;
 
 /// What a server is made from.
 #[derive(Debug)]
@@ -72,20 +74,24 @@ pub enum ServeError {
     #[error("cannot speak TLS")]
     #[diagnostic(transparent)]
     Certificates(#[from] CertificatesError),
+    /// The token file cannot be used.
+    #[error("cannot tell who may push")]
+    #[diagnostic(transparent)]
+    Tokens(#[from] TokensError),
 }
 
 impl Classified for ServeError {
     fn class(&self) -> FaultClass {
         match self {
             Self::Listen { .. } | Self::Inherited { .. } => FaultClass::Failed,
-            Self::InsecureTokens { .. } | Self::Certificates(_) => FaultClass::Usage,
+            Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) => FaultClass::Usage,
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
             Self::Listen { .. } => Retry::Backoff,
-            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) => Retry::Never,
+            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) => Retry::Never,
         }
     }
 }
@@ -112,7 +118,9 @@ impl Server {
                 Some(Arc::new(Certificates::read(certificate, key)?))
             }
         };
-        let context = Arc::new(Context::open(&plan));
+        let tokens = plan.serve.tokens.as_ref().and_then(token_file);
+        let authority = Arc::new(TokenAuthority::open(tokens)?);
+        let context = Arc::new(Context::open(&plan, authority));
         let mut listeners = Vec::new();
         for inherited in plan.inherited {
             listeners.push(adopt(inherited).map_err(|source| ServeError::Inherited { source })?);
@@ -155,6 +163,14 @@ impl Server {
         let gate = Gate::new(Arc::clone(&self.context), self.certificates);
         gate.serve(self.listeners, &stop).await;
         Ok(())
+    }
+}
+
+/// Names the token file. A secret of Kubernetes is mounted by the cluster, never named here.
+fn token_file(source: &SecretSource) -> Option<PathBuf> {
+    match source {
+        SecretSource::File(path) => Some(PathBuf::from(path)),
+        SecretSource::Secret { .. } => None,
     }
 }
 
