@@ -1,0 +1,621 @@
+//! Promotions are pushed to the server: what it takes, what it refuses and with which words, and what is left of either.
+//!
+//! Tokens and their rights stand in `serve_tokens`, kills in `serve_crash`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mirror_core::name::CommitId;
+use mirror_tests::aftermath::leftovers;
+use mirror_tests::gitclient::{GitClient, Token};
+use mirror_tests::http;
+use mirror_tests::procfs;
+use mirror_tests::rawpush::{self, RawPush};
+use mirror_tests::sandbox::{Answer, Repository};
+use mirror_tests::server::{Served, became};
+use serde_json::{Value, json};
+
+const GITOPS: &str = "refs/heads/gitops";
+
+/// A small site, a writer's token, and a clone in which promotions are made.
+struct Promotion {
+    site: Served,
+    token: Token,
+    work: Repository,
+}
+
+impl Promotion {
+    fn begin() -> Self {
+        Self::on(|_| {})
+    }
+
+    fn on(change: impl FnOnce(&mut Value)) -> Self {
+        let site = Served::small(change);
+        let token = site.token("promoter", &[]);
+        let work = site.client().clone_bare(&site.url(), "work", &[]);
+        Self { site, token, work }
+    }
+
+    fn client(&self) -> GitClient {
+        self.site.client().with(&self.token)
+    }
+
+    fn push(&self, words: &[&str]) -> Answer {
+        push(&self.client(), &self.site, &self.work, words)
+    }
+
+    /// The tip as the server has it.
+    fn tip(&self) -> CommitId {
+        self.site.world.cache().branch("gitops").expect("because it was synced")
+    }
+
+    /// Makes a commit on top of the branch; the server does not have it yet.
+    fn commit(&self, content: &str) -> CommitId {
+        self.work.commit("gitops").file("deployed", format!("{content}\n")).make()
+    }
+
+    /// Proves that nothing of a push is left but what its refs name.
+    fn prove_whole(&self) {
+        self.site.world.cache().fsck();
+        // The answer may be out before the last file of the push is gone.
+        let cache = self.site.world.cache();
+        became(|| leftovers(cache.path()).is_empty());
+        assert_eq!(leftovers(cache.path()), Vec::<String>::new());
+    }
+}
+
+fn push(client: &GitClient, site: &Served, from: &Repository, words: &[&str]) -> Answer {
+    let url = site.url();
+    let mut all = vec!["push"];
+    let (options, refs): (Vec<&str>, Vec<&str>) = words.iter().copied().partition(|word| word.starts_with("--"));
+    all.extend(options);
+    all.push(&url);
+    all.extend(refs);
+    client.ask(from.path(), all)
+}
+
+#[track_caller]
+fn accepted(answer: &Answer) {
+    assert!(answer.status.success(), "{}{}", answer.text(), answer.stderr);
+}
+
+#[track_caller]
+fn refused(answer: &Answer, words: &[&str]) {
+    assert!(!answer.status.success(), "it was accepted: {}{}", answer.text(), answer.stderr);
+    for word in words {
+        assert!(answer.stderr.contains(word), "no {word:?} in\n{}", answer.stderr);
+    }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+///
+/// # Source
+/// Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut noise = Vec::with_capacity(bytes + 8);
+    while noise.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        noise.extend_from_slice(&state.to_le_bytes());
+    }
+    noise.truncate(bytes);
+    noise
+}
+
+#[test]
+fn a_promotion_is_accepted_read_back_and_flushed() {
+    let promotion = Promotion::begin();
+    let (site, world) = (&promotion.site, &promotion.site.world);
+    for round in 0..3 {
+        let made = promotion.commit(&format!("round {round}"));
+        accepted(&promotion.push(&["gitops"]));
+        assert_eq!(promotion.tip(), made);
+        let clone = site.client().clone_bare(&site.url(), &format!("clone-{round}"), &["--branch=gitops"]);
+        assert_eq!(clone.branch("gitops"), Some(made), "whoever pushed reads what was pushed");
+        let status = world.mirror(&["status"]).expect(3);
+        assert_eq!(status.lane("main")["pendingFlush"], true);
+    }
+    // Pushed again, nothing happens; nor does it with the same commit under another road to the same repository.
+    accepted(&promotion.push(&["gitops"]));
+    let upstream = world.url(world.upstream());
+    let host = upstream.strip_suffix(&*world.upstream().path().to_string_lossy()).expect("because the path is its end");
+    let turned = promotion.client().set(&format!("url.http://{}.insteadOf", site.address()), host);
+    let made = promotion.commit("by upstream's own path");
+    turned.run(promotion.work.path(), ["push", &upstream, "gitops"]);
+    assert_eq!(promotion.tip(), made);
+    world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
+    assert_eq!(world.upstream().branch("gitops"), Some(made));
+    promotion.prove_whole();
+}
+
+#[test]
+fn the_journal_and_the_log_name_the_writer() {
+    let promotion = Promotion::begin();
+    let made = promotion.commit("by whom?");
+    accepted(&promotion.push(&["gitops"]));
+    let history = promotion.site.world.mirror(&["history"]).expect(0);
+    let entries = history.lane("main")["entries"].as_array().expect("because a lane has entries");
+    let pushed = entries.iter().find(|entry| entry["verb"] == "push").unwrap_or_else(|| panic!("{}", history.stdout));
+    let text = pushed.to_string();
+    assert!(text.contains("promoter") && text.contains(&made.to_string()), "{text}");
+    promotion.site.server.wait_for_log("promoter");
+    // What the API tells is what the program tells.
+    let told = promotion.site.get("/api/v1/history").expect(200).json();
+    assert!(told.to_string().contains("promoter"), "{told}");
+}
+
+#[test]
+fn what_is_no_fast_forward_of_a_gitops_branch_is_refused_with_the_reason() {
+    let promotion = Promotion::begin();
+    let work = &promotion.work;
+    let allowed = promotion.commit("allowed");
+    accepted(&promotion.push(&["gitops"]));
+    let main = work.branch("main").expect("because it was cloned");
+    work.commit("elsewhere").on(main).file("a", "b\n").make();
+    let forked = work.commit("forked").root().file("deployed", "otherwise\n").make();
+    work.run(["tag", "v9", "main"]);
+    work.run(["tag", "--annotate", "--message=ten", "v10", "main"]);
+    let before = promotion.site.world.cache().refs();
+    let snapshot = format!("refs/mirror/snapshots/app/main/{main}");
+    let cases: &[(&str, &[&str], &[&str])] = &[
+        ("rewritten", &["--force", "forked:gitops"], &["gitops", "fast-forward"]),
+        ("rewound", &["--force", "gitops~1:gitops"], &["gitops", "fast-forward"]),
+        ("deleted", &[":gitops"], &["gitops", "delet"]),
+        ("source branch", &["elsewhere:main"], &["refs/heads/gitops"]),
+        ("source branch deleted", &[":main"], &["main"]),
+        ("another branch", &["elsewhere"], &["refs/heads/gitops"]),
+        ("a tag", &["v9"], &["refs/heads/gitops"]),
+        ("an annotated tag", &["v10"], &["refs/heads/gitops"]),
+        ("a tag moved", &["--force", "v9:refs/tags/v1"], &["refs/heads/gitops"]),
+        ("a tag deleted", &[":refs/tags/v1"], &["v1"]),
+        ("a snapshot", &["elsewhere:refs/mirror/snapshots/app/main/x"], &["refs/heads/gitops"]),
+        ("a snapshot moved", &["--force", &format!("elsewhere:{snapshot}")], &["refs/heads/gitops"]),
+        ("mirror-stage", &["--force", "elsewhere:refs/mirror-stage/heads/main"], &["refs/heads/gitops"]),
+        ("a rescue", &["elsewhere:refs/mirror-rescue/main/x"], &["refs/heads/gitops"]),
+        ("elsewhere", &["elsewhere:refs/for/main"], &["refs/heads/gitops"]),
+    ];
+    for (name, words, expected) in cases {
+        let answer = promotion.push(words);
+        assert!(!answer.status.success(), "{name} was accepted: {}", answer.stderr);
+        assert!(answer.stderr.contains("[remote rejected]"), "{name}: {}", answer.stderr);
+        for word in *expected {
+            assert!(answer.stderr.contains(word), "{name}: no {word:?} in\n{}", answer.stderr);
+        }
+        assert_eq!(promotion.site.world.cache().refs(), before, "{name}");
+    }
+    assert!(!promotion.site.world.cache().has(forked), "nothing of it was kept");
+    // Everything at once, as a mirror pushes: branches that go, branches that come.
+    let answer = promotion.push(&["--mirror"]);
+    refused(&answer, &["[remote rejected]"]);
+    assert_eq!(promotion.site.world.cache().refs(), before);
+    assert_eq!(promotion.tip(), allowed);
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_push_that_knows_an_old_tip_is_refused_by_git_itself_and_by_the_server() {
+    let promotion = Promotion::begin();
+    let stale = promotion.tip();
+    let theirs = promotion.site.world.cache().commit("gitops").file("deployed", "by another\n").make();
+    let mine = promotion.commit("mine");
+    refused(&promotion.push(&["gitops"]), &["rejected", "fetch first"]);
+    // A lease that names the old tip is checked by git; whoever does not look is told by the server.
+    refused(&promotion.push(&[&format!("--force-with-lease=gitops:{stale}"), "gitops"]), &["stale info"]);
+    let told = RawPush::new()
+        .command(GITOPS, Some(stale), Some(mine))
+        .pack(rawpush::pack(&promotion.work, mine, Some(stale)))
+        .send(promotion.site.address(), &promotion.token);
+    assert!(told.reason(GITOPS).contains("stale"), "{told:?}");
+    assert_eq!(promotion.tip(), theirs);
+    promotion.prove_whole();
+}
+
+#[test]
+fn of_a_mixed_push_the_allowed_part_is_done_and_of_an_atomic_one_nothing() {
+    let promotion = Promotion::begin();
+    let work = &promotion.work;
+    work.run(["branch", "other", "main"]);
+    let before = promotion.site.world.cache().refs();
+    let made = promotion.commit("mixed");
+    let atomic = promotion.push(&["--atomic", "gitops", "other", "main:refs/tags/v3"]);
+    refused(&atomic, &["other", "atomic"]);
+    assert_eq!(promotion.site.world.cache().refs(), before);
+    refused(&promotion.push(&["gitops", "other", "main:refs/tags/v3"]), &["[remote rejected]", "other", "v3"]);
+    let mut expected = before;
+    expected.insert(GITOPS.to_owned(), made);
+    assert_eq!(promotion.site.world.cache().refs(), expected);
+    // Alone, atomic is as good as any.
+    let made = promotion.commit("atomic");
+    accepted(&promotion.push(&["--atomic", "gitops"]));
+    assert_eq!(promotion.tip(), made);
+    promotion.prove_whole();
+}
+
+#[test]
+fn two_hundred_refs_in_one_push_are_answered_one_by_one() {
+    let promotion = Promotion::begin();
+    let main = promotion.work.branch("main").expect("because it was cloned");
+    let made = promotion.commit("among many");
+    let mut edits = String::new();
+    for number in 0..200 {
+        writeln!(edits, "create refs/heads/many-{number} {main}").expect("because a string takes everything");
+    }
+    promotion.work.git().run_with(promotion.work.path(), ["update-ref", "--stdin"], edits.as_bytes());
+    let answer = promotion.push(&["--porcelain", "refs/heads/*:refs/heads/*"]);
+    let text = answer.text();
+    assert!(!answer.status.success());
+    assert_eq!(text.lines().filter(|line| line.starts_with('!')).count(), 200, "{text}");
+    assert!(
+        text.lines().any(|line| line.contains("refs/heads/gitops:refs/heads/gitops") && !line.starts_with('!')),
+        "{text}"
+    );
+    assert_eq!(promotion.tip(), made);
+    promotion.prove_whole();
+}
+
+/// Adds a lane whose GitOps branch nobody has made.
+fn with_second_lane(promotion: &mut Promotion) {
+    promotion.site.world.configure(|config| {
+        config["nodes"]["local"]["lanes"]["second"] = json!({
+            "repository": "app",
+            "source": { "branch": "main", "snapshotGroup": "app" },
+            "gitops": { "branch": "second/gitops" },
+        });
+    });
+    promotion.site.restart();
+}
+
+#[test]
+fn a_gitops_branch_begins_with_a_push_even_one_without_objects() {
+    let mut promotion = Promotion::begin();
+    with_second_lane(&mut promotion);
+    let main = promotion.work.branch("main").expect("because it was cloned");
+    // The commit is there already; git sends a pack of nothing.
+    accepted(&promotion.push(&["main:refs/heads/second/gitops"]));
+    let cache = promotion.site.world.cache();
+    assert_eq!(cache.branch("second/gitops"), Some(main));
+    // Two lanes in one push, one of them new.
+    let made = promotion.commit("both");
+    let second = promotion.work.commit("second").on(main).file("deployed", "second\n").make();
+    accepted(&promotion.push(&["--atomic", "gitops", "second:second/gitops"]));
+    assert_eq!((cache.branch("gitops"), cache.branch("second/gitops")), (Some(made), Some(second)));
+    // A ref that was not there when the client looked, and is there now.
+    let told = RawPush::new().command(GITOPS, None, Some(second)).pack(rawpush::pack(&promotion.work, second, None));
+    let told = told.send(promotion.site.address(), &promotion.token);
+    assert!(!told.accepts(GITOPS), "{told:?}");
+    promotion.site.world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
+    assert_eq!(promotion.site.world.upstream().branch("second/gitops"), Some(second));
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_large_push_goes_through_in_little_memory() {
+    const MEGABYTE: u64 = 1 << 20;
+    let promotion = Promotion::begin();
+    let mut commit = promotion.work.commit("gitops");
+    for number in 0..4 {
+        commit = commit.file(&format!("image-{number}"), noise(number, 25 << 20));
+    }
+    let made = commit.make();
+    let over = AtomicBool::new(false);
+    let peak = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| {
+            let mut peak = 0;
+            while !over.load(Ordering::SeqCst) {
+                let all = promotion
+                    .site
+                    .server
+                    .children()
+                    .iter()
+                    .map(|child| child.id)
+                    .chain([promotion.site.server.id()])
+                    .collect::<Vec<_>>();
+                peak = peak.max(all.into_iter().filter_map(procfs::resident_memory).sum());
+            }
+            peak
+        });
+        let pushed = promotion.push(&["gitops"]);
+        over.store(true, Ordering::SeqCst);
+        accepted(&pushed);
+        watching.join().expect("because it only looks")
+    });
+    assert_eq!(promotion.tip(), made);
+    assert!(peak < 256 * MEGABYTE, "the server and its children held {} MiB at once", peak / MEGABYTE);
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_push_over_the_limit_is_refused_and_leaves_nothing() {
+    let promotion = Promotion::on(|serve| serve["limits"] = json!({ "body": "1MiB" }));
+    let before = promotion.tip();
+    let made = promotion.work.commit("gitops").file("large", noise(1, 3 << 20)).make();
+    refused(&promotion.push(&["gitops"]), &[]);
+    // The same, of known length: the words come at once.
+    let reply = RawPush::new()
+        .command(GITOPS, Some(before), Some(made))
+        .pack(rawpush::pack(&promotion.work, made, Some(before)))
+        .ask(promotion.site.address(), &promotion.token)
+        .expect(413);
+    assert!(reply.text().contains("limits.body"), "it names the setting: {}", reply.text());
+    assert_eq!(promotion.tip(), before);
+    promotion.work.set_ref(GITOPS, before);
+    promotion.commit("small");
+    accepted(&promotion.push(&["gitops"]));
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_pack_that_is_not_sound_is_refused_and_leaves_nothing() {
+    let promotion = Promotion::begin();
+    let (work, before) = (&promotion.work, promotion.tip());
+    let made = work.commit("gitops").file("deployed", noise(3, 5_000)).file("beside", "more\n").make();
+    let whole = rawpush::pack(work, made, Some(before));
+    let flipped = |at: usize| {
+        let mut pack = whole.clone();
+        pack[at] ^= 0xff;
+        pack
+    };
+    let tree = work.run(["rev-parse", &format!("{made}^{{tree}}")]);
+    let blob = work.run(["rev-parse", &format!("{made}:beside")]);
+    let without = |missing: &str| {
+        let all = work.run(["rev-list", "--objects", "--no-object-names", &made.to_string(), &format!("^{before}")]);
+        let kept: Vec<_> = all.lines().filter(|id| *id != missing).map(str::to_owned).collect();
+        rawpush::pack_of(work, &kept)
+    };
+    let cases = [
+        ("nothing at all", Vec::new()),
+        ("another beginning", [b"KCAP", &whole[4..]].concat()),
+        ("another version", flipped(7)),
+        ("more objects promised than sent", flipped(11)),
+        ("a byte turned around in the middle", flipped(whole.len() / 2)),
+        ("another checksum", flipped(whole.len() - 1)),
+        ("half of it", whole[..whole.len() / 2].to_vec()),
+        ("all but the checksum", whole[..whole.len() - 20].to_vec()),
+        ("more than it", [&whole[..], b"more"].concat()),
+        ("without a file", without(&blob)),
+        ("without the tree", without(&tree)),
+        ("without the commit", without(&made.to_string())),
+    ];
+    for (name, pack) in cases {
+        let told = RawPush::new()
+            .command(GITOPS, Some(before), Some(made))
+            .pack(pack)
+            .ask(promotion.site.address(), &promotion.token);
+        if told.status == 200 {
+            let told = rawpush::report(&told.body);
+            assert!(!told.accepts(GITOPS), "{name}: {told:?}");
+            assert!(told.refs.contains_key(GITOPS), "{name}: the ref is answered: {told:?}");
+        } else {
+            assert!((400..500).contains(&told.status), "{name}: {told:?}");
+        }
+        assert_eq!(promotion.tip(), before, "{name}");
+        assert!(!promotion.site.world.cache().has(made), "{name}: its objects were kept");
+    }
+    promotion.prove_whole();
+    let told = RawPush::new().command(GITOPS, Some(before), Some(made)).pack(whole);
+    assert!(told.send(promotion.site.address(), &promotion.token).accepts(GITOPS));
+    promotion.prove_whole();
+}
+
+#[test]
+fn objects_that_git_would_not_take_are_not_taken() {
+    let promotion = Promotion::begin();
+    let (work, before) = (&promotion.work, promotion.tip());
+    let git = work.git();
+    let blob = git.run_with(work.path(), ["hash-object", "-w", "--stdin"], b"[core]\n");
+    let entry = |mode: &str, name: &str, hex: &str| {
+        let byte = |at: usize| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("because git prints hex");
+        format!("{mode} {name}\0").into_bytes().into_iter().chain((0..20).map(byte)).collect::<Vec<_>>()
+    };
+    let write = |kind: &str, content: &[u8]| {
+        git.run_with(work.path(), ["hash-object", "-w", "-t", kind, "--literally", "--stdin"], content)
+    };
+    let inner = write("tree", &entry("100644", "config", &blob));
+    let good = write("tree", &entry("100644", "config", &blob));
+    let trees = [
+        ("a folder named .git", write("tree", &entry("40000", ".git", &inner))),
+        ("one that some file systems take for it", write("tree", &entry("40000", ".GIT", &inner))),
+        ("a name that leads out", write("tree", &entry("100644", "..", &blob))),
+        ("a name with a slash", write("tree", &entry("100644", "a/b", &blob))),
+        ("one name twice", write("tree", &[entry("100644", "a", &blob), entry("100644", "a", &blob)].concat())),
+        ("an unsorted tree", write("tree", &[entry("100644", "b", &blob), entry("100644", "a", &blob)].concat())),
+    ];
+    let commit = |tree: &str, who: &str| {
+        let text = format!("tree {tree}\nparent {before}\nauthor {who}\ncommitter {who}\n\nHidden\n");
+        write("commit", text.as_bytes())
+    };
+    let mut bad: Vec<_> = trees.iter().map(|(name, tree)| (*name, commit(tree, "A <a@b> 1700000000 +0000"))).collect();
+    bad.push(("a commit without a date", commit(&good, "A <a@b>")));
+    bad.push(("a commit without a tree", write("commit", format!("parent {before}\n\nBare\n").as_bytes())));
+    for (name, commit) in bad {
+        let commit = CommitId::from_hex(&commit).expect("because git printed it");
+        work.run(["update-ref", "refs/heads/bad", &commit.to_string()]);
+        let answer = promotion.push(&["--no-thin", "bad:gitops"]);
+        assert!(!answer.status.success(), "{name} was accepted: {}", answer.stderr);
+        assert_eq!(promotion.tip(), before, "{name}");
+        assert!(!promotion.site.world.cache().has(commit), "{name} was kept");
+    }
+    // A branch holds commits, nothing else.
+    for object in [blob, good] {
+        let object = CommitId::from_hex(&object).expect("because git printed it");
+        let pack = rawpush::pack_of(work, &[object.to_string()]);
+        let told = RawPush::new().command(GITOPS, Some(before), Some(object)).pack(pack);
+        let told = told.send(promotion.site.address(), &promotion.token);
+        assert!(!told.accepts(GITOPS), "{told:?}");
+    }
+    promotion.prove_whole();
+}
+
+#[test]
+fn of_two_who_push_onto_one_tip_one_wins_and_the_other_is_told() {
+    const ROUNDS: usize = 12;
+    let promotion = Promotion::begin();
+    let (site, work) = (&promotion.site, &promotion.work);
+    for round in 0..ROUNDS {
+        let base = promotion.tip();
+        let rivals = [0, 1].map(|number| {
+            let made = work.commit("rival").on(base).file("deployed", format!("{round} by {number}\n")).make();
+            RawPush::new().command(GITOPS, Some(base), Some(made)).pack(rawpush::pack(work, made, Some(base)))
+        });
+        let start = Barrier::new(rivals.len());
+        let told = std::thread::scope(|scope| {
+            let pushing = rivals.each_ref().map(|rival| {
+                let (start, token) = (&start, &promotion.token);
+                scope.spawn(move || {
+                    start.wait();
+                    rival.send(site.address(), token)
+                })
+            });
+            pushing.map(|pushing| pushing.join().expect("because it was answered"))
+        });
+        let winners = told.iter().filter(|told| told.accepts(GITOPS)).count();
+        assert_eq!(winners, 1, "round {round}: {told:?}");
+        let loser = told.iter().find(|told| !told.accepts(GITOPS)).expect("because one has lost");
+        assert!(loser.reason(GITOPS).contains("stale"), "round {round}: {loser:?}");
+        assert_ne!(promotion.tip(), base);
+    }
+    promotion.prove_whole();
+}
+
+#[test]
+fn i2_pushes_syncs_and_flushes_at_once_lose_no_accepted_commit() {
+    const PUSHES: usize = 12;
+    let promotion = Promotion::begin();
+    let (site, world) = (&promotion.site, &promotion.site.world);
+    let over = AtomicBool::new(false);
+    let accepted = std::thread::scope(|scope| {
+        let others = [["sync", "--confirm", "--wait"], ["flush", "--confirm", "--wait"]].map(|words| {
+            let over = &over;
+            scope.spawn(move || {
+                let mut runs = 0;
+                while !over.load(Ordering::SeqCst) {
+                    let run = world.mirror(&words);
+                    assert!(matches!(run.exit, Some(0 | 3)), "{words:?}: {}\n{}", run.stdout, run.stderr);
+                    runs += 1;
+                }
+                runs
+            })
+        });
+        let pushing = [0, 1].map(|number| {
+            let promotion = &promotion;
+            scope.spawn(move || {
+                let client = promotion.client();
+                let own = client.clone_bare(&site.url(), &format!("own-{number}"), &[]);
+                let mut done = Vec::new();
+                while done.len() < PUSHES {
+                    client.run(own.path(), ["fetch", "--quiet", &site.url(), "+gitops:gitops"]);
+                    let file = format!("of-{number}");
+                    let made = own.commit("gitops").file(&file, format!("{}\n", done.len())).make();
+                    let answer = push(&client, site, &own, &["gitops"]);
+                    if answer.status.success() {
+                        done.push(made);
+                    } else {
+                        // Only the other one's commit is a reason.
+                        let words = &answer.stderr;
+                        assert!(
+                            words.contains("fetch first") || words.contains("stale") || words.contains("fast-forward"),
+                            "{words}"
+                        );
+                    }
+                }
+                done
+            })
+        });
+        let done: Vec<_> = pushing.into_iter().flat_map(|pushing| pushing.join().expect("because it pushed")).collect();
+        over.store(true, Ordering::SeqCst);
+        for other in others {
+            assert!(other.join().expect("because it ran") > 0);
+        }
+        done
+    });
+    assert_eq!(accepted.len(), 2 * PUSHES);
+    world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
+    for repository in [world.cache(), world.upstream().clone()] {
+        let kept: BTreeSet<_> = repository.run(["rev-list", "gitops"]).lines().map(str::to_owned).collect();
+        let lost: Vec<_> = accepted.iter().filter(|commit| !kept.contains(&commit.to_string())).collect();
+        assert!(lost.is_empty(), "{lost:?}");
+    }
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_client_that_vanishes_leaves_the_old_tip_and_nothing_else() {
+    let promotion = Promotion::begin();
+    let (site, before) = (&promotion.site, promotion.tip());
+    let made = promotion.work.commit("gitops").file("large", noise(5, 400_000)).make();
+    let push = RawPush::new().command(GITOPS, Some(before), Some(made)).pack(rawpush::pack(
+        &promotion.work,
+        made,
+        Some(before),
+    ));
+    let (head, body) = (push.head(site.address(), &promotion.token), push.body());
+    // In the head, in the commands, at the first byte of the pack, in it, before its last byte, and unheard behind it.
+    let commands = body.iter().position(|byte| *byte == b'P').expect("because a pack begins with it");
+    for sent in [0, 10, commands, commands + 1, body.len() / 4, body.len() / 2, body.len() - 1] {
+        let mut stream = http::connect(site.address());
+        stream.write_all(head.as_bytes()).expect("because the server listens");
+        stream.write_all(&body[..sent]).expect("because the server reads");
+        drop(stream);
+        site.wait_until("its programs have ended", || site.children().is_empty());
+        assert_eq!(promotion.tip(), before, "{sent} bytes");
+        promotion.prove_whole();
+    }
+    let mut stream = http::connect(site.address());
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).expect("because the server reads");
+    drop(stream);
+    // All of it was there: either is right, but a decision, whole and without remains.
+    site.wait_until("its programs have ended", || site.children().is_empty());
+    assert!([before, made].contains(&promotion.tip()));
+    accepted(&promotion.push(&["gitops"]));
+    assert_eq!(promotion.tip(), made);
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_push_is_flushed_at_once_where_the_configuration_says_so() {
+    let promotion = Promotion::on(|serve| serve["schedule"]["flushOnPush"] = true.into());
+    let world = &promotion.site.world;
+    let mut made = promotion.tip();
+    for round in 0..3 {
+        made = promotion.commit(&format!("round {round}"));
+        accepted(&promotion.push(&["gitops"]));
+    }
+    promotion.site.wait_until("upstream has it", || world.upstream().branch("gitops") == Some(made));
+    promotion.site.wait_until("the mirror knows", || world.mirror(&["status"]).lane("main")["pendingFlush"] == false);
+    let verbs = world.mirror(&["history"]).expect(0).stdout;
+    assert!(verbs.contains("\"flush\""), "it ran as if typed: {verbs}");
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_commit_made_on_a_shallow_clone_is_accepted() {
+    let promotion = Promotion::begin();
+    promotion.commit("one");
+    promotion.commit("two");
+    accepted(&promotion.push(&["gitops"]));
+    let client = promotion.client();
+    let shallow =
+        client.clone_bare(&promotion.site.url(), "shallow", &["--depth=1", "--single-branch", "--branch=gitops"]);
+    let made = shallow.commit("gitops").file("deployed", "from a shallow clone\n").make();
+    accepted(&push(&client, &promotion.site, &shallow, &["gitops"]));
+    assert_eq!(promotion.tip(), made);
+    promotion.prove_whole();
+}
+
+#[test]
+fn a_push_is_chunked_gzipped_or_of_one_piece_and_always_understood() {
+    let promotion = Promotion::begin();
+    // A buffer this small makes git ask first and then send in chunks; without it the body is of one piece.
+    for (number, buffer) in ["1", "65536", "104857600"].into_iter().enumerate() {
+        let made = promotion.work.commit("gitops").file("deployed", noise(number as u64, 300_000)).make();
+        let client = promotion.client().set("http.postBuffer", buffer);
+        accepted(&push(&client, &promotion.site, &promotion.work, &["gitops"]));
+        assert_eq!(promotion.tip(), made, "{buffer}");
+    }
+    promotion.prove_whole();
+}
