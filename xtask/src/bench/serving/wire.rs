@@ -46,7 +46,7 @@ mod tests {
     fn requests_are_pkt_lines() {
         let body = String::from_utf8(fetch(&"1".repeat(40), Some(1))).unwrap();
         assert!(body.starts_with("0011command=fetch0014agent="), "{body}");
-        assert!(body.contains("000ddeepen 1") && body.ends_with("0009done\n0000"), "{body}");
+        assert!(body.contains("000cdeepen 1") && body.ends_with("0009done\n0000"), "{body}");
         assert!(String::from_utf8(ls_refs()).unwrap().starts_with("0014command=ls-refs\n"));
     }
 }
