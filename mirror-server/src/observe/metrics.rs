@@ -1,0 +1,16 @@
+//! The metrics of a server, in one table that registers and documents each.
+//!
+//! Others call the typed methods; nobody outside knows how a metric is kept. Labels are types with few values, or names of the
+//! configuration: nothing that a client sends ever becomes a label.
+
+mod catalogue;
+pub(crate) mod label;
+mod record;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::reference;
+pub(crate) use record::Counted;
+pub(crate) use table::Metrics;

@@ -1,0 +1,360 @@
+//! What metrics are told apart by: closed sets of words, and names of the configuration.
+
+use std::fmt::{Debug, Write as _};
+use std::hash::Hash;
+
+use mirror_core::name::{LaneName, RepositoryName};
+use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+
+/// One label and its value.
+pub(crate) trait Label: Clone + Debug + Eq + Hash + Send + Sync + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+
+    /// What values it takes, for the documentation.
+    fn values() -> String;
+
+    /// Writes the value.
+    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result;
+}
+
+/// The labels of one metric.
+pub(crate) trait Labels: Clone + Debug + Eq + Hash + Send + Sync + EncodeLabelSet + 'static {
+    /// Each label's name and what values it takes.
+    fn described() -> Vec<(&'static str, String)>;
+}
+
+/// One label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct By<A>(pub(crate) A);
+
+/// Two labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct By2<A, B>(pub(crate) A, pub(crate) B);
+
+/// Three labels.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct By3<A, B, C>(pub(crate) A, pub(crate) B, pub(crate) C);
+
+fn encode<L: Label>(label: &L, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+    let mut encoder = to.encode_label();
+    let mut key = encoder.encode_label_key()?;
+    key.write_str(L::NAME)?;
+    let mut value = key.encode_label_value()?;
+    label.write(&mut value)?;
+    value.finish()
+}
+
+impl<A: Label> EncodeLabelSet for By<A> {
+    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        encode(&self.0, to)
+    }
+}
+
+impl<A: Label, B: Label> EncodeLabelSet for By2<A, B> {
+    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        encode(&self.0, to)?;
+        encode(&self.1, to)
+    }
+}
+
+impl<A: Label, B: Label, C: Label> EncodeLabelSet for By3<A, B, C> {
+    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
+        encode(&self.0, to)?;
+        encode(&self.1, to)?;
+        encode(&self.2, to)
+    }
+}
+
+impl<A: Label> Labels for By<A> {
+    fn described() -> Vec<(&'static str, String)> {
+        vec![(A::NAME, A::values())]
+    }
+}
+
+impl<A: Label, B: Label> Labels for By2<A, B> {
+    fn described() -> Vec<(&'static str, String)> {
+        vec![(A::NAME, A::values()), (B::NAME, B::values())]
+    }
+}
+
+impl<A: Label, B: Label, C: Label> Labels for By3<A, B, C> {
+    fn described() -> Vec<(&'static str, String)> {
+        vec![(A::NAME, A::values()), (B::NAME, B::values()), (C::NAME, C::values())]
+    }
+}
+
+/// A label whose values are a closed set of words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident as $label:literal { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum $name { $($(#[$case_doc])* $case,)+ }
+
+        impl $name {
+            /// The word in metrics and in the log.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$case => $word,)+ }
+            }
+        }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+
+            fn values() -> String {
+                [$(concat!("`", $word, "`")),+].join(", ")
+            }
+
+            fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
+                to.write_str(self.as_str())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What a request was about, as far as its path and query tell.
+    Endpoint as "endpoint" {
+        /// The listing of refs before a fetch.
+        UploadAdvertisement = "upload-pack-info",
+        /// `ls-refs` and packs.
+        UploadPack = "upload-pack",
+        /// The listing of refs before a push.
+        ReceiveAdvertisement = "receive-pack-info",
+        /// A push.
+        ReceivePack = "receive-pack",
+        /// The status API.
+        Status = "api-status",
+        /// The history API.
+        History = "api-history",
+        /// The status page.
+        Page = "page",
+        /// `/healthz`.
+        Healthz = "healthz",
+        /// `/readyz`.
+        Readyz = "readyz",
+        /// `/metrics`.
+        Metrics = "metrics",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+words! {
+    /// A method of HTTP.
+    Method as "method" {
+        /// GET.
+        Get = "get",
+        /// HEAD.
+        Head = "head",
+        /// POST.
+        Post = "post",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+impl From<&http::Method> for Method {
+    fn from(method: &http::Method) -> Self {
+        match *method {
+            http::Method::GET => Self::Get,
+            http::Method::HEAD => Self::Head,
+            http::Method::POST => Self::Post,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The status of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Status(pub(crate) http::StatusCode);
+
+impl Label for Status {
+    const NAME: &'static str = "status";
+
+    fn values() -> String {
+        "the status code of the answer".to_owned()
+    }
+
+    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        to.write_str(self.0.as_str())
+    }
+}
+
+words! {
+    /// Where the bytes of an answered fetch came from.
+    PackSource as "source" {
+        /// Git made it for this request, and keeps it for the next.
+        Made = "made",
+        /// It was being made for somebody else.
+        Shared = "shared",
+        /// It was made earlier and kept.
+        Disk = "disk",
+        /// Git made it for this request alone: such an answer is never kept.
+        Alone = "alone",
+    }
+}
+
+words! {
+    /// How a push ended for one ref.
+    Push as "outcome" {
+        /// On disk, and acknowledged.
+        Accepted = "accepted",
+        /// Not a ref that this writer may move so.
+        Denied = "denied",
+        /// Not a fast-forward.
+        NotFastForward = "non-fast-forward",
+        /// Somebody else moved the ref first.
+        Stale = "stale",
+        /// Its objects are damaged, incomplete or forbidden.
+        BadObjects = "bad-objects",
+        /// The client went away, or was too slow.
+        Gone = "gone",
+        /// Something broke here.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// Why a request was turned away before its work began.
+    Refusal as "reason" {
+        /// The path leads nowhere, or asks for the dumb protocol.
+        NotFound = "not-found",
+        /// The method, the headers or the body are wrong.
+        BadRequest = "bad-request",
+        /// Headers or body are larger than allowed.
+        TooLarge = "too-large",
+        /// The client sent or took its bytes too slowly.
+        Slow = "slow",
+        /// No token, or not one that is known.
+        Unauthorized = "unauthorized",
+        /// A known token, for something it may not do.
+        Forbidden = "forbidden",
+        /// As many packs are made, and wait, as allowed.
+        Busy = "busy",
+        /// As many connections are open as allowed.
+        Connections = "connections",
+        /// Too little disk is free for a push.
+        LowSpace = "low-space",
+        /// The server is ending.
+        Draining = "draining",
+        /// The repository was never synced.
+        NotSynced = "not-synced",
+        /// Something broke here.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// Why a token was not taken.
+    TokenFailure as "reason" {
+        /// It is not of the form of a token.
+        Malformed = "malformed",
+        /// Nobody has it.
+        Unknown = "unknown",
+        /// Its time is over.
+        Expired = "expired",
+        /// The file of tokens cannot be read.
+        Unreadable = "unreadable",
+    }
+}
+
+words! {
+    /// A verb that the schedule runs.
+    Verb as "verb" {
+        /// Sync.
+        Sync = "sync",
+        /// Flush.
+        Flush = "flush",
+        /// Maintain.
+        Maintain = "maintain",
+    }
+}
+
+words! {
+    /// How an operation of the schedule ended.
+    Ending as "outcome" {
+        /// Done, and the state is as wanted.
+        Done = "done",
+        /// Nothing broke, but the state is not as wanted.
+        Finding = "finding",
+        /// Another operation held the cache too long, or a deadline passed.
+        Busy = "busy",
+        /// The road to upstream.
+        Upstream = "upstream",
+        /// Too little disk is free.
+        LowSpace = "low-space",
+        /// It was asked to stop.
+        Interrupted = "interrupted",
+        /// Something broke here.
+        Failed = "failed",
+    }
+}
+
+words! {
+    /// What became of an SSH session to upstream.
+    SessionEvent as "event" {
+        /// A new one was opened.
+        Opened = "opened",
+        /// One that was open was used again.
+        Reused = "reused",
+        /// One died.
+        Lost = "lost",
+        /// One was closed, as nobody needed it.
+        Closed = "closed",
+    }
+}
+
+/// A lane of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Lane(pub(crate) LaneName);
+
+impl Label for Lane {
+    const NAME: &'static str = "lane";
+
+    fn values() -> String {
+        "a lane of the configuration".to_owned()
+    }
+
+    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        write!(to, "{}", self.0)
+    }
+}
+
+/// A repository of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Repository(pub(crate) RepositoryName);
+
+impl Label for Repository {
+    const NAME: &'static str = "repository";
+
+    fn values() -> String {
+        "a repository of the configuration".to_owned()
+    }
+
+    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        write!(to, "{}", self.0)
+    }
+}
+
+/// The version of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Version;
+
+impl Label for Version {
+    const NAME: &'static str = "version";
+
+    fn values() -> String {
+        "the version of git-mirror".to_owned()
+    }
+
+    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
+        to.write_str(env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,160 @@
+//! The table of metrics.
+
+use std::sync::Mutex;
+
+use jiff::Timestamp;
+use mirror_core::name::{LaneName, RepositoryName};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use super::catalogue::{Catalogue, In, Level, Spread};
+use super::label::{
+    By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
+    TokenFailure, Verb, Version,
+};
+
+/// The metrics of one server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(super) registry: Registry,
+    pub(super) table: Table,
+    /// Since when things are as they are; ages are told against the moment of the scrape.
+    pub(super) since: Mutex<Since>,
+}
+
+/// Moments whose age is told.
+#[derive(Debug, Default)]
+pub(super) struct Since {
+    pub(super) looked: std::collections::BTreeMap<LaneName, Timestamp>,
+    pub(super) pending: std::collections::BTreeMap<LaneName, Timestamp>,
+    pub(super) done: std::collections::BTreeMap<(RepositoryName, &'static str), (Verb, Timestamp)>,
+    pub(super) beats: std::collections::BTreeMap<RepositoryName, Timestamp>,
+}
+
+/// Every metric, by what it counts.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) requests: Family<By3<Endpoint, Method, Status>, Counter>,
+    pub(super) request_durations: Spread<By<Endpoint>>,
+    pub(super) sent: Family<By<Endpoint>, Counter>,
+    pub(super) received: Family<By<Endpoint>, Counter>,
+    pub(super) refused: Family<By<Refusal>, Counter>,
+    pub(super) connections: Gauge,
+    pub(super) connections_made: Counter,
+    pub(super) tokens_failed: Family<By<TokenFailure>, Counter>,
+
+    pub(super) packs: Family<By<PackSource>, Counter>,
+    pub(super) packs_running: Gauge,
+    pub(super) packs_waiting: Gauge,
+    pub(super) pack_durations: Spread<By<PackSource>>,
+    pub(super) fanout_bytes: Gauge,
+    pub(super) fanout_entries: Gauge,
+    pub(super) fanout_evicted: Counter,
+    pub(super) fanout_damaged: Counter,
+
+    pub(super) pushes: Family<By2<Repository, Push>, Counter>,
+    pub(super) push_durations: Spread<By<Repository>>,
+
+    pub(super) operations: Family<By3<Repository, Verb, Ending>, Counter>,
+    pub(super) operation_durations: Spread<By2<Repository, Verb>>,
+    pub(super) operation_running: Family<By2<Repository, Verb>, Gauge>,
+    pub(super) done_ages: Family<By2<Repository, Verb>, Level>,
+    pub(super) failures: Family<By<Repository>, Gauge>,
+    pub(super) beat_ages: Family<By<Repository>, Level>,
+    pub(super) look_ages: Family<By<Lane>, Level>,
+    pub(super) pending: Family<By<Lane>, Gauge>,
+    pub(super) pending_ages: Family<By<Lane>, Level>,
+    pub(super) in_sync: Family<By<Lane>, Gauge>,
+    pub(super) diverged: Family<By<Lane>, Gauge>,
+
+    pub(super) sessions: Family<By2<Repository, SessionEvent>, Counter>,
+
+    pub(super) disk_free: Gauge,
+    pub(super) disk_low: Gauge,
+    pub(super) build: Family<By<Version>, Gauge>,
+}
+
+impl Metrics {
+    /// Makes metrics that nothing was counted in yet.
+    pub(crate) fn new() -> Self {
+        let mut catalogue = Catalogue::new();
+        let table = Self::registered(&mut catalogue);
+        table.build.get_or_create(&By(Version)).set(1);
+        Self { registry: catalogue.registry, table, since: Mutex::default() }
+    }
+
+    /// The one place where each metric has its name, its type, its labels and its words.
+    pub(super) fn registered(to: &mut Catalogue) -> Table {
+        use In::{Bytes, Pieces, Seconds};
+        Table {
+            requests: to.counters("http_requests", Pieces, "Requests that were answered"),
+            request_durations: to.spreads(
+                "http_request_duration",
+                Seconds,
+                "From the end of a request's headers to the last byte of its answer",
+            ),
+            sent: to.counters("http_sent", Bytes, "Bytes of answers' bodies that were sent"),
+            received: to.counters("http_received", Bytes, "Bytes of requests' bodies that were taken"),
+            refused: to.counters("refused", Pieces, "Requests and connections that were turned away"),
+            connections: to.gauge("connections", Pieces, "Connections that are open"),
+            connections_made: to.counter("connections_accepted", Pieces, "Connections that were accepted"),
+            tokens_failed: to.counters("token_failures", Pieces, "Tokens that were not taken"),
+
+            packs: to.counters("packs", Pieces, "Fetches that were answered with a pack, by where its bytes came from"),
+            packs_running: to.gauge("packs_running", Pieces, "Packs that git is making now"),
+            packs_waiting: to.gauge("packs_waiting", Pieces, "Requests that wait for their turn to have a pack made"),
+            pack_durations: to.spreads("pack_duration", Seconds, "From a fetch's request to the last byte of its pack"),
+            fanout_bytes: to.gauge("pack_cache", Bytes, "Bytes of packs that are kept for the next request"),
+            fanout_entries: to.gauge("pack_cache_entries", Pieces, "Packs that are kept for the next request"),
+            fanout_evicted: to.counter("pack_cache_evictions", Pieces, "Kept packs that made room for others"),
+            fanout_damaged: to.counter(
+                "pack_cache_damaged",
+                Pieces,
+                "Kept packs that were dropped because their bytes were not those that were made",
+            ),
+
+            pushes: to.counters("pushed_refs", Pieces, "Refs that pushes wanted to move, by how that ended"),
+            push_durations: to.spreads("push_duration", Seconds, "From a push's request to its answer"),
+
+            operations: to.counters("operations", Pieces, "Operations of the schedule that ended"),
+            operation_durations: to.spreads("operation_duration", Seconds, "How long operations of the schedule took"),
+            operation_running: to.gauges("operation_running", Pieces, "1 while the schedule runs such an operation"),
+            done_ages: to.levels(
+                "operation_success_age",
+                Seconds,
+                "How long ago such an operation of the schedule last reached upstream, or maintained, without a fault",
+            ),
+            failures: to.gauges(
+                "upstream_consecutive_failures",
+                Pieces,
+                "Operations of the schedule that failed on the road to upstream since the last that did not",
+            ),
+            beat_ages: to.levels(
+                "worker_heartbeat_age",
+                Seconds,
+                "How long ago the worker of a repository last made progress",
+            ),
+            look_ages: to.levels(
+                "observation_age",
+                Seconds,
+                "How long ago upstream was last looked at, for the older of the lane's two branches",
+            ),
+            pending: to.gauges("pending_flush", Pieces, "1 where commits that were accepted here are not upstream yet"),
+            pending_ages: to.levels(
+                "pending_flush_age",
+                Seconds,
+                "Since when the lane's GitOps commits wait for a flush, as far as this server saw it; 0 where none do",
+            ),
+            in_sync: to.gauges("in_sync", Pieces, "1 where both tips of the lane equal those last seen upstream"),
+            diverged: to.gauges("diverged", Pieces, "1 where the lane's GitOps branch and upstream's went apart"),
+
+            sessions: to.counters("ssh_sessions", Pieces, "What became of SSH sessions to upstream"),
+
+            disk_free: to.gauge("disk_free", Bytes, "Bytes that are free where the caches are"),
+            disk_low: to.gauge("disk_low", Pieces, "1 while pushes and syncs are refused for lack of disk"),
+            build: to.gauges("build", Pieces, "Always 1; its label tells what runs"),
+        }
+    }
+}
