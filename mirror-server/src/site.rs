@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use mirror_core::name::{BranchName, LaneName, RefPrefix, RepositoryName};
+use mirror_core::name::{BranchName, LaneName, NodeName, RefPrefix, RepositoryName};
 use mirror_engine::place::LocalNode;
 use mirror_transport::cache::{Cache, OpenError};
+
+use crate::read::Shown;
 
 /// The repositories of a node.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Site {
 pub(crate) struct Served {
     /// Its name in the configuration.
     pub(crate) name: RepositoryName,
+    /// The node that serves it.
+    pub(crate) node: NodeName,
     /// The branch that `HEAD` names: its first declared source branch.
     pub(crate) head: BranchName,
     /// The branches that may be pushed, each with the lanes whose GitOps branch it is.
@@ -33,6 +37,8 @@ pub(crate) struct Served {
     pub(crate) snapshots: RefPrefix,
     /// The bare repository.
     pub(crate) place: PathBuf,
+    /// What its readers are shown.
+    pub(crate) shown: Shown,
     cache: OnceLock<Cache>,
 }
 
@@ -46,10 +52,12 @@ impl Site {
             upstreams.insert(repository.name.clone(), repository.upstream.path().to_owned());
             let entry = served.entry(repository.name.clone()).or_insert_with(|| Served {
                 name: repository.name.clone(),
+                node: node.node.name.clone(),
                 head: lane.source.branch.clone(),
                 gitops: BTreeMap::new(),
                 snapshots: node.snapshots.prefix.clone(),
                 place: node.cache(&repository.name),
+                shown: Shown::default(),
                 cache: OnceLock::new(),
             });
             entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());

@@ -3,4 +3,17 @@
 //! Refs are answered in this process from one consistent view; packs come from `git upload-pack`, each made once and shared.
 //! Never changes a repository, and never reaches upstream.
 
+mod advertise;
+mod command;
+mod endpoints;
+mod list;
+mod ls_refs;
+mod packet;
+mod prefixes;
 mod request;
+mod version;
+mod view;
+
+pub(crate) use endpoints::{info_refs, upload_pack};
+pub(crate) use version::Version;
+pub(crate) use view::Shown;

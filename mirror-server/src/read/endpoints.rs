@@ -1,0 +1,82 @@
+//! The two places that readers ask at: what there is, and packs of it.
+//!
+//! Every request gets an answer; what goes wrong is in words, for people who read what their git shows.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use mirror_transport::cache::OpenError;
+
+use super::command::{Command, CommandName, Refused};
+use super::list;
+use super::ls_refs::Listing;
+use super::packet;
+use super::version::Version;
+use super::view::Unshown;
+use crate::context::Context;
+use crate::http::answer::{Answer, whole, words};
+use crate::site::Served;
+
+const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
+const RESULT: &str = "application/x-git-upload-pack-result";
+/// After how many seconds asking again for a repository that was never synced is worth it.
+const RETRY_MISSING: HeaderValue = HeaderValue::from_static("30");
+
+/// Answers `GET …/info/refs?service=git-upload-pack`.
+pub(crate) async fn info_refs(_context: &Context, served: &Arc<Served>, version: Version) -> Answer {
+    // Version 2 says nothing of the repository, but a client that is told to go on should find one.
+    match served.shelf().await {
+        Ok(shelf) => whole(StatusCode::OK, ADVERTISEMENT, shelf.advertisement(version)),
+        Err(error) => unshown(served, &error),
+    }
+}
+
+/// Answers `POST …/git-upload-pack`.
+pub(crate) async fn upload_pack(context: &Context, served: &Arc<Served>, version: Version, body: Bytes) -> Answer {
+    if version != Version::V2 {
+        return packs(context, served, version, &body).await;
+    }
+    let listing = match Command::parse(&body) {
+        Ok(None) => return result(Bytes::new()),
+        Ok(Some(command)) => match command.name {
+            CommandName::Fetch => return packs(context, served, version, &body).await,
+            CommandName::LsRefs => Listing::parse(&command.arguments, &served.snapshots),
+        },
+        Err(refused) => Err(refused),
+    };
+    match listing {
+        Err(Refused(words)) => result(packet::refusal(&words).into()),
+        Ok(listing) => match list::answer(served, listing).await {
+            Ok(answer) => answer,
+            Err(error) => unshown(served, &error),
+        },
+    }
+}
+
+async fn packs(_: &Context, _: &Arc<Served>, _: Version, _: &[u8]) -> Answer {
+    words(StatusCode::NOT_IMPLEMENTED, "packs are not served yet")
+}
+
+/// Answers with what upload-pack says.
+pub(super) fn result(bytes: Bytes) -> Answer {
+    whole(StatusCode::OK, RESULT, bytes)
+}
+
+/// Answers for a repository whose refs cannot be shown.
+pub(super) fn unshown(served: &Served, error: &Unshown) -> Answer {
+    if let Unshown::Open(OpenError::Missing { .. }) = error {
+        let mut answer = words(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &format!(
+                "{} was never synced on this node; `git-mirror sync --node {} --confirm` makes its mirror",
+                served.name, served.node
+            ),
+        );
+        answer.headers_mut().insert(header::RETRY_AFTER, RETRY_MISSING);
+        return answer;
+    }
+    tracing::error!(repository = %served.name, error = error as &dyn std::error::Error, "the refs cannot be read");
+    let said = format!("the refs of {} cannot be read at the moment; the server's log says why", served.name);
+    words(StatusCode::INTERNAL_SERVER_ERROR, &said)
+}
