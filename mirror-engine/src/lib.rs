@@ -96,6 +96,7 @@ pub mod ports;
 pub mod resolve;
 pub mod road;
 pub mod snapshots;
+pub mod space;
 pub mod status;
 pub mod stop;
 pub mod sync;

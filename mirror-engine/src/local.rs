@@ -28,6 +28,8 @@ use crate::watch::{Event, Watcher};
 
 /// The one verb that changes a cache and never goes upstream.
 const PRUNE: &str = "snapshots-prune";
+/// The one verb that takes in whatever upstream has.
+const SYNC: &str = "sync";
 
 /// One repository of a local node.
 #[derive(Debug)]
@@ -92,6 +94,11 @@ impl Ports for LocalRepository<'_> {
         }
         if self.verb != PRUNE {
             self.road()?;
+        }
+        if self.verb == SYNC
+            && let Some(space) = self.node.space()
+        {
+            space.admit().map_err(|error| Fault::of(&error))?;
         }
         std::fs::create_dir_all(&self.node.caches)
             .map_err(|source| Fault::of(&Uncreatable { path: self.node.caches.clone(), source }))?;

@@ -3,12 +3,15 @@
 //! Turns a node of the configuration into absolute paths. It reads no file and opens no socket.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mirror_core::config::{
     Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Serve, Tls, Transport,
 };
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
+
+use crate::space::SpaceGuard;
 
 /// Where relative paths of a configuration begin.
 #[derive(Debug, Clone)]
@@ -145,6 +148,7 @@ pub struct LocalNode {
     pub caches: PathBuf,
     /// Where snapshots live, and how long.
     pub snapshots: mirror_core::config::Snapshots,
+    space: Option<Arc<SpaceGuard>>,
     base: Base,
     repositories: Vec<Repository>,
 }
@@ -160,12 +164,14 @@ impl LocalNode {
                 node: name.to_owned(),
                 known: config.nodes.keys().map(ToString::to_string).collect(),
             })?;
-        let Place::Local(LocalPlace { cache, .. }) = &node.place else {
+        let Place::Local(LocalPlace { cache, serve }) = &node.place else {
             return Err(PlaceError::Cluster { node: node.name.clone() });
         };
+        let caches = base.path(cache)?;
         Ok(Self {
             node: node.clone(),
-            caches: base.path(cache)?,
+            space: serve.as_ref().map(|serve| Arc::new(SpaceGuard::new(caches.clone(), serve.free_space))),
+            caches,
             base: base.clone(),
             snapshots: config.snapshots.clone(),
             repositories: config
@@ -258,6 +264,12 @@ impl LocalNode {
             .as_ref()
             .map(|tls| Ok(Tls { certificate: self.base.text(&tls.certificate)?, key: self.base.text(&tls.key)? }));
         Ok(Serve { tls: tls.transpose()?, tokens, ..serve.as_ref().clone() })
+    }
+
+    /// The guard over the disk of its caches, where the node serves. Clones of the node share it.
+    #[must_use]
+    pub fn space(&self) -> Option<&Arc<SpaceGuard>> {
+        self.space.as_ref()
     }
 
     /// The road to upstream as the configuration has it.
