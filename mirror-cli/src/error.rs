@@ -5,10 +5,13 @@ use std::io;
 use mirror_core::config::LookupError;
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::place::PlaceError;
+use mirror_engine::tokens::TokensError;
+use mirror_server::ServeError;
 
 use crate::args::UsageError;
 use crate::file::FileError;
 use crate::grammar::GrammarError;
+use crate::remote::RemoteError;
 use crate::verbs::InitError;
 
 /// An error that ended a verb before it had a report.
@@ -59,6 +62,59 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Init(#[from] InitError),
+    /// A server that cannot begin.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Serve(#[from] ServeError),
+    /// Something handed over that is no listening TCP socket.
+    #[error("the service manager hands over something else than a listening TCP socket")]
+    #[diagnostic(
+        code(mirror::cli::inherited),
+        help("a socket unit of git-mirror needs `ListenStream=` with a TCP address, and no other socket beside it")
+    )]
+    Inherited(#[source] io::Error),
+    /// A token file that cannot be read or changed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tokens(#[from] TokensError),
+    /// A node that takes no tokens.
+    #[error("node {node} has no token file")]
+    #[diagnostic(
+        code(mirror::cli::no_token_file),
+        help(
+            "add `serve: {{ tokens: {{ file: ./tokens.yaml }} }}` to the node; the file is made with the first token"
+        )
+    )]
+    NoTokenFile {
+        /// The node.
+        node: String,
+    },
+    /// A server elsewhere that gave no answer.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Remote(#[from] RemoteError),
+    /// A server elsewhere that serves another node.
+    #[error("the server {server} serves node {node}, and not `{given}`")]
+    #[diagnostic(code(mirror::cli::other_node), help("leave `--node` out, or give the address of that node's server"))]
+    OtherNode {
+        /// The server.
+        server: String,
+        /// What was given.
+        given: String,
+        /// The node it serves.
+        node: String,
+    },
+    /// A lane that a server elsewhere does not have.
+    #[error("the server {server} has no lane `{given}`")]
+    #[diagnostic(code(mirror::cli::other_lane), help("its lanes are {}", known.join(", ")))]
+    OtherLane {
+        /// The server.
+        server: String,
+        /// What was given.
+        given: String,
+        /// The lanes it has.
+        known: Vec<String>,
+    },
     /// A verb of a later build.
     #[error("`{verb}` is not part of this build yet")]
     #[diagnostic(
@@ -107,6 +163,11 @@ impl Classified for CliError {
             Self::Lookup(_) => FaultClass::Usage,
             Self::Place(error) => error.class(),
             Self::Init(error) => error.class(),
+            Self::Serve(error) => error.class(),
+            Self::Tokens(error) => error.class(),
+            Self::Remote(error) => error.class(),
+            Self::NoTokenFile { .. } | Self::OtherNode { .. } | Self::OtherLane { .. } => FaultClass::Usage,
+            Self::Inherited(_) => FaultClass::Failed,
             Self::VerbNotYet { .. } | Self::ClusterNotYet { .. } => FaultClass::Cluster,
             Self::Runtime(_) | Self::Output(_) => FaultClass::Failed,
         }

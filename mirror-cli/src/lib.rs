@@ -1,6 +1,6 @@
 //! The command line of git-mirror: words in, words out.
 //!
-//! A verb is read ([`args`], and [`grammar`] for the seed's), aimed ([`mod@file`], [`select`]), run by `mirror-engine`, and its report
+//! A verb is read ([`args`], and [`grammar`] for the seed's), aimed ([`mod@file`], [`select`]), run by `mirror-engine` or `mirror-server`, and its report
 //! shown ([`show`]). Nothing a library user would miss is decided here, and only [`show`] prints.
 //!
 //! [`run()`] is the whole program with its surroundings as arguments; [`mod@reference`] makes the pages that are generated from it.
@@ -11,6 +11,7 @@ pub mod error;
 pub mod file;
 pub mod grammar;
 pub mod reference;
+pub mod remote;
 mod run;
 mod runtime;
 pub mod select;

@@ -18,28 +18,58 @@ const LEFT_AT_ONCE: i32 = 130;
 const ONE_WISH: Duration = Duration::from_millis(500);
 
 /// Runs one operation to its end. Ctrl-C (or SIGTERM) asks it to stop, a second one leaves at once.
-pub(crate) fn block_on<F: Future>(talk: &Talk, operation: impl FnOnce(Stop) -> F) -> Result<F::Output, CliError> {
-    let runtime = threads().map_err(CliError::Runtime)?;
+pub(crate) fn block_on<F: Future>(
+    talk: &Talk,
+    crew: Crew,
+    operation: impl FnOnce(Stop) -> F,
+) -> Result<F::Output, CliError> {
+    let runtime = crew.threads().map_err(CliError::Runtime)?;
     let stop = Stop::new();
-    runtime.spawn(listen(stop.clone(), talk.clone()));
+    runtime.spawn(listen(stop.clone(), talk.clone(), crew));
     let ended = runtime.block_on(operation(stop));
     // A thread that is still reading from a dead connection must not hold up the answer.
     runtime.shutdown_background();
     Ok(ended)
 }
 
-fn threads() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).thread_name("git-mirror").enable_all().build()
+/// What the threads are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crew {
+    /// One operation, which waits for others most of the time.
+    Operation,
+    /// A server: a thread for each of the machine's.
+    Server,
 }
 
-async fn listen(stop: Stop, talk: Talk) {
+impl Crew {
+    fn threads(self) -> std::io::Result<Runtime> {
+        let mut threads = Builder::new_multi_thread();
+        match self {
+            Self::Operation => threads.worker_threads(2),
+            // The number of the machine's threads is tokio's own default.
+            Self::Server => &mut threads,
+        };
+        threads.thread_name("git-mirror").enable_all().build()
+    }
+
+    const fn stopping(self) -> &'static str {
+        match self {
+            Self::Operation => {
+                "stopping: the step in flight is ended, then the report says what is known; once more leaves at once"
+            }
+            Self::Server => "stopping: what is under way may end, nothing new begins; once more leaves at once",
+        }
+    }
+}
+
+async fn listen(stop: Stop, talk: Talk, crew: Crew) {
     let Ok(mut wishes) = Wishes::new() else {
         tracing::warn!("cannot listen for Ctrl-C: it will end the program at once");
         return;
     };
     wishes.next().await;
     stop.request();
-    talk.line("stopping: the step in flight is ended, then the report says what is known; once more leaves at once");
+    talk.line(crew.stopping());
     let first = Instant::now();
     // A supervisor may send one wish twice, to the process and to its group: that is still one.
     loop {

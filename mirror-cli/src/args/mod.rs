@@ -5,11 +5,13 @@
 
 mod operation;
 mod root;
+mod server;
 mod target;
 mod verb;
 
 pub use operation::{ConfirmArgs, DEFAULT_TIMEOUT, OperationArgs, UsageError, parse_duration};
 pub use root::{Cli, Format, Globals, command};
+pub use server::{NodeArgs, ServeArgs, ServerArgs, TokenNewArgs, TokenRevokeArgs, TokenVerb, parse_end, parse_writer};
 pub use target::TargetArgs;
 pub use verb::{
     ConfigVerb, ControlPlaneArgs, HistoryArgs, InitArgs, LaneVerb, ListArgs, ResolveArgs, Shell, SnapshotsVerb,

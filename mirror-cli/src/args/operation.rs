@@ -51,6 +51,35 @@ pub enum UsageError {
         /// What was given.
         text: String,
     },
+    /// A name that writers cannot have.
+    #[error("that is no name for the holder of a token")]
+    #[diagnostic(
+        code(mirror::usage::writer_name),
+        help(
+            "write 1 to 64 ASCII letters, digits, `.`, `_` and `-`, with a letter or digit in front, such as `ci-promoter`; it stands in journal and log, so it is never the token itself"
+        )
+    )]
+    WriterName,
+    /// An end that is none.
+    #[error("`--expires {text}` is no end of a token")]
+    #[diagnostic(
+        code(mirror::usage::expires),
+        help("write how long it lasts, such as `90d` or `12h`, or a moment to come, such as `2030-01-31T00:00:00Z`")
+    )]
+    Expires {
+        /// What was given.
+        text: String,
+    },
+    /// An address of a server that is none.
+    #[error("`--server {text}` is no address of a server")]
+    #[diagnostic(
+        code(mirror::usage::server),
+        help("write it as `http://HOST:PORT` or `https://HOST:PORT`, without user, password and query")
+    )]
+    Server {
+        /// What was given, without what may be a password.
+        text: String,
+    },
     /// More and less at once.
     #[error("`--quiet` and `--verbose` exclude each other")]
     #[diagnostic(code(mirror::usage::quiet_and_verbose), help("leave one of them out"))]

@@ -16,7 +16,7 @@ fn parse(line: &str) -> Result<Cli, clap::Error> {
 
 fn operation(line: &str) -> OperationArgs {
     match parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
-        Verb::Sync(args) | Verb::Flush(args) | Verb::Apply(args) => args,
+        Verb::Sync(args) | Verb::Flush(args) | Verb::Maintain(args) | Verb::Apply(args) => args,
         Verb::Snapshots(SnapshotsVerb::Prune(args)) => args,
         Verb::Lane(LaneVerb::Resolve(args)) => args.operation,
         other => panic!("{line}: {other:?}"),
@@ -32,7 +32,7 @@ fn the_command_is_sound() {
 #[test]
 fn r6_without_confirm_a_verb_is_a_dry_run() {
     use mirror_core::report::Mode::{Confirm, DryRun};
-    let verbs = ["sync", "flush", "apply", "snapshots prune", "lane resolve --adopt-upstream"];
+    let verbs = ["sync", "flush", "maintain", "apply", "snapshots prune", "lane resolve --adopt-upstream"];
     for verb in verbs {
         let check = |options: &str, expect| {
             let line = format!("git-mirror {verb} {options}");
@@ -78,6 +78,8 @@ fn contradictions_are_told_with_their_repair() {
         confirm("git-mirror sync --timeout 5m").wait().unwrap_err(),
         confirm("git-mirror sync --wait --timeout 0").wait().unwrap_err(),
         confirm("git-mirror sync --wait --timeout 15").wait().unwrap_err(),
+        parse_writer("gmt_0123456789abcdef").unwrap_err(),
+        parse_end("soon", jiff::Timestamp::UNIX_EPOCH).unwrap_err(),
         UsageError::QuietAndVerbose,
     ];
     insta::assert_snapshot!(errors.map(told).join("\n"));
@@ -111,12 +113,55 @@ fn global_options_stand_before_or_behind_the_verb() {
 }
 
 #[test]
+fn where_and_what_a_server_serves() {
+    let serve = |line: &str| match parse(line).map(|cli| cli.verb) {
+        Ok(Verb::Serve(args)) => Some((args.node.node, args.listen.map(|listen| listen.to_string()))),
+        _ => None,
+    };
+    assert_eq!(serve("git-mirror serve"), Some((None, None)));
+    let both = serve("git-mirror serve --node local --listen [::1]:0");
+    assert_eq!(both, Some((Some("local".to_owned()), Some("[::1]:0".to_owned()))));
+    for wrong in ["--listen 8080", "--listen localhost:8080", "--lane main", "--confirm"] {
+        assert_eq!(serve(&format!("git-mirror serve {wrong}")), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_server_elsewhere_is_asked_for_what_it_knows() {
+    for line in [
+        "git-mirror status --server http://mirror:8080 --token-file t --ca c --lane v03",
+        "git-mirror history --server http://mirror:8080 --limit 3",
+    ] {
+        assert!(parse(line).is_ok(), "{line}");
+    }
+    for line in [
+        "git-mirror status --server http://mirror:8080 --refresh",
+        "git-mirror status --token-file t",
+        "git-mirror history --ca c",
+        "git-mirror sync --server http://mirror:8080",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn the_end_of_a_token() {
+    let now: jiff::Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let check = |text: &str, expect: Option<&str>| {
+        assert_eq!(parse_end(text, now).ok(), expect.map(|at| at.parse().unwrap()), "{text}");
+    };
+    check("90d", Some("2030-04-01T00:00:00Z"));
+    check("12h", Some("2030-01-01T12:00:00Z"));
+    check("2030-01-31T00:00:00+01:00", Some("2030-01-30T23:00:00Z"));
+    for wrong in ["0d", "", "-1d", "90", "soon", "2029-12-31T23:59:59Z", "2030-01-01T00:00:00Z", "999999999999d"] {
+        check(wrong, None);
+    }
+}
+
+#[test]
 fn verbs_of_later_builds_are_not_offered() {
     for line in [
-        "git-mirror serve",
-        "git-mirror maintain",
         "git-mirror render",
-        "git-mirror token new x",
         "git-mirror lane resolve --replay",
         "git-mirror lane resolve",
         "git-mirror sync --force",

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::server::{ServeArgs, ServerArgs, TokenVerb};
 use super::{OperationArgs, TargetArgs};
 
 /// What to do.
@@ -21,6 +22,7 @@ Exit code 0 means: nothing pending, everything in sync. 3 means: there is a find
 Examples:
   git-mirror status
   git-mirror status --refresh --lane v03
+  git-mirror status --server http://127.0.0.1:8080
   git-mirror status -o json | jq '.lanes[] | {lane, pendingFlush, githubInSync}'")]
     Status(StatusArgs),
     /// Bring upstream's branches here, and make the snapshots
@@ -48,6 +50,34 @@ Examples:
   git-mirror flush
   git-mirror flush --lane v03 --confirm --wait")]
     Flush(OperationArgs),
+    /// Serve the mirror over HTTP: builds read from it, promotions push to it
+    ///
+    /// Serves every repository of the node to Git clients, at `/NAME.git` and at its upstream's own path, until it is told to stop.
+    #[command(after_help = "\
+When it listens, it says so on stdout: one line, or with -o json one JSON document on one line. The log goes to stderr: warnings;
+with -v every request; with -o json as JSON lines. The settings are the node's `serve:` block. A socket that systemd hands over
+(LISTEN_FDS) is taken in place of the address. Ctrl-C or SIGTERM ends it when the requests in flight are done; a second one, at once.
+
+Examples:
+  git-mirror serve
+  git-mirror serve --listen 0.0.0.0:8080 -v
+  git-mirror serve --listen 127.0.0.1:0 -o json | jq -r .url
+  git config --global url.http://127.0.0.1:8080/.insteadOf git@github.com:")]
+    Serve(ServeArgs),
+    /// Make, list and revoke the tokens that writers push with
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenVerb),
+    /// Tidy the cache: roll packs up, write the commit-graph, pack refs, sweep what nobody finished
+    ///
+    /// A running server does the same by its schedule; readers and writers never notice.
+    #[command(after_help = "\
+Nothing that a ref, a snapshot, a rescue ref or a running push needs is ever removed.
+Lanes of one repository share a cache: naming one of them is enough.
+
+Examples:
+  git-mirror maintain
+  git-mirror maintain --confirm --wait")]
+    Maintain(OperationArgs),
     /// List the snapshots, or remove those that retention lets go
     #[command(subcommand, arg_required_else_help = true)]
     Snapshots(SnapshotsVerb),
@@ -159,8 +189,11 @@ pub struct InitArgs {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct StatusArgs {
     /// Look at upstream first, and tell what it has now
-    #[arg(long)]
+    #[arg(long, conflicts_with = "server")]
     pub refresh: bool,
+    /// Which server tells it, where that is not this machine.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Where it works.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -172,6 +205,9 @@ pub struct HistoryArgs {
     /// How many operations to show
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// Which server tells it, where that is not this machine.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Where it works.
     #[command(flatten)]
     pub target: TargetArgs,

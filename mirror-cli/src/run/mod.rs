@@ -7,11 +7,11 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use mirror_core::report::ExitCode;
 
-use crate::args::{Cli, Format, Globals, UsageError};
+use crate::args::{Cli, Format, Globals, UsageError, Verb};
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::grammar;
-use crate::show::{self, Look, Out, Talk};
+use crate::show::{self, LogForm, Look, Out, Talk};
 use crate::verbs::{self, Scene};
 
 /// Runs the program once.
@@ -37,7 +37,8 @@ pub fn run(environment: &Environment, stdout: &mut dyn Write, stderr: Box<dyn Wr
             return finish(out, code);
         }
     };
-    show::start_log(talk.clone(), Look::of(environment.stderr, environment), show::log_level(&cli.globals));
+    let look = Look::of(environment.stderr, environment);
+    show::start_log(talk.clone(), look, show::log_level(&cli.globals), log_form(&cli));
     let mut out = Out::new(&cli.globals, environment, stdout, talk);
     let mut scene = Scene { environment, globals: &cli.globals, out: &mut out };
     let ended = if cli.globals.quiet && cli.globals.verbose > 0 {
@@ -50,6 +51,15 @@ pub fn run(environment: &Environment, stdout: &mut dyn Write, stderr: Box<dyn Wr
         Err(error) => out.error(&error),
     };
     finish(out, code)
+}
+
+/// A server runs for long, so its log tells the time, to programs where they read its announcement.
+fn log_form(cli: &Cli) -> LogForm {
+    match (&cli.verb, cli.globals.output) {
+        (Verb::Serve(_), Format::Json) => LogForm::Json,
+        (Verb::Serve(_), Format::Text | Format::Yaml) => LogForm::Timed,
+        _ => LogForm::Short,
+    }
 }
 
 fn finish(out: Out<'_>, code: ExitCode) -> ExitCode {

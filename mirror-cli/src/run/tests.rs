@@ -488,3 +488,5 @@ fn a_reader_that_goes_away_is_no_error_and_a_full_disk_is() {
     assert_eq!(full.code, 1);
     assert!(full.stderr.contains("mirror::cli::output"), "{full}");
 }
+
+mod server;

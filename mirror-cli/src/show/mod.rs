@@ -15,7 +15,7 @@ pub mod text;
 
 pub use clean::clean;
 pub use error::draw;
-pub use log::start as start_log;
+pub use log::{LogForm, start as start_log};
 pub use look::{Colour, Look, Mark, Marks, Tone};
 pub use measure::{ago, coarse, count, size, took};
 pub use out::{Out, Shown, log_level};

@@ -9,6 +9,7 @@ use mirror_core::report::{ErrorReport, ExitCode, Reported};
 use serde::Serialize;
 use tracing::level_filters::LevelFilter;
 
+use super::clean::clean;
 use super::error::draw;
 use super::look::{Colour, Look};
 use super::page::Page;
@@ -109,6 +110,11 @@ impl<'w> Out<'w> {
     /// Shows a report, and tells the exit code that follows from it.
     pub fn report<R: Shown>(&mut self, mut report: R) -> ExitCode {
         report.add_global_args(&self.global_args);
+        self.report_from_elsewhere(report)
+    }
+
+    /// Shows a report that another machine made: its commands are to be run there, so they are left as they are.
+    pub fn report_from_elsewhere<R: Shown>(&mut self, report: R) -> ExitCode {
         match (self.form, self.quiet) {
             (Format::Text, Quiet::No) => {
                 let text = text::render(&report, self.on_stdout, &self.view());
@@ -132,6 +138,19 @@ impl<'w> Out<'w> {
             Format::Text | Format::Json => serde_json::to_string_pretty(value).ok().map(|text| text + "\n"),
         };
         self.put(&text.expect("because documents are plain data with text keys"));
+    }
+
+    /// Says that something runs now: a line for people, or the document on one line. The run goes on; readers need not wait for its end.
+    pub fn announce<R: Reported>(&mut self, report: &R, line: &str) {
+        match (self.form, self.quiet) {
+            (Format::Text, Quiet::Yes) => {}
+            (Format::Text, Quiet::No) => self.put(&format!("{}\n", clean(line))),
+            (Format::Json, _) => {
+                let text = serde_json::to_string(report).expect("because reports are plain data with text keys");
+                self.put(&(text + "\n"));
+            }
+            (Format::Yaml, _) => self.document(report),
+        }
     }
 
     /// Puts text on stdout as it is.

@@ -9,10 +9,13 @@ mod history;
 mod init;
 mod lane;
 mod pages;
+mod remote;
 mod scene;
+mod serve;
 mod snapshots;
 mod status;
 mod sync;
+mod token;
 
 pub use init::InitError;
 pub use scene::Scene;
@@ -32,6 +35,9 @@ pub fn run(verb: &Verb, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError>
         Verb::Status(args) => status::run(args, scene),
         Verb::Sync(args) => sync::run(args, scene),
         Verb::Flush(args) => flush::run(args, scene),
+        Verb::Serve(args) => serve::run(args, scene),
+        Verb::Token(verb) => token::run(verb, scene),
+        Verb::Maintain(_) => Err(CliError::VerbNotYet { verb: "maintain".to_owned() }),
         Verb::Snapshots(SnapshotsVerb::List(args)) => snapshots::list(args, scene),
         Verb::Snapshots(SnapshotsVerb::Prune(args)) => snapshots::prune(args, scene),
         Verb::Lane(LaneVerb::Resolve(args)) => lane::resolve(args, scene),

@@ -15,7 +15,7 @@ use crate::args::{ConfirmArgs, Globals, OperationArgs, TargetArgs};
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::file;
-use crate::runtime;
+use crate::runtime::{self, Crew};
 use crate::select;
 use crate::show::{Out, Steps};
 
@@ -71,7 +71,7 @@ impl Scene<'_, '_> {
     ) -> Result<F::Output, CliError> {
         let progress = self.out.progress(steps);
         let watch: Watcher = Arc::clone(&progress) as Watcher;
-        let ended = runtime::block_on(self.out.talk(), |stop| run(watch, stop));
+        let ended = runtime::block_on(self.out.talk(), Crew::Operation, |stop| run(watch, stop));
         progress.end();
         ended
     }

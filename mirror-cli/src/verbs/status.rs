@@ -1,15 +1,20 @@
 //! `status`.
 
 use mirror_core::report::ExitCode;
+use mirror_core::report::status::LaneStatus;
 use mirror_engine::verbs;
 
-use super::Scene;
+use super::{Scene, remote};
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::show::Steps;
 
 /// Tells how each lane stands. Without `--refresh` it reads the disk alone and needs no threads.
 pub(super) fn run(args: &StatusArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {
+    if let Some(server) = &args.server.server {
+        let path = "/api/v1/status".to_owned();
+        return remote::ask::<LaneStatus>(server, path, &args.server, &args.target, |lane| &lane.lane, scene);
+    }
     let aim = scene.aim(&args.target)?;
     let lanes = aim.lanes()?;
     let node = &aim.node;

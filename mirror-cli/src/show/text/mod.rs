@@ -8,10 +8,12 @@ mod fault;
 mod flush;
 mod history;
 mod init;
+mod maintain;
 mod resolve;
 mod snapshots;
 mod status;
 mod sync;
+mod token;
 
 use jiff::Timestamp;
 use mirror_core::name::{CommitId, NodeName, RefName};

@@ -8,10 +8,12 @@ use mirror_core::name::{BranchName, CommitId, LaneName, NodeName, RefName, RefPr
 use mirror_core::report::doctor::{DoctorStep, LaneDoctor, RoadStep};
 use mirror_core::report::flush::{FlushWord, LaneFlush};
 use mirror_core::report::history::{HistoryEntry, HistoryState, LaneHistory};
+use mirror_core::report::maintain::{LaneMaintain, StoreFacts, TaskOutcome, Upkeep, UpkeepStep, UpkeepTask};
 use mirror_core::report::resolve::{LaneResolve, Resolution, ResolveOutcome};
 use mirror_core::report::snapshots::{DroppedSnapshot, KeptSnapshot, LanePrune, LaneSnapshots};
 use mirror_core::report::status::{LaneStatus, OperationSummary, SnapshotValue, TransportMode, TransportView};
 use mirror_core::report::sync::{LaneSync, RefLine, SnapshotLine};
+use mirror_core::report::token::{ShownToken, TokenEntry, TokenListReport, TokenNewReport, TokenRevokeReport};
 use mirror_core::report::{Holder, Mode, Report};
 use mirror_core::snapshot::{KeepReason, PrunePlan, SnapshotName, SnapshotSeen};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, Origin, derive};
@@ -453,6 +455,84 @@ fn a_journal_that_could_not_be_written_is_told_beside_the_lanes() {
     full.message = "cannot write the journal".to_owned();
     full.class = FaultClass::Failed;
     insta::assert_snapshot!(texts(&Report::of(node(), lanes).in_mode(Mode::Confirm).with_fault(Some(full))));
+}
+
+#[test]
+fn maintain_done_and_dry() {
+    use TaskOutcome::*;
+    let before = StoreFacts {
+        packs: 41,
+        pack_bytes: 157 << 20,
+        packed_objects: 126_000,
+        loose_objects: 12,
+        loose_refs: 230,
+        packed_refs: 1000,
+        free_bytes: 100 << 30,
+        ..StoreFacts::default()
+    };
+    let after = StoreFacts {
+        packs: 3,
+        pack_bytes: 155 << 20,
+        superseded_packs: 39,
+        superseded_bytes: 9 << 20,
+        loose_objects: 0,
+        loose_refs: 0,
+        packed_refs: 1230,
+        commit_graph_at: Some(now()),
+        ..before.clone()
+    };
+    let upkeep = |outcome: TaskOutcome, after: Option<StoreFacts>| Upkeep {
+        before: before.clone(),
+        steps: vec![
+            UpkeepStep::nothing(UpkeepTask::Garbage),
+            UpkeepStep::new(UpkeepTask::Superseded, Waiting, 2).with_bytes(3 << 20, 0),
+            UpkeepStep::new(UpkeepTask::LooseObjects, outcome, 12).with_bytes(48 << 10, 9 << 10),
+            UpkeepStep::new(UpkeepTask::RollUp, outcome, 39).with_bytes(11 << 20, 9 << 20),
+            UpkeepStep::new(UpkeepTask::CommitGraph, Skipped, 8000).because("the disk has no room for it"),
+            UpkeepStep::new(UpkeepTask::Refs, outcome, 230),
+        ],
+        after,
+    };
+    let lanes = |outcome, after: Option<StoreFacts>| {
+        let kept = |lane: &str, repository: &str, upkeep| {
+            LaneMaintain::kept(&lane_name(lane), &RepositoryName::parse(repository).unwrap(), upkeep)
+        };
+        let idle = Upkeep {
+            before: before.clone(),
+            steps: vec![UpkeepStep::nothing(UpkeepTask::Garbage)],
+            after: after.clone(),
+        };
+        vec![
+            kept("v02", "hwlab", Some(upkeep(outcome, after.clone()))),
+            kept("v03", "hwlab", Some(upkeep(outcome, after))),
+            kept("idle", "second", Some(idle)),
+            kept("new", "third", None),
+            LaneMaintain::failed(&lane_name("broken"), &RepositoryName::parse("fourth").unwrap(), None, fault()),
+        ]
+    };
+    let dry = texts(&Report::of(node(), lanes(Planned, None)).in_mode(Mode::DryRun));
+    let done = texts(&Report::of(node(), lanes(Done, Some(after))).in_mode(Mode::Confirm));
+    insta::assert_snapshot!(format!("{dry}\n==== confirmed ====\n{done}"));
+}
+
+#[test]
+fn tokens_made_listed_and_revoked() {
+    let entry = |name: &str, limited: &[&str], expires: Option<i64>| TokenEntry {
+        name: name.to_owned(),
+        limited_to: (!limited.is_empty()).then(|| limited.iter().map(|lane| lane_name(lane)).collect()),
+        created_at: before(3600),
+        expires_at: expires.map(before),
+        expired: expires.is_some_and(|seconds| seconds >= 0),
+    };
+    let lanes = [lane_name("v02"), lane_name("v03")];
+    let limited = || entry("ci-promoter", &["v03"], Some(-86_400 * 90));
+    let token = ShownToken::new("gmt_0123456789abcdefghijABCDEFGHIJ0123456789-_A");
+    let made = texts(&TokenNewReport::made(node(), &lanes, token, limited(), "/srv/mirror/tokens.yaml"));
+    assert_eq!(made.lines().filter(|line| line.starts_with("gmt_")).count(), 1, "one line to copy:\n{made}");
+    let all = vec![limited(), entry("everybody", &[], None), entry("old", &["v02", "v03"], Some(42))];
+    let listed = texts(&TokenListReport::listed(node(), lanes.to_vec(), all, "/srv/mirror/tokens.yaml"));
+    let revoked = texts(&TokenRevokeReport::revoked(node(), &lanes, limited(), "/srv/mirror/tokens.yaml"));
+    insta::assert_snapshot!([made, listed, revoked].join("\n====\n"));
 }
 
 #[test]
