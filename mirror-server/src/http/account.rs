@@ -3,11 +3,14 @@
 //! Goes into the access log and the metrics when the answer's body is gone. Never holds an `Authorization` header or a query.
 
 use std::io;
+use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use tokio::time::Instant;
 
 use super::identity::RequestId;
+use crate::observe::Metrics;
+use crate::observe::label::Endpoint;
 
 /// How much of a path stands in the log.
 const SHOWN: usize = 256;
@@ -15,9 +18,11 @@ const SHOWN: usize = 256;
 /// The account of a request. It is settled when it is dropped.
 #[derive(Debug)]
 pub(super) struct Account {
+    metrics: Arc<Metrics>,
     id: RequestId,
     method: Method,
     path: String,
+    endpoint: Endpoint,
     status: StatusCode,
     caller: Option<String>,
     begun: Instant,
@@ -28,10 +33,25 @@ pub(super) struct Account {
 
 impl Account {
     /// Opens the account of a request that was just read; the path comes as it was sent.
-    pub(super) fn open(id: RequestId, method: Method, path: &str) -> Self {
-        let path = path.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-        let status = StatusCode::OK;
-        Self { id, method, path, status, caller: None, begun: Instant::now(), bytes: 0, ended: false, error: None }
+    pub(super) fn open(metrics: Arc<Metrics>, id: RequestId, method: Method, path: &str) -> Self {
+        Self {
+            metrics,
+            id,
+            method,
+            path: path.chars().take(SHOWN).flat_map(char::escape_debug).collect(),
+            endpoint: Endpoint::Other,
+            status: gone(),
+            caller: None,
+            begun: Instant::now(),
+            bytes: 0,
+            ended: false,
+            error: None,
+        }
+    }
+
+    /// Notes what is asked for.
+    pub(super) fn about(&mut self, endpoint: Endpoint) {
+        self.endpoint = endpoint;
     }
 
     /// The name of the request.
@@ -65,8 +85,14 @@ impl Account {
     }
 }
 
+/// Of a request whose client went away before the answer began; nginx's number for it, since there is no other.
+fn gone() -> StatusCode {
+    StatusCode::from_u16(499).expect("because it has three digits")
+}
+
 impl Drop for Account {
     fn drop(&mut self) {
+        self.metrics.request(self.endpoint, &self.method, self.status, self.begun.elapsed(), self.bytes);
         let ms = self.begun.elapsed().as_secs_f64() * 1e3;
         let outcome = match (self.ended, &self.error) {
             (true, _) => "sent",

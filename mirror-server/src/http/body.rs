@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
@@ -105,7 +105,7 @@ impl Inbound {
     /// Reads bytes that are all here.
     #[cfg(test)]
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
-        let source = Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync();
+        let source = http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync();
         Self::from_source(source, Coding::Identity, u64::MAX, Patience::default())
     }
 

@@ -4,18 +4,24 @@
 
 use std::sync::Arc;
 
+use http_body::Body as _;
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::account::Account;
 use super::activity::Step;
 use super::answer::{self, Answer, AnswerBody};
+use super::body::{BodyError, Coding, Inbound, Patience};
+use super::door;
 use super::identity::{REQUEST_ID, RequestId};
 use super::outbound::Outbound;
-use super::route::{self, Refusal, Route};
+use super::route::{self, Question, Refusal, Route};
 use super::wire::{Queue, WireBody};
 use crate::context::Context;
+use crate::observe::label::{self, Endpoint};
+use crate::write::{self, Caller};
 
 /// Answers the requests of all connections.
 #[derive(Debug, Clone)]
@@ -37,31 +43,138 @@ impl Dispatcher {
     ) -> Response<Outbound> {
         let (parts, body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
-        let mut account = Account::open(id, parts.method.clone(), parts.uri.path());
-        let answer = match route::find(&parts.method, parts.uri.path(), parts.uri.query()) {
-            Err(refusal) => refuse(&refusal),
-            Ok(route) => self.ask(route, &parts, body, &mut account).await,
+        let metrics = Arc::clone(&self.context.metrics);
+        let mut account = Account::open(metrics, id, parts.method.clone(), parts.uri.path());
+        let answer = match self.ask(&parts, body, &mut account).await {
+            Ok(answer) | Err(answer) => answer,
         };
         finish(answer, &parts.method, account, queue, step)
     }
 
-    async fn ask(
+    /// # Errors
+    /// The answer of a request that was turned away here.
+    async fn ask(&self, parts: &Parts, body: Incoming, account: &mut Account) -> Result<Answer, Answer> {
+        let context = &self.context;
+        let route = route::find(&parts.method, parts.uri.path(), parts.uri.query())
+            .map_err(|refusal| self.refuse(&refusal))?;
+        account.about(endpoint(&route));
+        let caller = door::admit(context, &route, &parts.headers).await.map_err(|answer| self.turned_away(answer))?;
+        if let Caller::Writer { name, .. } = &caller {
+            account.called_by(name);
+        }
+        match route {
+            Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
+            Route::Page | Route::Healthz | Route::Readyz | Route::Metrics | Route::Status | Route::History => {
+                Ok(answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet"))
+            }
+        }
+    }
+
+    async fn ask_repository(
         &self,
-        _route: Route,
-        _parts: &hyper::http::request::Parts,
-        _body: Incoming,
-        _account: &mut Account,
-    ) -> Answer {
-        answer::words(hyper::StatusCode::NOT_IMPLEMENTED, "this is not served yet")
+        path: &str,
+        question: Question,
+        caller: &Caller,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Answer, Answer> {
+        let context = &self.context;
+        let served = context.site.find(path).ok_or_else(|| {
+            self.refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
+        })?;
+        let take = |kind, limit| take_body(&parts.headers, body, kind, limit).map_err(|refusal| self.refuse(&refusal));
+        Ok(match question {
+            Question::ReadRefs => answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet"),
+            Question::ReadPack => {
+                let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT)?.gather().await;
+                let _body = body.map_err(|error| self.refuse(&broken(error)))?;
+                answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet")
+            }
+            Question::WriteRefs => write::info_refs(context, served, caller).await,
+            Question::WritePack => {
+                let body = take(RECEIVE_REQUEST, context.serve.limits.body.get())?;
+                write::receive_pack(context, served, caller, body).await
+            }
+        })
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Answer {
+        let mut answer = answer::words(refusal.status, &refusal.words);
+        if let Some(allow) = refusal.allow {
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        self.turned_away(answer)
+    }
+
+    /// Counts an answer that turns a request away.
+    fn turned_away(&self, answer: Answer) -> Answer {
+        self.context.metrics.refused(match answer.status() {
+            StatusCode::UNAUTHORIZED => label::Refusal::Unauthorized,
+            StatusCode::FORBIDDEN => label::Refusal::Forbidden,
+            StatusCode::NOT_FOUND => label::Refusal::NotFound,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => label::Refusal::TooLarge,
+            StatusCode::REQUEST_TIMEOUT => label::Refusal::Slow,
+            status if status.is_server_error() => label::Refusal::Failed,
+            _ => label::Refusal::BadRequest,
+        });
+        answer
     }
 }
 
-fn refuse(refusal: &Refusal) -> Answer {
-    let mut answer = answer::words(refusal.status, &refusal.words);
-    if let Some(allow) = refusal.allow {
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+/// What the body of a request for refs or a pack is.
+const UPLOAD_REQUEST: &str = "application/x-git-upload-pack-request";
+/// What the body of a push is.
+const RECEIVE_REQUEST: &str = "application/x-git-receive-pack-request";
+/// The largest request for a pack: room for 300,000 wants and haves.
+const UPLOAD_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Looks at what is said of a body before any of it is read.
+fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64) -> Result<Inbound, Refusal> {
+    let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind) {
+        let words = format!("the body has to be {kind}");
+        return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    answer
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let coding = match (codings.next().map(HeaderValue::as_bytes), codings.next()) {
+        (None | Some(b"identity"), None) => Coding::Identity,
+        (Some(b"gzip" | b"x-gzip"), None) => Coding::Gzip,
+        _ => {
+            let words = "the body may be packed by one gzip, or not at all";
+            return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
+        }
+    };
+    // What is told in advance to be too large is refused before a client that waits for leave sends it.
+    if body.size_hint().lower() > limit {
+        return Err(broken(BodyError::TooLarge { limit }));
+    }
+    Ok(Inbound::new(body, coding, limit, Patience::default()))
+}
+
+fn broken(error: BodyError) -> Refusal {
+    let status = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::Stalled { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::BadEncoding | BodyError::Gone => StatusCode::BAD_REQUEST,
+    };
+    Refusal::plain(status, error.to_string())
+}
+
+fn endpoint(route: &Route) -> Endpoint {
+    match route {
+        Route::Page => Endpoint::Page,
+        Route::Healthz => Endpoint::Healthz,
+        Route::Readyz => Endpoint::Readyz,
+        Route::Metrics => Endpoint::Metrics,
+        Route::Status => Endpoint::Status,
+        Route::History => Endpoint::History,
+        Route::Git { question, .. } => match question {
+            Question::ReadRefs => Endpoint::UploadAdvertisement,
+            Question::ReadPack => Endpoint::UploadPack,
+            Question::WriteRefs => Endpoint::ReceiveAdvertisement,
+            Question::WritePack => Endpoint::ReceivePack,
+        },
+    }
 }
 
 /// Gives an answer what every answer has, and its way out.

@@ -10,6 +10,7 @@ pub(crate) mod body;
 mod certificates;
 mod connection;
 mod dispatch;
+mod door;
 mod gate;
 mod identity;
 mod outbound;
