@@ -79,7 +79,17 @@ impl Cache {
         if !self.contains(&object_id(upstream))? {
             return Ok(Relation::NeedsObjects);
         }
-        let Meeting { base, ahead, behind } = Walk::new(self)?.meet(local, upstream)?;
+        self.relation_seen_by(self.odb()?, local, upstream)
+    }
+
+    /// Tells how two commits stand to each other that are both to be seen through a handle, which may see more than the store.
+    pub(super) fn relation_seen_by(
+        &self,
+        odb: gix_odb::HandleArc,
+        local: CommitId,
+        upstream: CommitId,
+    ) -> Result<Relation, AncestryError> {
+        let Meeting { base, ahead, behind } = Walk::new(self, odb).meet(local, upstream)?;
         Ok(match base {
             Some(base) if base == upstream => Relation::LocalAhead { ahead },
             Some(base) if base == local => Relation::LocalBehind { behind },
@@ -95,7 +105,7 @@ impl Cache {
         if one == other {
             return Ok(Some(one));
         }
-        Ok(Walk::new(self)?.meet(one, other)?.base)
+        Ok(Walk::new(self, self.odb()?).meet(one, other)?.base)
     }
 }
 
@@ -123,7 +133,7 @@ struct Node {
 }
 
 impl<'a> Walk<'a> {
-    fn new(cache: &'a Cache) -> Result<Self, AncestryError> {
+    fn new(cache: &'a Cache, odb: gix_odb::HandleArc) -> Self {
         let info = cache.layout().objects().join("info");
         let graph = match gix_commitgraph::Graph::at(&info, gix_hash::Kind::Sha1, None) {
             Ok(graph) => Some(graph),
@@ -134,16 +144,16 @@ impl<'a> Walk<'a> {
                 None
             }
         };
-        Ok(Self {
+        Self {
             cache,
-            odb: cache.odb()?,
+            odb,
             graph,
             nodes: Vec::new(),
             by_id: HashMap::new(),
             queue: BinaryHeap::new(),
             fresh: 0,
             buffer: Vec::new(),
-        })
+        }
     }
 
     fn meet(mut self, local: CommitId, upstream: CommitId) -> Result<Meeting, AncestryError> {

@@ -18,7 +18,7 @@ const DECODED_BYTES: usize = 16 << 20;
 /// Packs that may arrive while a process holds the store open, beyond those it found.
 const SPARE_PACKS: usize = 1024;
 /// What one object may ask to be held in memory at once.
-const OBJECT_LIMIT: usize = 2 << 30;
+pub(super) const OBJECT_LIMIT: usize = 2 << 30;
 /// How many tags may point at tags before the chain counts as endless.
 const TAG_DEPTH: usize = 64;
 

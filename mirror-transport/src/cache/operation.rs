@@ -5,15 +5,19 @@
 //! link to a file inside. The folder holds a file `alive` that is locked as long as the operation lives. A successor therefore needs no
 //! guess: what is linked to a file in a dead folder was the dead one's, and anything else, a lock of git's above all, is left alone.
 //!
+//! Who locks `alive` owns the folder: the operation while it lives, then the one who sweeps it. So operations may begin, and dead ones be
+//! swept, at any moment and in any process.
+//!
 //! It never takes the lock of the cache, `op.lock`; that is the engine's.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::disk::{At, DiskError};
+use super::disk::{At, DiskError, is_absent};
 use super::open::Cache;
 use super::recover::sweep;
 
@@ -41,42 +45,51 @@ pub struct Operation {
 impl Cache {
     /// Begins an operation, named by its verb.
     ///
-    /// The caller holds the cache's `op.lock`, and has called [`Cache::recover`] since it got it.
+    /// A sync, a flush or an upkeep holds the cache's `op.lock`, and has called [`Cache::recover`] since it got it. A push needs neither: its refs
+    /// are kept by their own locks and expected values.
     ///
     /// # Errors
     /// What the disk refuses; a read-only cache is met here.
     pub fn begin(&self, verb: &str) -> Result<Operation, DiskError> {
         let operations = self.layout().operations();
         fs::create_dir_all(&operations).at("create", &operations)?;
-        let folder = claim(&operations, verb)?;
-        match furnish(&folder) {
-            Ok(alive) => Ok(Operation {
-                cache: self.clone(),
-                quarantine: folder.join(QUARANTINE),
-                folder,
-                patience: PATIENCE,
-                batches: AtomicU32::new(0),
-                transfers: AtomicU32::new(0),
-                _alive: alive,
-            }),
-            Err(error) => {
-                // The refusal is what counts; what stays of the folder is removed as after a crash.
-                let _ = fs::remove_dir_all(&folder);
-                Err(error)
-            }
-        }
+        let (folder, alive) = claim(&operations, verb)?;
+        let quarantine = folder.join(QUARANTINE);
+        // From here on dropping it removes the folder, also where the next step is refused.
+        let operation = Operation {
+            cache: self.clone(),
+            folder,
+            quarantine,
+            patience: PATIENCE,
+            batches: AtomicU32::new(0),
+            transfers: AtomicU32::new(0),
+            _alive: alive,
+        };
+        fs::create_dir(&operation.quarantine).at("create", &operation.quarantine)?;
+        Ok(operation)
     }
 }
 
-/// Fills the folder of a new operation, and gives the lock that says it lives.
-fn furnish(folder: &Path) -> Result<File, DiskError> {
-    let quarantine = folder.join(QUARANTINE);
-    fs::create_dir(&quarantine).at("create", &quarantine)?;
+/// Locks the folder of an operation; `None` where somebody else has it, or where it is gone.
+pub(super) fn lock_folder(folder: &Path) -> Result<Option<File>, DiskError> {
     let path = folder.join(ALIVE);
-    let alive = File::create(&path).at("create", &path)?;
+    let alive = match File::options().create(true).truncate(false).write(true).open(&path) {
+        Ok(alive) => alive,
+        Err(source) if is_absent(&source) => return Ok(None),
+        Err(source) => return Err(DiskError::new("create", path, source)),
+    };
     match alive.try_lock() {
-        Ok(()) => Ok(alive),
-        Err(error) => Err(DiskError::new("lock", path, error.into())),
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        Err(TryLockError::Error(source)) => return Err(DiskError::new("lock", path, source)),
+    }
+    // Whoever had it before may have removed it since it was opened here.
+    let held = alive.metadata().at("look at", &path)?;
+    match fs::metadata(&path) {
+        Ok(seen) if (seen.dev(), seen.ino()) == (held.dev(), held.ino()) => Ok(Some(alive)),
+        Ok(_) => Ok(None),
+        Err(source) if is_absent(&source) => Ok(None),
+        Err(source) => Err(DiskError::new("look at", path, source)),
     }
 }
 
@@ -103,6 +116,11 @@ impl Operation {
         let folder = self.quarantine.join(number.to_string());
         fs::create_dir(&folder).at("create", &folder)?;
         Ok(folder)
+    }
+
+    /// Gives the name of its folder, which no other operation of this cache has.
+    pub fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Gives the cache that is changed.
@@ -134,16 +152,26 @@ impl Drop for Operation {
     }
 }
 
-/// Makes a folder of a name that no operation has.
-fn claim(operations: &Path, verb: &str) -> Result<PathBuf, DiskError> {
+/// Makes a folder of a name that no operation has, and locks it before anybody can take it for a dead one's.
+fn claim(operations: &Path, verb: &str) -> Result<(PathBuf, File), DiskError> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
     let process = std::process::id();
     for attempt in 0..ATTEMPTS {
         let folder = operations.join(format!("{verb}-{now}-{process}-{attempt}"));
         match fs::create_dir(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(()) => {}
+            Err(source) if source.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(source) => return Err(DiskError::new("create", folder, source)),
+        }
+        // Somebody may sweep it in this very moment; then the next name is tried.
+        match lock_folder(&folder) {
+            Ok(Some(alive)) => return Ok((folder, alive)),
+            Ok(None) => {}
+            Err(error) => {
+                // The refusal is what counts; an empty folder that stays is swept as a dead one.
+                let _ = fs::remove_dir(&folder);
+                return Err(error);
+            }
         }
     }
     Err(DiskError::new("create", operations.join(verb), io::Error::from(io::ErrorKind::AlreadyExists)))

@@ -1,7 +1,7 @@
 //! Removing what dead operations left: their locks of refs, their half-installed packs, their folders, and nothing else.
 //!
 //! It never removes a lock or a pack by its name or its age. A file goes only where it is the same file (device and inode) as one in the
-//! dead operation's own folder.
+//! dead operation's own folder. It never takes a folder whose `alive` somebody holds, and holds it itself while it sweeps.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,12 @@ use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_i
 use super::layout::Layout;
 use super::locks::INTENT;
 use super::open::Cache;
-use super::operation::{ALIVE, LOCKS, QUARANTINE};
+use super::operation::{ALIVE, LOCKS, QUARANTINE, lock_folder};
 
 /// 100,000 refs of 2 KiB each would still fit.
 const INTENT_LIMIT: u64 = 256 << 20;
+/// What the name of a folder ends with once its links were taken back.
+const SWEPT: &str = ".swept";
 
 /// What [`Cache::recover`] found and removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +29,8 @@ pub struct Recovered {
 }
 
 impl Cache {
-    /// Removes what operations left whose process is gone. Run by each new holder of the cache's `op.lock`, before it begins.
+    /// Removes what operations left whose process is gone. Run by each new holder of the cache's `op.lock` before it begins, by a server when it
+    /// starts, and by a push that meets a lock. It needs no lock of the cache, and may run beside living operations and beside itself.
     ///
     /// # Errors
     /// What the disk refuses.
@@ -41,9 +44,7 @@ impl Cache {
         };
         for entry in entries {
             let folder = entry.at("list", &operations)?.path();
-            if is_alive(&folder)? {
-                continue;
-            }
+            let Some(_dead) = lock_folder(&folder)? else { continue };
             let left = sweep(self.layout(), &folder)?;
             recovered.operations.extend(folder.file_name().map(|name| name.to_string_lossy().into_owned()));
             recovered.locks.extend(left.locks);
@@ -53,22 +54,27 @@ impl Cache {
     }
 }
 
-/// Says whether the process of an operation still holds its lock.
-fn is_alive(folder: &Path) -> Result<bool, DiskError> {
-    let path = folder.join(ALIVE);
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(source) if is_absent(&source) => return Ok(false),
-        Err(source) => return Err(DiskError::new("open", path, source)),
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(source)) => Err(DiskError::new("lock", path, source)),
+impl Cache {
+    /// Says whether the operation whose folder has this name is under way.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn is_under_way(&self, operation: &str) -> Result<bool, DiskError> {
+        let path = self.layout().operations().join(operation).join(ALIVE);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(source) if is_absent(&source) => return Ok(false),
+            Err(source) => return Err(DiskError::new("open", path, source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(DiskError::new("lock", path, source)),
+        }
     }
 }
 
-/// Takes back everything of one operation that shows outside its folder, then removes the folder.
+/// Takes back everything of one operation that shows outside its folder, then removes the folder. The caller holds its `alive`.
 pub(super) fn sweep(layout: &Layout, folder: &Path) -> Result<Recovered, DiskError> {
     let mut swept = Recovered::default();
     let entries = match fs::read_dir(folder) {
@@ -85,10 +91,26 @@ pub(super) fn sweep(layout: &Layout, folder: &Path) -> Result<Recovered, DiskErr
             sweep_packs(layout, &entry.path(), &mut swept)?;
         }
     }
+    // Moved aside first: who looks for it finds it whole or not at all, never with its `alive` gone and its links not yet.
+    let aside = aside(folder);
+    let folder = match fs::rename(folder, &aside) {
+        Ok(()) => aside.as_path(),
+        // It is removed where it stands.
+        Err(_) => folder,
+    };
     match fs::remove_dir_all(folder) {
         Err(source) if !is_absent(&source) => Err(DiskError::new("remove", folder, source)),
         _ => Ok(swept),
     }
+}
+
+/// Names the place of a folder whose links were taken back. One that stays there, because its sweeper died too, is swept again.
+fn aside(folder: &Path) -> PathBuf {
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    if !name.to_string_lossy().ends_with(SWEPT) {
+        name.push(SWEPT);
+    }
+    folder.with_file_name(name)
 }
 
 /// Removes the locks that are links to files of this batch.
