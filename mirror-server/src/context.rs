@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use mirror_core::config::Serve;
+use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
 
+use crate::observe::Metrics;
+use crate::schedule::Pushes;
 use crate::server::ServePlan;
 use crate::site::Site;
 use crate::write::Authority;
@@ -18,6 +21,12 @@ pub(crate) struct Context {
     pub(crate) serve: Serve,
     /// Who knows callers by what they present.
     pub(crate) authority: Arc<dyn Authority>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Told of every push that was accepted.
+    pub(crate) pushes: Pushes,
+    /// Whether there is room for what would be written.
+    pub(crate) space: Arc<SpaceGuard>,
     /// Uttered when the server begins to end: what is under way is finished, and nothing new begins.
     pub(crate) stop: Stop,
 }
@@ -25,6 +34,17 @@ pub(crate) struct Context {
 impl Context {
     /// Opens what requests share.
     pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>) -> Self {
-        Self { authority, site: Arc::new(Site::of(Arc::clone(&plan.node))), serve: plan.serve.clone(), stop: Stop::new() }
+        let site = Arc::new(Site::of(Arc::clone(&plan.node)));
+        let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
+        Self {
+            authority,
+            serve: plan.serve.clone(),
+            metrics: Arc::new(Metrics::new()),
+            pushes: Pushes::to(site.served().iter().map(|served| &served.name)),
+            // A typed sync and this server judge by the same marks; within this process, by the same guard.
+            space: plan.node.space().cloned().unwrap_or_else(guard),
+            stop: Stop::new(),
+            site,
+        }
     }
 }

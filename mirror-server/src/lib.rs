@@ -17,4 +17,5 @@ mod site;
 mod write;
 
 pub use http::CertificatesError;
+pub use observe::metrics_reference;
 pub use server::{ServeError, ServePlan, Server};
