@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-/// Finds a program on the `PATH`, or where system daemons stand.
+/// Finds a program on the `PATH`, or where system daemons and Go stand.
 ///
 /// # Panics
 /// Where it is not installed; the message is the line `not run: <suite>: needs <program>`.
@@ -13,11 +13,11 @@ pub fn program(name: &str) -> PathBuf {
     find(name).unwrap_or_else(|| panic!("not run: {}: needs {name}", suite()))
 }
 
-/// Finds a program on the `PATH`, or where system daemons stand, if it is installed.
+/// Finds a program on the `PATH`, or where system daemons and Go stand, if it is installed.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/go/bin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the one test command.
 //!
-//! Suites of the package `mirror-tests` whose name begins with `real_` need the system's own `sshd` and `tinyproxy`. Where these are
-//! not to be had, the suites are listed as *not run*, never as passed; with `--require-all` that is a failure.
+//! Suites of the package `mirror-tests` whose name begins with `real_` need the system's own `sshd` and `tinyproxy`, `strace` and
+//! `go`. Where one of these is not to be had, the suites are listed as *not run*, never as passed; with `--require-all` that is a failure.
 
 use clap::Args;
 

@@ -17,18 +17,19 @@ pub(crate) struct Tool {
 /// Git itself: nothing runs without it.
 pub(crate) const GIT: Tool = Tool { program: "git", package: "git" };
 /// What the real-component suites need.
-pub(crate) const REAL: [Tool; 4] = [
+pub(crate) const REAL: [Tool; 5] = [
     Tool { program: "sshd", package: "openssh-server" },
     Tool { program: "ssh", package: "openssh-client" },
     Tool { program: "tinyproxy", package: "tinyproxy" },
     Tool { program: "strace", package: "strace" },
+    Tool { program: "go", package: "golang-go" },
 ];
 
-/// Finds a program on the `PATH` or where system daemons stand.
+/// Finds a program on the `PATH`, or where system daemons and Go stand.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from))
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/go/bin"].map(PathBuf::from))
         .map(|folder| folder.join(program))
         .find(|file| file.is_file())
 }

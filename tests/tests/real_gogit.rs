@@ -1,0 +1,181 @@
+//! go-git 5, as Argo CD and Flux use it: protocol version 0, one request after the other, no redirects, fifteen seconds each.
+//!
+//! The program stands in `tests/go`, with the version that they build with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use mirror_core::name::CommitId;
+use mirror_tests::gitclient::Token;
+use mirror_tests::requires;
+use mirror_tests::sandbox::Repository;
+use mirror_tests::server::Served;
+use serde_json::Value;
+
+/// Builds the program once.
+fn program() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gogit");
+        let mut go = Command::new(requires::program("go"));
+        go.args(["build", "-o"]).arg(&program).arg(".");
+        go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("go"));
+        go.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0");
+        let built = go.output().expect("because go can be started");
+        assert!(built.status.success(), "cannot build tests/go: {}", String::from_utf8_lossy(&built.stderr));
+        program
+    })
+}
+
+/// Runs a verb of the program; gives what it told, and whether it was well.
+fn ask(site: &Served, token: Option<&Token>, words: &[&str]) -> (bool, Value) {
+    let mut command = site.world.sandbox().git().program(program(), site.world.sandbox().path());
+    let (verb, rest) = words.split_first().expect("because a verb is asked for");
+    command.arg(verb).args(["--url", &site.url()]).args(rest);
+    if let Some(token) = token {
+        command.arg("--token").arg(site.world.sandbox().write("shown-token", token.text()));
+    }
+    let output = command.output().expect("because the program was built");
+    let told = serde_json::from_slice(&output.stdout);
+    let told = told.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.success(), told)
+}
+
+#[track_caller]
+fn run(site: &Served, token: Option<&Token>, words: &[&str]) -> Value {
+    let (well, told) = ask(site, token, words);
+    assert!(well, "{words:?}: {}", told["error"]);
+    told
+}
+
+fn folder(site: &Served, name: &str) -> String {
+    site.world.sandbox().path().join(name).to_string_lossy().into_owned()
+}
+
+fn tip(site: &Served, branch: &str) -> CommitId {
+    site.world.upstream().branch(branch).expect("because it was made")
+}
+
+/// The files of a commit.
+fn files(repository: &Repository, commit: CommitId) -> BTreeMap<String, String> {
+    let names = repository.run(["ls-tree", "-r", "--name-only", &commit.to_string()]);
+    let content = |name: &str| repository.file(&commit.to_string(), name).expect("because it is listed");
+    names.lines().map(|name| (name.to_owned(), String::from_utf8_lossy(&content(name)).into_owned())).collect()
+}
+
+fn told_files(told: &Value) -> BTreeMap<String, String> {
+    let entries = told["files"].as_object().into_iter().flatten();
+    // JSON holds no byte that is not text, on either side.
+    entries.map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned())).collect()
+}
+
+#[test]
+fn go_git_lists_what_git_lists() {
+    let site = Served::small(|_| {});
+    let told = run(&site, None, &["list"]);
+    let listed: BTreeMap<_, _> = told["refs"].as_object().into_iter().flatten().collect();
+    let mut expected: BTreeMap<String, String> =
+        site.world.upstream().refs().into_iter().map(|(name, id)| (name, id.to_string())).collect();
+    let peeled = site.world.upstream().rev("v2^{}").expect("because it was tagged");
+    expected.insert("refs/tags/v2^{}".to_owned(), peeled.to_string());
+    expected.insert("HEAD".to_owned(), "refs/heads/main".to_owned());
+    for (name, id) in &listed {
+        // Older releases leave peeled tags out; none invents a ref.
+        assert_eq!(expected.get(*name).map(String::as_str), id.as_str(), "{name}");
+    }
+    for name in ["HEAD", "refs/heads/main", "refs/heads/gitops", "refs/tags/v1", "refs/tags/v2"] {
+        assert!(listed.contains_key(&name.to_owned()), "{name} is not in {listed:?}");
+    }
+    assert_eq!(told["requests"], 1, "one request, and no redirect");
+}
+
+#[test]
+fn flux_clones_a_branch_a_tag_and_a_commit() {
+    let site = Served::small(|_| {});
+    let upstream = site.world.upstream();
+    let branch = run(&site, None, &["clone", "--folder", &folder(&site, "branch"), "--branch", "gitops"]);
+    assert_eq!((&branch["commit"], &branch["commits"]), (&tip(&site, "gitops").to_string().into(), &1.into()));
+    assert_eq!(branch["files"]["deployed"], "nothing yet\n");
+
+    let tags = run(&site, None, &["clone", "--folder", &folder(&site, "tags"), "--branch", "main", "--tags"]);
+    assert_eq!((&tags["commit"], &tags["tags"]), (&tip(&site, "main").to_string().into(), &vec!["v1", "v2"].into()));
+    assert_eq!(
+        told_files(&tags).keys().collect::<Vec<_>>(),
+        files(upstream, tip(&site, "main")).keys().collect::<Vec<_>>()
+    );
+
+    let older = upstream.rev("main~7").expect("because there are enough");
+    for (name, more) in [("all", &[] as &[&str]), ("single", &["--branch", "main"])] {
+        let words = ["clone-commit", "--folder", &folder(&site, name), "--commit", &older.to_string()];
+        let told = run(&site, None, &[&words, more].concat());
+        assert_eq!(told["commit"], older.to_string());
+        assert_eq!(told_files(&told), files(upstream, older));
+        let count = upstream.run(["rev-list", "--count", &older.to_string()]);
+        assert_eq!(told["commits"].to_string(), count);
+    }
+}
+
+#[test]
+fn go_git_fetches_exactly_one_commit_even_one_that_no_branch_has() {
+    let site = Served::small(|_| {});
+    let snapshot = tip(&site, "main");
+    let wanted = files(site.world.upstream(), snapshot);
+    site.world.upstream().commit("main").root().file("source", "rewritten\n").make();
+    site.world.mirror(&["sync", "--confirm"]).expect(0);
+    for commit in [snapshot, tip(&site, "main")] {
+        let words = ["fetch-commit", "--folder", &folder(&site, &commit.to_string()), "--commit", &commit.to_string()];
+        let told = run(&site, None, &words);
+        assert_eq!((&told["commit"], &told["commits"]), (&commit.to_string().into(), &1.into()));
+        if commit == snapshot {
+            assert_eq!(told_files(&told), wanted);
+        }
+    }
+    let nowhere = "1234567890123456789012345678901234567890";
+    let (well, told) = ask(&site, None, &["fetch-commit", "--folder", &folder(&site, "x"), "--commit", nowhere]);
+    assert!(!well && told["error"].is_string(), "{told}");
+}
+
+#[test]
+fn go_git_reads_and_writes_with_a_token_and_is_told_why_not() {
+    let site = Served::small(|serve| serve["readers"] = "tokens".into());
+    let token = site.token("flux", &[]);
+    let (well, told) = ask(&site, None, &["list"]);
+    assert!(!well && told["error"].to_string().contains("auth"), "{told}");
+    let (well, _) = ask(&site, Some(&Token::of("gmt_wrong")), &["list"]);
+    assert!(!well);
+    run(&site, Some(&token), &["list"]);
+    run(&site, Some(&token), &["clone", "--folder", &folder(&site, "clone"), "--branch", "main"]);
+
+    let push = |name: &str, more: &[&str]| {
+        let place = folder(&site, name);
+        let words = ["push", "--folder", &place, "--branch", "gitops", "--file", "deployed", "--text", name];
+        ask(&site, Some(&token), &[&words, more].concat())
+    };
+    for name in ["one", "two"] {
+        let (well, told) = push(name, &[]);
+        assert!(well, "{told}");
+        let tip = site.world.cache().branch("gitops").expect("because it was synced");
+        assert_eq!(told["commit"], tip.to_string());
+        assert_eq!(site.world.cache().file("gitops", "deployed"), Some(name.as_bytes().to_vec()));
+    }
+    let before = site.world.cache().refs();
+    for elsewhere in ["refs/heads/main", "refs/heads/other", "refs/tags/v9"] {
+        let (well, told) = push(&elsewhere.replace('/', "-"), &["--ref", elsewhere, "--force"]);
+        assert!(!well && told["error"].to_string().contains("refs/heads/gitops"), "{told}");
+    }
+    assert_eq!(site.world.cache().refs(), before);
+    site.world.cache().fsck();
+}
+
+#[test]
+fn an_empty_repository_is_told_from_one_that_is_not_served() {
+    let site = Served::small(|_| {});
+    let mut command = site.world.sandbox().git().program(program(), site.world.sandbox().path());
+    command.args(["list", "--url", &site.server.url("nowhere.git")]);
+    let output = command.output().expect("because the program was built");
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.contains("not found"), "{told}");
+}
