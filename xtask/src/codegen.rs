@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use crate::run::{Outcome, root, say};
 use crate::verify::Finding;
 
-/// Where generated files stand. Nothing in it is written by hand, so a file nobody generates any more is removed.
-const FOLDER: &str = "docs/reference";
+/// Below which generated files stand.
+const FOLDER: &str = "docs";
+/// The folder in it where nothing is written by hand, so that a file nobody generates any more is removed.
+const OWN: &str = "reference";
 
 /// Writes every generated file anew.
 pub(crate) fn write() -> Outcome {
@@ -56,7 +58,7 @@ fn findings(folder: &Path, wanted: &BTreeMap<PathBuf, String>) -> Outcome<Vec<Fi
 
 fn strays(folder: &Path, wanted: &BTreeMap<PathBuf, String>) -> Outcome<Vec<PathBuf>> {
     let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
+    let mut open = vec![folder.join(OWN)];
     while let Some(current) = open.pop() {
         let entries = match std::fs::read_dir(&current) {
             Ok(entries) => entries,
@@ -82,17 +84,18 @@ fn generated() -> BTreeMap<PathBuf, String> {
     let mut files = BTreeMap::new();
     let mut json = |name: String, schema: &serde_json::Value| {
         let text = serde_json::to_string_pretty(schema).expect("because a schema is plain data");
-        files.insert(PathBuf::from(name), text + "\n");
+        files.insert(PathBuf::from(format!("{OWN}/schemas/{name}.json")), text + "\n");
     };
     for (name, schema) in mirror_core::report::schemas() {
-        json(format!("schemas/{name}.json"), &schema);
+        json(name, &schema);
     }
     let schema = mirror_core::config::schema();
-    json("schemas/config.json".to_owned(), &schema);
-    files.insert("configuration.md".into(), configuration::page(&schema));
-    files.insert("cli.md".into(), mirror_cli::reference::command_line());
-    files.insert("exit-codes.md".into(), mirror_cli::reference::exit_codes());
-    files.insert("flush-machine.md".into(), flush_machine());
+    json("config".to_owned(), &schema);
+    files.insert("reference/configuration.md".into(), configuration::page(&schema));
+    files.insert("reference/cli.md".into(), mirror_cli::reference::command_line());
+    files.insert("reference/exit-codes.md".into(), mirror_cli::reference::exit_codes());
+    files.insert("reference/flush-machine.md".into(), flush_machine());
+    files.insert("metrics.md".into(), mirror_server::metrics_reference());
     files
 }
 
@@ -113,12 +116,15 @@ mod tests {
         let wanted = BTreeMap::from([
             (PathBuf::from("good.md"), "good".to_owned()),
             (PathBuf::from("changed.md"), "new".to_owned()),
-            (PathBuf::from("deep/missing.md"), "text".to_owned()),
+            (PathBuf::from("reference/missing.md"), "text".to_owned()),
         ]);
-        for (name, text) in [("good.md", "good"), ("changed.md", "old"), ("stray.md", "?")] {
+        std::fs::create_dir(dir.path().join(OWN)).unwrap();
+        for (name, text) in
+            [("good.md", "good"), ("changed.md", "old"), ("reference/stray.md", "?"), ("by-hand.md", "!")]
+        {
             std::fs::write(dir.path().join(name), text).unwrap();
         }
         let places: Vec<_> = findings(dir.path(), &wanted).unwrap().into_iter().map(|found| found.place).collect();
-        assert_eq!(places, ["docs/reference/stray.md", "docs/reference/changed.md", "docs/reference/deep/missing.md"]);
+        assert_eq!(places, ["docs/reference/stray.md", "docs/changed.md", "docs/reference/missing.md"]);
     }
 }

@@ -1,6 +1,10 @@
 //! `cargo xtask demo`: the main job on real input, this repository's own history, with nothing but cargo and git.
 //!
-//! An SSH host and a CONNECT proxy run inside this process; the mirror is the real program. Every step's outcome is checked.
+//! An SSH host and a CONNECT proxy run inside this process; the mirror, its server and git are the real programs. Every step's outcome is
+//! checked.
+
+mod server;
+mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +16,9 @@ use mirror_tests::sandbox::{GitSandbox, KeyKind, Repository, private_key};
 use mirror_tests::sshhost::EmbeddedHost;
 use serde_json::Value;
 
-use crate::run::{self, Outcome, cargo, root, say};
+use self::server::Server;
+use self::upstream::own_history;
+use crate::run::{self, Outcome, cargo, say};
 use crate::tools;
 
 /// How to run the demo.
@@ -80,28 +86,28 @@ impl Stage {
         expect(!self.cache().exists(), "a dry run made the cache")?;
         self.mirror("do it", &["sync", "--confirm", "--wait"], 0)?;
 
-        say("\n# a build clones the snapshot, not the branch");
+        say("\n# serve it to builds and promotions\n$ git-mirror serve --listen 127.0.0.1:0 -o json &");
+        let server = Server::start(self.command(&["serve", "--listen", "127.0.0.1:0"], "json"))?;
+        say(&format!("serving on {}", server.url()));
+        let ended = self.play_served(&server, &tip.to_string());
+        say("\n# end the server as a supervisor does");
+        let stopped = server.stop();
+        ended.and(stopped)
+    }
+
+    fn play_served(&self, server: &Server, tip: &str) -> Outcome {
+        say("\n# a build clones the snapshot over HTTP, not the branch");
         let snapshot = format!("refs/unidesk/snapshots/demo/main/{tip}");
         let build = self.sandbox.path().join("build");
+        let repository = format!("{}/demo.git", server.url());
         self.git(self.sandbox.path(), &["init", "--quiet", "build"])?;
-        self.git(&build, &["fetch", "--quiet", "--depth=1", &self.cache().to_string_lossy(), &snapshot])?;
+        self.git(&build, &["fetch", "--quiet", "--depth=1", &repository, &snapshot])?;
         self.git(&build, &["checkout", "--quiet", "FETCH_HEAD"])?;
         let built = self.git(&build, &["log", "-1", "--format=%H %s"])?;
         say(built.trim());
-        expect(built.starts_with(&tip.to_string()), "the snapshot is not the tip that was synced")?;
+        expect(built.starts_with(tip), "the snapshot is not the tip that was synced")?;
 
-        say("\n# a promote step commits to the GitOps branch of the mirror");
-        let promote = self.sandbox.path().join("promote");
-        self.git(
-            self.sandbox.path(),
-            &["clone", "--quiet", "--branch=gitops", &self.cache().to_string_lossy(), "promote"],
-        )?;
-        std::fs::write(promote.join("deployed"), format!("{tip}\n")).map_err(|error| error.to_string())?;
-        self.git(&promote, &["add", "deployed"])?;
-        self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;
-        self.git(&promote, &["push", "--quiet", "origin", "gitops"])?;
-        let promoted = self.git(&promote, &["log", "-1", "--format=%H %s"])?;
-        say(promoted.trim());
+        let promoted = self.promote(server, tip)?;
 
         // Exit code 3: nothing failed, and the state is not as wanted.
         self.mirror("the commit is here and not upstream", &["status"], 3)?;
@@ -109,13 +115,64 @@ impl Stage {
         self.mirror("bring it there, and prove it", &["flush", "--confirm", "--wait"], 0)?;
         let opened = self.proxy.record().tunnels.len() - before;
         expect(opened == 1, "look, push and look took more than one tunnel")?;
-        self.mirror("now it is there", &["status"], 0)?;
+        self.mirror("now it is there, as everybody can ask the server", &["status", "--server", server.url()], 0)?;
 
         let landed = self.upstream.branch("gitops").map(|commit| commit.to_string());
         expect(landed.is_some_and(|landed| promoted.starts_with(&landed)), "upstream does not have the commit")?;
         let status = self.json(&["status"])?;
         expect(status["lanes"][0]["pendingFlush"] == Value::Bool(false), "a flush is still pending")?;
         expect(status["lanes"][0]["githubInSync"] == Value::Bool(true), "the mirror is not in sync")
+    }
+
+    /// Makes a token, clones upstream's own address through the server, commits, and pushes.
+    fn promote(&self, server: &Server, tip: &str) -> Outcome<String> {
+        say(
+            "\n# a promote step gets a token, good for one lane\n$ git-mirror token new promoter --lane main --expires 1h",
+        );
+        let made = self.json(&["token", "new", "promoter", "--lane", "main", "--expires", "1h"])?;
+        let token = made["token"].as_str().ok_or("no token was made")?;
+        say(&format!("shown once; {} has its hash", made["file"].as_str().unwrap_or("the file")));
+
+        say("\n# it clones upstream's own address; a rule of git's configuration leads it to the mirror");
+        let upstream = self.host.address().url(self.upstream.path());
+        let rule = format!("url.{}/.insteadOf={}/", server.url(), upstream.trim_end_matches(self.upstream_path()));
+        let promote = self.sandbox.path().join("promote");
+        let clone = ["clone", "--quiet", "--branch=gitops", "--config", &rule, &upstream, "promote"];
+        self.git(self.sandbox.path(), &clone)?;
+        std::fs::write(promote.join("deployed"), format!("{tip}\n")).map_err(|error| error.to_string())?;
+        self.git(&promote, &["add", "deployed"])?;
+        self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;
+
+        say("\n# and pushes with plain git; the token comes by its environment");
+        let refused = self.push(&promote, token, "gitops:main")?;
+        expect(refused.is_err(), "a push to the source branch was accepted")?;
+        self.push(&promote, token, "gitops")?.map_err(|words| format!("the push was refused: {words}"))?;
+        let promoted = self.git(&promote, &["log", "-1", "--format=%H %s"])?;
+        say(promoted.trim());
+        Ok(promoted)
+    }
+
+    /// Pushes with a token, and shows what git says; within, whether the server took it.
+    fn push(&self, folder: &Path, token: &str, refspec: &str) -> Outcome<Result<(), String>> {
+        let words = ["push", "--quiet", "origin", refspec];
+        say(&format!("$ git {}", words.join(" ")));
+        let mut command = self.sandbox.git().command(folder, words);
+        // What is given in the environment stands in no list of processes.
+        let known = self.sandbox.git().environment().iter().find(|(name, _)| name == "GIT_CONFIG_COUNT");
+        let count = known.and_then(|(_, count)| count.to_str()?.parse().ok()).unwrap_or(0);
+        command.env("GIT_CONFIG_COUNT", (count + 1).to_string());
+        command.env(format!("GIT_CONFIG_KEY_{count}"), "http.extraHeader");
+        command.env(format!("GIT_CONFIG_VALUE_{count}"), format!("Authorization: Bearer {token}"));
+        let done = command.output().map_err(|error| error.to_string())?;
+        let words = String::from_utf8_lossy(&done.stderr).trim_end().to_owned();
+        if !words.is_empty() {
+            say(&words);
+        }
+        Ok(if done.status.success() { Ok(()) } else { Err(words) })
+    }
+
+    fn upstream_path(&self) -> &str {
+        self.upstream.path().to_str().unwrap_or_default()
     }
 
     fn cache(&self) -> PathBuf {
@@ -152,32 +209,6 @@ impl Stage {
     }
 }
 
-/// This repository's history as a bare upstream with the branches `main` and `gitops`. A checkout without a complete history of its
-/// own (an archive, a shallow clone) gives its files as one commit instead.
-fn own_history(sandbox: &GitSandbox) -> Repository {
-    let git = sandbox.git();
-    let told = |words: [&str; 2]| {
-        let answer = git.ask(&root(), words);
-        answer.status.success().then(|| answer.text().trim().to_owned())
-    };
-    let complete = told(["rev-parse", "--is-shallow-repository"]).as_deref() == Some("false");
-    let upstream = match told(["rev-parse", "HEAD"]).filter(|_| complete) {
-        Some(head) => {
-            let upstream = sandbox.bare_clone(&root(), "upstream");
-            upstream.run(["update-ref", "refs/heads/main", &head]);
-            upstream
-        }
-        None => {
-            let upstream = sandbox.bare("upstream");
-            let readme = std::fs::read(root().join("README.md")).unwrap_or_default();
-            upstream.commit("main").file("README.md", readme).message("The state of this checkout\n").make();
-            upstream
-        }
-    };
-    upstream.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
-    upstream
-}
-
 fn configuration(upstream: &str, proxy: &str) -> String {
     format!(
         "apiVersion: git-mirror/v1
@@ -188,6 +219,10 @@ repositories:
 nodes:
   local:
     cache: ./cache
+    serve:
+      tokens: {{ file: ./tokens.yaml }}
+      schedule: {{ maintainEvery: never }}
+      freeSpace: {{ stop: 64MiB, resume: 128MiB }}
     githubTransport:
       mode: ssh
       proxy: {proxy}

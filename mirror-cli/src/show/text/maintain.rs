@@ -88,7 +88,7 @@ fn line(page: &Page, step: &UpkeepStep, tense: Tense) -> String {
         TaskOutcome::Planned => (Tone::Command, format!("{what}: would take {items}{sizes}")),
         TaskOutcome::Done if tense == Tense::Would => (Tone::Plain, format!("{what}: {items}{sizes}")),
         TaskOutcome::Done => (Tone::Plain, format!("{what}: took {items}{sizes}")),
-        TaskOutcome::Waiting => (Tone::Dim, format!("{what}: {items} wait for their time{sizes}")),
+        TaskOutcome::Waiting => (Tone::Dim, format!("{what}: not yet, {items}{sizes}")),
         TaskOutcome::Skipped => (Tone::Warn, format!("{what}: skipped, {items}{sizes}")),
     };
     let why = step.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
