@@ -47,6 +47,11 @@ pub fn descendants(of: u32) -> Vec<Process> {
     found
 }
 
+/// Gives every program whose words hold a text: a path that only the test has.
+pub fn mentioning(text: &str) -> Vec<Process> {
+    all().filter(|process| process.words.contains(text)).collect()
+}
+
 /// Gives the most memory that a program ever held at once, in bytes; nothing where it is gone.
 pub fn peak_memory(id: u32) -> Option<u64> {
     memory(id, "VmHWM:")

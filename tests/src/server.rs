@@ -238,7 +238,7 @@ impl Server {
         http::get(self.address, path, &[])
     }
 
-    /// Gives a metric that has no labels, or its value for the labels as they are written.
+    /// Gives a metric that has no labels, or its value for the labels as they are written; one with labels begins at zero.
     ///
     /// # Panics
     /// Where `/metrics` does not have it.
@@ -348,9 +348,17 @@ impl Deref for Served {
     }
 }
 
-/// Finds the value of a metric in the text form of Prometheus: the line that begins with the name, labels and all.
+/// Finds the value of a metric in the text form of OpenMetrics: the line that begins with the name, labels and all. One that is declared
+/// and has no such labels yet is zero.
 pub fn find_metric(text: &str, name: &str) -> Option<f64> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+    let found =
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.split(' ').next()?.parse().ok());
+    let family = name.split('{').next().unwrap_or_default();
+    let family = family.strip_suffix("_total").unwrap_or(family);
+    let declared = || {
+        text.lines().any(|line| line.strip_prefix("# TYPE ").is_some_and(|rest| rest.split(' ').next() == Some(family)))
+    };
+    found.or_else(|| (name.contains('{') && declared()).then_some(0.0))
 }
 
 /// Asks again and again, ever more slowly, until the answer is yes or the patience ends.
@@ -383,6 +391,8 @@ mod tests {
         let text = "# TYPE packs counter\npacks_total 3\npacks_total{kind=\"made\"} 2\npacks_total_more 9\n";
         assert_eq!(find_metric(text, "packs_total"), Some(3.0));
         assert_eq!(find_metric(text, "packs_total{kind=\"made\"}"), Some(2.0));
+        assert_eq!(find_metric(text, "packs_total{kind=\"kept\"}"), Some(0.0), "declared and not counted yet");
         assert_eq!(find_metric(text, "packs"), None);
+        assert_eq!(find_metric(text, "unknown{kind=\"made\"}"), None);
     }
 }
