@@ -3,7 +3,10 @@
 //! Only GitOps branches of lanes, fast-forward only; an acknowledged push is on disk. Never decides what upstream gets.
 
 mod auth;
+mod policy;
 mod receive;
+mod report;
+mod request;
 mod tokens;
 
 pub(crate) use auth::{Authority, Caller, Denied, identify, unauthorized};

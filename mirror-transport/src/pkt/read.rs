@@ -65,6 +65,12 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
         self.next().await?.ok_or(PktError::Ended)
     }
 
+    /// Gives the stream back, with the bytes that were read from it and belong to no packet that was given: what follows the packets is another
+    /// format, a pack for instance.
+    pub fn into_rest(self) -> (Vec<u8>, R) {
+        (self.buffer[self.start..self.end].to_vec(), self.stream)
+    }
+
     /// Reads some more bytes, with room for `needed` from `start`; false at the end of the stream.
     async fn fill(&mut self, needed: usize) -> Result<bool, PktError> {
         if self.start == self.end {
