@@ -1,20 +1,24 @@
 //! One connection at a time, and the channels on it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use mirror_core::fault::Fault;
 use mirror_core::flush::PushEnding;
 
 use super::error::LinkError;
 use super::road::Road;
+use super::warm::{Leased, Origin, Warm};
 use crate::fetch::{
     self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack,
 };
 use crate::push::pack::Objects;
 use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack, ServerMessages};
-use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, Session};
-use crate::tunnel::{Step, Steps};
+use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, SshError};
+use crate::tunnel::{NoSteps, Step, Steps};
 
 /// How long the words of a program that hung up are waited for.
-const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How much of what a server said for people stands beside its refusal.
 const LONGEST_REASON: usize = 1000;
 
@@ -35,13 +39,14 @@ pub enum Purpose {
 pub struct Link {
     road: Road,
     purpose: Purpose,
+    home: Option<Arc<Warm>>,
     line: Option<Line>,
 }
 
 /// One session and the channels that are open on it.
 #[derive(Debug)]
 struct Line {
-    session: Session,
+    session: Leased,
     upload: Option<Upload>,
     receive: Option<Receive>,
 }
@@ -74,43 +79,85 @@ impl Link {
     /// Makes a link over a road; nothing is opened yet.
     #[must_use]
     pub fn new(road: Road, purpose: Purpose) -> Self {
-        Self { road, purpose, line: None }
+        Self { road, purpose, home: None, line: None }
+    }
+
+    /// Has the session come from where it is kept between operations, and go back there.
+    #[must_use]
+    pub fn kept_in(mut self, home: Option<Arc<Warm>>) -> Self {
+        self.home = home;
+        self
     }
 
     /// Looks at the refs that match.
     ///
+    /// A look changes nothing, so that one which fails on a session that was kept is made again on a fresh one: the session may have died
+    /// without a sign, and a failure of the fresh one is the whole truth.
+    ///
     /// # Errors
     /// [`LinkError`]; the connection is then given up.
     pub async fn look(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
-        let line = match self.line.take().filter(|line| !line.session.is_closed()) {
-            Some(line) => line,
-            None => match self.purpose {
-                Purpose::Read => return self.look_first(asked, steps).await,
-                Purpose::Push => return self.look_by_advertisement(asked, steps).await,
-            },
+        let (line, refs) = match self.line.take().filter(|line| !line.session.is_closed()) {
+            Some(line) => Self::look_again(&self.road, line, asked).await?,
+            None => self.look_first(asked, steps).await?,
         };
-        let (line, refs) = Self::look_again(&self.road, line, asked).await?;
         self.line = Some(line);
         Ok(refs)
     }
 
-    /// Connects, and asks behind `exec` without waiting for the advertisement.
-    async fn look_first(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
-        let session = self.road.connect(steps).await?;
-        steps.began(Step::Repository);
-        let (upload, refs) = Self::ask_behind_exec(&self.road, &session, asked, steps).await?;
-        self.line = Some(Line { session, upload: Some(upload), receive: None });
-        Ok(refs)
+    async fn look_first(
+        &self,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        if let Some(session) = Leased::kept(self.home.as_ref()).await {
+            match self.look_on(session, Origin::Kept, asked, steps).await {
+                Ok(seen) => return Ok(seen),
+                Err(error) => tracing::debug!(%error, "a kept session to upstream failed; a fresh one is opened"),
+            }
+        }
+        let session = self.connect(steps).await?;
+        self.look_on(session, Origin::Fresh, asked, steps).await
     }
 
+    /// Opens a session of its own.
+    async fn connect(&self, steps: &mut dyn Steps) -> Result<Leased, LinkError> {
+        Ok(Leased::fresh(self.road.connect(steps).await?, self.home.as_ref()))
+    }
+
+    async fn look_on(
+        &self,
+        session: Leased,
+        origin: Origin,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        // What a server of long silence has to answer at all, it answers as fast as it would a new connection.
+        let patience = match origin {
+            Origin::Fresh => self.road.limits.idle,
+            Origin::Kept => self.road.limits.idle.min(self.road.limits.connect),
+        };
+        steps.began(Step::Repository);
+        match self.purpose {
+            Purpose::Read => {
+                let (upload, refs) = Self::ask_behind_exec(&self.road, &session, patience, asked, steps).await?;
+                Ok((Line { session, upload: Some(upload), receive: None }, refs))
+            }
+            Purpose::Push => self.look_by_advertisement(session, patience, asked, steps).await,
+        }
+    }
+
+    /// Asks behind `exec` without waiting for the advertisement.
     async fn ask_behind_exec(
         road: &Road,
-        session: &Session,
+        session: &Leased,
+        patience: Duration,
         asked: &[RefPattern],
         steps: &mut dyn Steps,
     ) -> Result<(Upload, Vec<RemoteRef>), LinkError> {
         let question = fetch::ls_refs_request(asked);
-        let channel = session.open_git(Service::UploadPack, &road.path, Some(Protocol::V2), question).await?;
+        let opening = session.open_git(Service::UploadPack, &road.path, Some(Protocol::V2), question);
+        let channel = within(patience, road, opening).await?;
         let (read, write, remote) = channel.split();
         let sent = Sent::LsRefs(asked.to_vec());
         let opened = UploadPack::open(read, write, sent, fetch::Limits::default()).await;
@@ -122,22 +169,22 @@ impl Link {
         Ok((Upload { pack, remote }, refs))
     }
 
-    /// Connects with both channels; what `receive-pack` advertises is the look.
+    /// Opens both channels; what `receive-pack` advertises is the look.
     async fn look_by_advertisement(
-        &mut self,
+        &self,
+        session: Leased,
+        patience: Duration,
         asked: &[RefPattern],
         steps: &mut dyn Steps,
-    ) -> Result<Vec<RemoteRef>, LinkError> {
-        let session = self.road.connect(steps).await?;
-        steps.began(Step::Repository);
-        let (upload, receive) = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new()).await?;
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        let opening = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new());
+        let (upload, receive) = within(patience, &self.road, opening).await?;
         // Both speak at once. Where `upload-pack` fails, the look that needs it opens another and tells.
         let (receive, upload) =
             tokio::try_join!(Receive::open(receive), async { Ok(Upload::open(upload).await.ok()) })?;
         steps.passed(Step::Repository, format!("{} takes pushes", self.road.path));
         let refs = receive.matching(asked);
-        self.line = Some(Line { session, upload, receive: Some(receive) });
-        Ok(refs)
+        Ok((Line { session, upload, receive: Some(receive) }, refs))
     }
 
     /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
@@ -152,7 +199,8 @@ impl Link {
             let _ = pack.close().await;
         }
         // A channel shows the refs of one moment only: a server of version 0 says them once, and one of version 2 remembers them.
-        let (upload, refs) = Self::ask_behind_exec(road, &session, asked, &mut crate::tunnel::NoSteps).await?;
+        let patience = road.limits.idle;
+        let (upload, refs) = Self::ask_behind_exec(road, &session, patience, asked, &mut NoSteps).await?;
         Ok((Line { session, upload: Some(upload), receive }, refs))
     }
 
@@ -171,7 +219,7 @@ impl Link {
     {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
-            None => Line { session: self.road.connect(steps).await?, upload: None, receive: None },
+            None => Line { session: self.connect(steps).await?, upload: None, receive: None },
         };
         let Upload { mut pack, remote } = match upload {
             Some(upload) if !upload.pack.is_spent() => upload,
@@ -210,11 +258,11 @@ impl Link {
         Pushed { ending: with_messages(ending, &answer.messages), bytes_sent: answer.bytes_sent }
     }
 
-    async fn receive_channel(&mut self) -> Result<(Session, Option<Upload>, Receive), LinkError> {
+    async fn receive_channel(&mut self) -> Result<(Leased, Option<Upload>, Receive), LinkError> {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
             None => {
-                let session = self.road.connect(&mut crate::tunnel::NoSteps).await?;
+                let session = self.connect(&mut NoSteps).await?;
                 Line { session, upload: None, receive: None }
             }
         };
@@ -228,7 +276,7 @@ impl Link {
         Ok((session, upload, receive))
     }
 
-    /// Ends the conversations and the session in good order; a server that does not let go is cut off.
+    /// Ends the conversations in good order, and the session where it is not kept; a server that does not let go is cut off.
     pub async fn close(&mut self) {
         let Some(Line { session, upload, receive }) = self.line.take() else { return };
         if let Some(Upload { pack, .. }) = upload {
@@ -238,8 +286,19 @@ impl Link {
         if let Some(receive) = receive {
             receive.pack.close().await;
         }
-        session.close().await;
+        session.give_back().await;
     }
+}
+
+/// Bounds the opening of channels.
+async fn within<T>(
+    patience: Duration,
+    road: &Road,
+    opening: impl Future<Output = Result<T, SshError>>,
+) -> Result<T, SshError> {
+    tokio::time::timeout(patience, opening)
+        .await
+        .unwrap_or_else(|_| Err(SshError::ChannelTimeout { target: road.target.clone(), after: patience }))
 }
 
 impl Upload {

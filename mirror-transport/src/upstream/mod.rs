@@ -3,12 +3,16 @@
 //! Owns which channel carries what, and when a channel or a connection is used up. A look for reading sends its question behind `exec`;
 //! a look for pushing is the advertisement of `receive-pack`, with an `upload-pack` channel opened beside it for the looks that follow.
 //!
-//! Never: retries, deciding what to want or to push, refs of the cache.
+//! The session may come from [`Warm`], which keeps it between operations; a look on it takes no more than a channel does.
+//!
+//! Never: retries (but for a look on a session that was kept and turns out dead), deciding what to want or to push, refs of the cache.
 
 mod error;
 mod link;
 mod road;
+mod warm;
 
 pub use error::LinkError;
 pub use link::{Link, Purpose, Pushed};
 pub use road::Road;
+pub use warm::{Change, Patience, Warm};
