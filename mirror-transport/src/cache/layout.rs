@@ -78,4 +78,9 @@ impl Layout {
     pub(super) fn snapshots_made(&self) -> PathBuf {
         self.root.join("git-mirror/snapshots.log")
     }
+
+    /// What one upkeep leaves to the next.
+    pub(super) fn upkeep_notes(&self) -> PathBuf {
+        self.root.join("git-mirror/upkeep.json")
+    }
 }

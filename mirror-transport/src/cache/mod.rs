@@ -33,6 +33,7 @@ mod receive;
 mod recover;
 mod refs;
 mod snapshots;
+mod upkeep;
 mod view;
 mod window;
 
@@ -50,5 +51,6 @@ pub use receive::{Quarantined, Receiving};
 pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
+pub use upkeep::{Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools, Upkept};
 pub use view::{Below, SeenRef, View};
 pub use window::Adding;

@@ -3,7 +3,7 @@
 //! It never writes objects; packs come in through [`Operation::install`](super::Operation::install) alone.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gix_hash::{ObjectId, oid};
 use gix_object::{Exists, Find, Kind};
@@ -11,7 +11,9 @@ use gix_odb::store::init::{Options, Slots};
 use mirror_core::name::CommitId;
 
 use super::disk::DiskError;
+use super::layout::Layout;
 use super::open::Cache;
+use super::view::stamp::Stamp;
 
 /// What a handle may keep of decoded bases of deltas.
 const DECODED_BYTES: usize = 16 << 20;
@@ -45,27 +47,59 @@ pub enum ObjectError {
     },
 }
 
+/// The store as this process has it open.
+#[derive(Default)]
+pub(super) struct Objects {
+    open: Mutex<Option<OpenStore>>,
+}
+
+struct OpenStore {
+    store: Arc<gix_odb::Store>,
+    /// The notes of the upkeep at that time. What it removes from the store, it removes before it writes them anew.
+    upkeep: Option<Stamp>,
+    /// The folder of packs when it was last looked at, and how often it was another one than before.
+    packs: Option<Stamp>,
+    changes: usize,
+}
+
+impl Objects {
+    /// Gives the store, opened anew where packs have left it, because who keeps them mapped would still find what is gone; and where so
+    /// many have come that there is no room for more.
+    fn current(&self, layout: &Layout) -> Result<Arc<gix_odb::Store>, ObjectError> {
+        let (upkeep, packs) = (Stamp::of(&layout.upkeep_notes())?, Stamp::of(&layout.packs())?);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.as_mut()
+            && known.upkeep == upkeep
+        {
+            if known.packs != packs {
+                known.packs = packs;
+                known.changes += 1;
+            }
+            if known.changes < SPARE_PACKS / 2 {
+                return Ok(Arc::clone(&known.store));
+            }
+        }
+        let path = layout.objects();
+        let options = Options {
+            slots: Slots::AsNeededByDiskState { multiplier: 1.5, minimum: SPARE_PACKS },
+            alloc_limit_bytes: Some(OBJECT_LIMIT),
+            ..Options::default()
+        };
+        let store = gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
+            .map_err(|source| DiskError::new("open", path, source))?;
+        let store = Arc::new(store);
+        *open = Some(OpenStore { store: Arc::clone(&store), upkeep, packs, changes: 0 });
+        Ok(store)
+    }
+}
+
 impl Cache {
     /// Opens a handle to the objects, for the thread that asks. Handles share what they have mapped, and find packs that arrive later.
     ///
     /// # Errors
     /// What the disk refuses.
     pub fn odb(&self) -> Result<gix_odb::HandleArc, ObjectError> {
-        let store = match self.inner.objects.get() {
-            Some(store) => store,
-            None => {
-                let path = self.layout().objects();
-                let options = Options {
-                    slots: Slots::AsNeededByDiskState { multiplier: 1.5, minimum: SPARE_PACKS },
-                    alloc_limit_bytes: Some(OBJECT_LIMIT),
-                    ..Options::default()
-                };
-                let store =
-                    gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
-                        .map_err(|source| DiskError::new("open", path, source))?;
-                self.inner.objects.get_or_init(|| Arc::new(store))
-            }
-        };
+        let store = self.inner.objects.current(self.layout())?;
         let handle: gix_odb::HandleArc = store.to_handle_arc().into();
         Ok(handle.with_pack_cache(|| Box::new(gix_pack::cache::lru::MemoryCappedHashmap::new(DECODED_BYTES))))
     }

@@ -4,10 +4,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::disk::{At, DiskError, is_absent, read_bounded};
 use super::layout::Layout;
+use super::objects::Objects;
 use super::packed::PackedRefs;
 
 /// The version of the layout under `git-mirror/` that this build reads and writes.
@@ -26,7 +27,7 @@ pub struct Cache {
 pub(super) struct Inner {
     pub(super) layout: Layout,
     pub(super) packed: PackedRefs,
-    pub(super) objects: OnceLock<Arc<gix_odb::Store>>,
+    pub(super) objects: Objects,
 }
 
 impl std::fmt::Debug for Inner {
@@ -167,7 +168,7 @@ impl Cache {
         let layout = Layout::new(path);
         inspect(&layout)?;
         let packed = PackedRefs::new(layout.packed_refs());
-        Ok(Self { inner: Arc::new(Inner { layout, packed, objects: OnceLock::new() }) })
+        Ok(Self { inner: Arc::new(Inner { layout, packed, objects: Objects::default() }) })
     }
 
     /// Gives the path of the repository.

@@ -29,9 +29,14 @@ impl Operation {
     /// # Errors
     /// Nothing is lost by any: a ref that was packed and not yet removed as a loose file is in both places with one value.
     pub fn pack_loose(&self, prefix: &RefPrefix, above: usize) -> Result<usize, ApplyError> {
+        self.pack_folder(prefix.as_str(), above)
+    }
+
+    /// Packs the loose refs below a folder of refs, as [`Operation::pack_loose`] does.
+    pub(super) fn pack_folder(&self, within: &str, above: usize) -> Result<usize, ApplyError> {
         let layout = self.cache().layout();
         let mut loose = Vec::new();
-        list_loose(&layout.loose(prefix.as_str()), prefix.as_str(), &mut loose)?;
+        list_loose(&layout.loose(within), within, &mut loose)?;
         if largest_folder(&loose) <= above {
             return Ok(0);
         }

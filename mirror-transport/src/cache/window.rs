@@ -1,7 +1,7 @@
 //! Two kinds of writers and the one thing that keeps them apart: those who add to the store, and the one who drops objects from it.
 //!
 //! Whoever receives objects builds on what the store has at the moment, and for as long as that takes nothing may go. So each
-//! [`Adding`] is shared with all others of its kind, and [`Dropping`] is alone. Both are locks of the kernel, which end with their process.
+//! [`Adding`] is shared with all others of its kind, and `Dropping` is alone. Both are locks of the kernel, which end with their process.
 //!
 //! Nobody starves: who wants to drop shuts a gate first, so that no new receive begins, and opens it again after a bounded wait,
 //! with or without success; a receive waits at the gate for no longer than that, and than the drop itself.
@@ -28,7 +28,7 @@ pub struct Adding {
 
 /// Objects are being dropped: nobody adds any as long as this is held.
 #[derive(Debug)]
-pub struct Dropping {
+pub(super) struct Dropping {
     _gate: File,
     _lock: File,
 }

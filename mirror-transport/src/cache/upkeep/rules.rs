@@ -1,0 +1,138 @@
+//! What bounds the upkeep: times, sizes, and the wish to stop.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use mirror_core::name::RefPrefix;
+use tokio::runtime::Handle;
+
+use super::error::UpkeepError;
+use crate::git::{GitCommand, GitProgram, PackCaps};
+
+/// How often a run of git is interrupted to ask whether it should go on.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What is due when, and what it may cost.
+#[derive(Debug, Clone)]
+pub struct UpkeepRules {
+    /// Where the snapshots live.
+    pub prefix: RefPrefix,
+    /// What time it is.
+    pub now: Timestamp,
+    /// How long a pack that was replaced stays for the readers that opened it.
+    pub reader_grace: Duration,
+    /// How long a file that nobody finished may still belong to somebody who works on it.
+    pub garbage_grace: Duration,
+    /// How often all refs are walked to find what they do not reach.
+    pub look_every: Duration,
+    /// How long objects that no ref reaches are kept.
+    pub unreachable_grace: Duration,
+    /// The part of the packs' bytes, in hundredths, that has to be out of reach before it is set apart.
+    pub unreachable_share: u64,
+    /// Refs are packed where more than this number stand in a file each.
+    pub refs_above: usize,
+    /// Bytes that stay free beside what a new pack needs.
+    pub spare_bytes: u64,
+    /// How long those who add objects are waited for, before what is due to be dropped stays for another run.
+    pub patience: Duration,
+    /// What git may use.
+    pub caps: PackCaps,
+}
+
+impl UpkeepRules {
+    /// The rules that hold where nobody says otherwise.
+    pub fn new(prefix: RefPrefix, now: Timestamp) -> Self {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        Self {
+            prefix,
+            now,
+            reader_grace: HOUR,
+            garbage_grace: HOUR * 24,
+            look_every: HOUR * 24 * 7,
+            unreachable_grace: HOUR * 24 * 14,
+            unreachable_share: 5,
+            refs_above: 64,
+            spare_bytes: 256 << 20,
+            patience: Duration::from_secs(5),
+            caps: PackCaps::default(),
+        }
+    }
+
+    /// Says whether something that began at a time has lasted long enough. What began in the future has not.
+    pub(super) fn is_past(&self, since: Timestamp, grace: Duration) -> bool {
+        self.now.duration_since(since).unsigned_abs() >= grace && since <= self.now
+    }
+}
+
+/// Why the upkeep should end before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// Somebody wished it.
+    Stopped,
+    /// Its deadline passed.
+    Late,
+}
+
+/// Watches over the upkeep.
+pub trait Pace: Sync {
+    /// Says whether to end, and why. Asked between any two changes, and while git runs.
+    fn halt(&self) -> Option<Halt>;
+
+    /// Told before each change of the store, in words.
+    fn reached(&self, point: &'static str) {
+        tracing::debug!(point, "upkeep");
+    }
+}
+
+/// What the upkeep works with.
+#[derive(Clone)]
+pub struct UpkeepTools<'a> {
+    /// The git that makes packs.
+    pub git: &'a GitProgram,
+    /// The runtime on which git's pipes are served. The upkeep itself blocks, and runs on a thread of its own.
+    pub runtime: Handle,
+    /// Who watches.
+    pub pace: &'a dyn Pace,
+    /// When it has to be over.
+    pub until: Instant,
+}
+
+impl UpkeepTools<'_> {
+    /// Ends the upkeep here where that is wished; otherwise says what comes next.
+    pub(super) fn pass(&self, point: &'static str) -> Result<(), UpkeepError> {
+        self.halted()?;
+        self.pace.reached(point);
+        Ok(())
+    }
+
+    /// Runs git to its end.
+    pub(super) fn run(&self, command: GitCommand, input: &[u8], limit: usize) -> Result<Vec<u8>, UpkeepError> {
+        self.halted()?;
+        let left = self.until.saturating_duration_since(Instant::now());
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                error = self.wished() => Err(error),
+                ended = command.output(input, limit, left) => Ok(ended?),
+            }
+        })
+    }
+
+    async fn wished(&self) -> UpkeepError {
+        loop {
+            if let Err(error) = self.halted() {
+                return error;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn halted(&self) -> Result<(), UpkeepError> {
+        match self.pace.halt() {
+            Some(Halt::Stopped) => Err(UpkeepError::Stopped),
+            Some(Halt::Late) => Err(UpkeepError::Late),
+            None if Instant::now() >= self.until => Err(UpkeepError::Late),
+            None => Ok(()),
+        }
+    }
+}

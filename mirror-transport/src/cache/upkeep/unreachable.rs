@@ -1,0 +1,292 @@
+//! Objects that no ref reaches any more: of pruned snapshots, of branches that were rewound upstream.
+//!
+//! First all refs are walked. Where enough is out of reach, everything is made into two packs, one of what the refs reach and one of the
+//! rest, and the rest is noted with the time. Nothing is lost by that, whatever arrives or moves meanwhile: the two packs together have all
+//! that the old ones had.
+//!
+//! Weeks later the second pack is due. All refs are walked again, in a view of the store without that pack. Where something is missing, a
+//! ref reaches it again, and the pack counts as any other from then on. Otherwise, in a window in which nobody adds objects, what the refs
+//! reach beyond the first walk is walked too, and the pack goes.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use gix_hash::ObjectId;
+use mirror_core::report::maintain::{TaskOutcome, UpkeepStep, UpkeepTask};
+
+use super::error::UpkeepError;
+use super::garbage::folders_in;
+use super::notes::{Noted, Notes};
+use super::packer::Packer;
+use super::packs::{PackFolder, Role, StorePack};
+use super::rules::UpkeepRules;
+use crate::cache::disk::{At, sync_folder};
+use crate::git::GitError;
+
+/// A line of a listing of objects: 40 digits and a line end.
+const LINE: usize = 41;
+/// More refs than this have no room in one listing.
+const REFS_LIMIT: usize = 1 << 30;
+const TASK: UpkeepTask = UpkeepTask::Unreachable;
+
+/// What is known to be out of reach, and whether to look for more.
+#[derive(Debug, Default)]
+pub(super) struct Unreachable {
+    due: Vec<StorePack>,
+    waiting: Vec<StorePack>,
+    is_look_due: bool,
+}
+
+/// What a walk of all refs came to.
+#[derive(Debug, Default)]
+struct OutOfReach {
+    objects: u64,
+    bytes: u64,
+}
+
+impl Unreachable {
+    pub(super) fn find(packs: &PackFolder, notes: &Notes, rules: &UpkeepRules) -> Self {
+        let mut found = Self::default();
+        for pack in &packs.packs {
+            match pack.role {
+                Role::Unreachable(since) if rules.is_past(since, rules.unreachable_grace) => {
+                    found.due.push(pack.clone());
+                }
+                Role::Unreachable(_) => found.waiting.push(pack.clone()),
+                Role::Used | Role::Kept | Role::Superseded(_) => {}
+            }
+        }
+        let is_time = notes.looked_at.is_none_or(|at| rules.is_past(at, rules.look_every));
+        found.is_look_due = is_time && packs.used().next().is_some();
+        found
+    }
+
+    pub(super) fn plan(&self) -> UpkeepStep {
+        match (self.due.is_empty(), self.is_look_due) {
+            (false, _) => dropped(TaskOutcome::Planned, &self.due),
+            (true, true) => UpkeepStep::new(TASK, TaskOutcome::Planned, 0)
+                .because("all refs will be walked, to find what they do not reach"),
+            (true, false) => self.rest(),
+        }
+    }
+
+    pub(super) fn carry_out(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
+        let first = self.drop_due(packer)?;
+        if !self.is_look_due {
+            return Ok(first);
+        }
+        let second = look(packer)?;
+        Ok(match (first.outcome, second.outcome) {
+            (TaskOutcome::Done, TaskOutcome::Done) => {
+                let why = format!("{} were dropped, and {} set apart", first.items, second.items);
+                let bytes = (first.bytes_before + second.bytes_before, first.bytes_after + second.bytes_after);
+                UpkeepStep::new(TASK, TaskOutcome::Done, first.items + second.items)
+                    .with_bytes(bytes.0, bytes.1)
+                    .because(why)
+            }
+            (_, TaskOutcome::Done) | (TaskOutcome::Nothing, _) => second,
+            _ => first,
+        })
+    }
+
+    /// What is told where nothing is due.
+    fn rest(&self) -> UpkeepStep {
+        if self.waiting.is_empty() {
+            return UpkeepStep::nothing(TASK);
+        }
+        let bytes = self.waiting.iter().map(|pack| pack.bytes).sum();
+        UpkeepStep::new(TASK, TaskOutcome::Waiting, self.waiting.iter().map(|pack| pack.objects).sum())
+            .with_bytes(bytes, bytes)
+            .because("somebody may still want them")
+    }
+
+    fn drop_due(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
+        if self.due.is_empty() {
+            return Ok(self.rest());
+        }
+        let cache = packer.operation.cache();
+        let view = self.view(packer)?;
+        let tips = tips(packer)?;
+        if !is_whole(packer, &view, &tips, &BTreeSet::new())? {
+            let mut notes = Notes::read(cache)?;
+            notes.unreachable.retain(|stem, _| self.due.iter().all(|due| due.stem != *stem));
+            packer.tools.pass("take a pack into use again")?;
+            notes.write(packer.operation)?;
+            return Ok(self.undropped("a ref reaches some of them again: they are kept"));
+        }
+        let Some(_window) = cache.exclude_adding(packer.rules.patience)? else {
+            return Ok(self.undropped("somebody is adding objects to the store"));
+        };
+        // Until the window closes no object comes; but refs may have been moved to what was there.
+        let moved: BTreeSet<ObjectId> = self::tips(packer)?.difference(&tips).copied().collect();
+        if !moved.is_empty() && !is_whole(packer, &view, &moved, &tips)? {
+            return Ok(self.undropped("a ref reached some of them again in this moment"));
+        }
+        let mut notes = Notes::read(cache)?;
+        for pack in &self.due {
+            packer.tools.pass("drop a pack that nothing reaches")?;
+            pack.remove()?;
+            notes.unreachable.remove(&pack.stem);
+        }
+        sync_folder(&cache.layout().packs())?;
+        packer.tools.pass("forget the packs that were dropped")?;
+        // Inside the window: who opens the store after it sees by the notes that it has changed.
+        notes.write(packer.operation)?;
+        Ok(dropped(TaskOutcome::Done, &self.due))
+    }
+
+    fn undropped(&self, why: &str) -> UpkeepStep {
+        let bytes = self.due.iter().map(|pack| pack.bytes).sum();
+        let step = UpkeepStep::new(TASK, TaskOutcome::Skipped, self.due.iter().map(|pack| pack.objects).sum());
+        step.with_bytes(bytes, bytes).because(why)
+    }
+
+    /// Makes an object folder in quarantine that shows the store as it will be: without what is due, and without what was replaced.
+    fn view(&self, packer: &Packer<'_>) -> Result<PathBuf, UpkeepError> {
+        let cache = packer.operation.cache();
+        let packs = PackFolder::read(cache, &Notes::read(cache)?)?;
+        let objects = packer.operation.transfer_folder()?.join("objects");
+        let shown = objects.join("pack");
+        fs::create_dir_all(&shown).at("create", &shown)?;
+        let store = fs::canonicalize(cache.layout().objects()).at("look at", cache.path())?;
+        for pack in packs.lasting().filter(|pack| self.due.iter().all(|due| due.stem != pack.stem)) {
+            for ending in ["pack", "idx"] {
+                let name = format!("{}.{ending}", pack.stem);
+                let link = shown.join(&name);
+                symlink(store.join("pack").join(&name), &link).at("create", &link)?;
+            }
+        }
+        for fan in folders_in(&store)? {
+            if let Some(name) = fan.file_name().filter(|name| name.len() == 2) {
+                let link = objects.join(name);
+                symlink(&fan, &link).at("create", &link)?;
+            }
+        }
+        Ok(objects)
+    }
+}
+
+fn dropped(outcome: TaskOutcome, packs: &[StorePack]) -> UpkeepStep {
+    let bytes = packs.iter().map(|pack| pack.bytes).sum();
+    UpkeepStep::new(TASK, outcome, packs.iter().map(|pack| pack.objects).sum()).with_bytes(bytes, 0)
+}
+
+/// What all refs point at.
+fn tips(packer: &Packer<'_>) -> Result<BTreeSet<ObjectId>, UpkeepError> {
+    let command = packer.tools.git.command(packer.operation.cache().path(), ["for-each-ref", "--format=%(objectname)"]);
+    let said = packer.tools.run(command, b"", REFS_LIMIT)?;
+    Ok(said.split(|byte| *byte == b'\n').filter_map(|line| ObjectId::from_hex(line).ok()).collect())
+}
+
+/// Says whether all that some tips reach, beyond what others reach, is in a view of the store.
+fn is_whole(
+    packer: &Packer<'_>,
+    view: &PathBuf,
+    tips: &BTreeSet<ObjectId>,
+    known: &BTreeSet<ObjectId>,
+) -> Result<bool, UpkeepError> {
+    packer.tools.pass("prove that nothing is missed")?;
+    let wanted = tips.iter().map(|tip| format!("{tip}\n"));
+    let input: String = wanted.chain(known.iter().map(|tip| format!("^{tip}\n"))).collect();
+    let args = ["rev-list", "--objects", "--quiet", "--stdin"].map(OsStr::new);
+    let command = packer.tools.git.command(packer.operation.cache().path(), args);
+    let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps);
+    match packer.tools.run(command, input.as_bytes(), LINE) {
+        Ok(_) => Ok(true),
+        Err(UpkeepError::Git(GitError::Failed { said, .. })) => {
+            tracing::warn!(said, "objects that were out of reach are not dropped");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Walks all refs, and sets apart what they do not reach where that is enough to be worth it.
+fn look(packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
+    let cache = packer.operation.cache();
+    let packs = PackFolder::read(cache, &Notes::read(cache)?)?;
+    let found = walk(packer, &packs)?;
+    let held: u64 = packs.used().map(|pack| pack.bytes).sum();
+    let is_worth_it = found.objects > 0 && found.bytes * 100 >= held * packer.rules.unreachable_share;
+    let step = match is_worth_it {
+        true => return set_apart(packer, &packs),
+        false if found.objects == 0 => UpkeepStep::nothing(TASK),
+        false => UpkeepStep::new(TASK, TaskOutcome::Nothing, found.objects)
+            .with_bytes(found.bytes, found.bytes)
+            .because("they are too few to be worth new packs"),
+    };
+    let mut notes = Notes::read(cache)?;
+    notes.looked_at = Some(packer.rules.now);
+    packer.tools.pass("note the walk")?;
+    notes.write(packer.operation)?;
+    Ok(step)
+}
+
+/// Counts what is in the packs and out of reach.
+fn walk(packer: &Packer<'_>, packs: &PackFolder) -> Result<OutOfReach, UpkeepError> {
+    let args = ["rev-list", "--objects", "--no-object-names", "--all"];
+    let command = packer.tools.git.command(packer.operation.cache().path(), args).caps(&packer.rules.caps);
+    packer.tools.pass("walk all refs")?;
+    let known: u64 = packs.packs.iter().map(|pack| pack.objects).sum();
+    // Loose objects and packs that arrive meanwhile make it a little more.
+    let limit = usize::try_from(known * 2 + (1 << 20)).unwrap_or(usize::MAX / LINE).saturating_mul(LINE);
+    let said = packer.tools.run(command, b"", limit)?;
+    let mut reached: Vec<ObjectId> =
+        said.split(|byte| *byte == b'\n').filter_map(|line| ObjectId::from_hex(line).ok()).collect();
+    drop(said);
+    reached.sort_unstable();
+    let mut found = OutOfReach::default();
+    for pack in packs.used() {
+        let index = pack.index()?;
+        let offsets = index.sorted_offsets();
+        for place in 0..index.num_objects() {
+            if reached.binary_search_by(|id| id.as_ref().cmp(index.oid_at_index(place))).is_err() {
+                let from = index.pack_offset_at_index(place);
+                let behind = offsets.partition_point(|offset| *offset <= from);
+                found.objects += 1;
+                found.bytes += offsets.get(behind).map_or(0, |next| next - from);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Makes everything into one pack of what the refs reach and one of the rest.
+fn set_apart(packer: &Packer<'_>, packs: &PackFolder) -> Result<UpkeepStep, UpkeepError> {
+    let old: Vec<&StorePack> = packs.used().collect();
+    let before: u64 = old.iter().map(|pack| pack.bytes).sum();
+    packer.make_room(before)?;
+    let reached = packer.pack_reachable()?;
+    let mut rest = BTreeSet::new();
+    let has = reached.pack.index()?;
+    for pack in &old {
+        let index = pack.index()?;
+        let ids = (0..index.num_objects()).map(|place| index.oid_at_index(place));
+        rest.extend(ids.filter(|id| has.lookup(id).is_none()).map(ToOwned::to_owned));
+    }
+    drop(has);
+    let apart = if rest.is_empty() { None } else { Some(packer.pack_objects(&rest)?) };
+    let made: Vec<_> = [Some(&reached), apart.as_ref()].into_iter().flatten().collect();
+    old.iter().try_for_each(|old| packer.verify_covered(old, &made))?;
+    let after = made.iter().map(|made| made.bytes()).sum();
+    let reached = packer.install(reached)?;
+    let apart = apart.map(|apart| packer.install(apart)).transpose()?;
+    let now = packer.rules.now;
+    let mut notes = Notes::read(packer.operation.cache())?;
+    let stays = |stem: &String| *stem == reached.stem || apart.as_ref().is_some_and(|apart| apart.stem == *stem);
+    for pack in old.iter().filter(|pack| !stays(&pack.stem)) {
+        notes.superseded.insert(pack.stem.clone(), Noted { inode: pack.inode, since: now });
+    }
+    if let Some(apart) = &apart {
+        notes.unreachable.insert(apart.stem.clone(), Noted { inode: apart.inode, since: now });
+    }
+    notes.looked_at = Some(now);
+    packer.tools.pass("note what is out of reach")?;
+    notes.write(packer.operation)?;
+    Ok(UpkeepStep::new(TASK, TaskOutcome::Done, rest.len() as u64)
+        .with_bytes(before, after)
+        .because("they were set apart, and are dropped when nobody can want them any more"))
+}
