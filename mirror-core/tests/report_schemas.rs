@@ -70,6 +70,7 @@ fn documents() -> Vec<Value> {
         ended_at: None,
         pid: Some(1),
         host: None,
+        writer: Some("promoter".to_owned()),
         state: HistoryState::Died,
         outcomes: [("main".to_owned(), "created".to_owned())].into(),
         recovered: vec!["git-mirror/op/1".to_owned()],

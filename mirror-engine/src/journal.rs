@@ -2,15 +2,17 @@
 //!
 //! One JSON document a line, in numbered files of bounded size. Each line is synced before the operation goes on, so that a
 //! report which somebody saw is on disk. A crash can tear the last line at most: the reader counts such a line and passes over it,
-//! the next writer closes it with a line feed before its own.
+//! the next writer closes it with a line feed before its own. Writers of several processes take turns by a lock of the folder, which the kernel
+//! releases with its holder; readers need none.
 //!
 //! Beside the files, `last.json` holds the newest end of each verb on each lane, so that `status` needs no walk through history.
 //! It is derived: where it lags behind, the tail of the newest file is folded over it.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mirror_core::fault::{Classified, FaultClass, Retry};
@@ -23,6 +25,9 @@ const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 const LINE_LIMIT: u64 = 4 * 1024 * 1024;
 /// How much of the newest file's end is folded over `last.json`.
 const TAIL: u64 = 64 * 1024;
+/// How long another writer is waited for. One appends a few lines and brings them to the disk.
+const PATIENCE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(1);
 const LAST: &str = "last.json";
 
 /// One line of the journal.
@@ -52,6 +57,15 @@ pub enum Event {
         pid: u32,
         /// The machine it runs on.
         host: String,
+    },
+    /// A push of a writer passed the policy and is being received; it works without the lock.
+    Receiving {
+        /// The server's process.
+        pid: u32,
+        /// The machine it runs on.
+        host: String,
+        /// Who pushes.
+        writer: String,
     },
     /// What a dead operation left was removed before this one began.
     Recovered {
@@ -140,9 +154,18 @@ impl Journal {
     /// Appends one record and syncs it.
     ///
     /// # Errors
-    /// [`JournalError`] for what the system refused; the record may then be there in part, as a torn line.
+    /// Those of [`Journal::append_all`].
     pub fn append(&self, record: &Record) -> Result<(), JournalError> {
+        self.append_all(std::slice::from_ref(record))
+    }
+
+    /// Appends some records, in their order and with nothing between them, and syncs them.
+    ///
+    /// # Errors
+    /// [`JournalError`] for what the system refused; a record may then be there in part, as a torn line.
+    pub fn append_all(&self, records: &[Record]) -> Result<(), JournalError> {
         std::fs::create_dir_all(&self.folder).map_err(|source| self.failed("create", source))?;
+        let _turn = self.take_turn()?;
         let newest = self.files()?.pop();
         let number = match &newest {
             Some((number, path)) if std::fs::metadata(path).is_ok_and(|meta| meta.len() >= FILE_LIMIT) => number + 1,
@@ -150,19 +173,30 @@ impl Journal {
             None => 1,
         };
         let path = self.folder.join(format!("{number:06}.jsonl"));
-        let line = line_of(record);
+        let lines: Vec<u8> = records.iter().flat_map(line_of).collect();
         let fresh = !path.exists();
-        append_line(&path, &line).map_err(|source| JournalError { action: "append to", path: path.clone(), source })?;
+        append_lines(&path, &lines).map_err(|source| JournalError { action: "append to", path: path.clone(), source })?;
         if fresh {
             // The new name must survive too, or the synced line would be lost with it.
             File::open(&self.folder)
                 .and_then(|folder| folder.sync_all())
                 .map_err(|source| self.failed("sync", source))?;
         }
-        if let Event::Ended { .. } = record.event {
-            self.write_last(record)?;
+        let ends: Vec<_> = records.iter().filter(|record| matches!(record.event, Event::Ended { .. })).collect();
+        if ends.is_empty() { Ok(()) } else { self.write_last(&ends) }
+    }
+
+    /// Waits until nobody else writes. The folder itself is locked, so that there is no file that could be removed by hand.
+    fn take_turn(&self) -> Result<File, JournalError> {
+        let folder = File::open(&self.folder).map_err(|source| self.failed("open", source))?;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match folder.try_lock() {
+                Ok(()) => return Ok(folder),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(POLL),
+                Err(error) => return Err(self.failed("lock", error.into())),
+            }
         }
-        Ok(())
     }
 
     /// Reads the newest `limit` records, oldest first.
@@ -204,9 +238,9 @@ impl Journal {
         Ok(last)
     }
 
-    fn write_last(&self, record: &Record) -> Result<(), JournalError> {
+    fn write_last(&self, ends: &[&Record]) -> Result<(), JournalError> {
         let mut last = self.last()?;
-        fold(&mut last, record);
+        ends.iter().for_each(|record| fold(&mut last, record));
         let text = serde_json::to_vec(&last).expect("because the last ends are plain data");
         let temporary = self.folder.join("last.json.new");
         std::fs::write(&temporary, text)
@@ -268,10 +302,10 @@ fn fold(last: &mut LastEnds, record: &Record) {
     }
 }
 
-fn append_line(path: &Path, line: &[u8]) -> std::io::Result<()> {
+fn append_lines(path: &Path, lines: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let length = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(line.len() + 1);
+    let mut bytes = Vec::with_capacity(lines.len() + 1);
     if length > 0 {
         let mut end = [0];
         file.seek(SeekFrom::Start(length - 1))?;
@@ -280,7 +314,7 @@ fn append_line(path: &Path, line: &[u8]) -> std::io::Result<()> {
             bytes.push(b'\n');
         }
     }
-    bytes.extend_from_slice(line);
+    bytes.extend_from_slice(lines);
     file.write_all(&bytes)?;
     file.sync_data()
 }
@@ -340,6 +374,35 @@ mod tests {
         }
         let seconds: Vec<_> = journal.read(3).unwrap().records.iter().map(|record| record.at.as_second()).collect();
         assert_eq!(seconds, [3, 4, 5]);
+    }
+
+    #[test]
+    fn writers_at_the_same_moment_lose_and_tear_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                // As many processes would: none knows of the others but by the files.
+                let (journal, lane) = (Journal::at(path.clone()), format!("lane-{writer}"));
+                scope.spawn(move || {
+                    for second in 1..=8 {
+                        let start = Record {
+                            event: Event::Receiving { pid: 1, host: "h".to_owned(), writer: lane.clone() },
+                            ..ended(second, &lane, "")
+                        };
+                        journal.append_all(&[start, ended(second, &lane, "accepted")]).unwrap();
+                    }
+                });
+            }
+        });
+        let journal = Journal::at(path);
+        let reading = journal.read(1000).unwrap();
+        assert_eq!((reading.records.len(), reading.torn), (64, 0));
+        for pair in reading.records.chunks(2) {
+            assert!(matches!(&pair[0].event, Event::Receiving { writer, .. } if *writer == pair[1].lanes[0]));
+        }
+        let last = journal.last().unwrap();
+        assert!((0..4).all(|writer| last[&format!("lane-{writer}")]["sync"].at.as_second() == 8), "{last:?}");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl<'a> LocalRepository<'a> {
             verb,
             road: None,
             clock: MachineClock::default(),
-            gate: FileGate { path: own.join(lock::FILE_NAME) },
+            gate: FileGate { path: own.join(lock::FILE_NAME), cache: node.cache(&repository.name) },
             journal: FileJournal(Book::at(own.join("journal"))),
         }
     }
@@ -430,6 +430,7 @@ impl Journal for FileJournal {
 #[derive(Debug)]
 pub struct FileGate {
     path: PathBuf,
+    cache: PathBuf,
 }
 
 impl Gate for FileGate {
@@ -444,6 +445,14 @@ impl Gate for FileGate {
 
     fn holder(&self) -> Result<Option<Holder>, Fault> {
         lock::holder(&self.path).map_err(fault)
+    }
+
+    fn is_under_way(&self, operation: &str) -> Result<bool, Fault> {
+        match Disk::open(&self.cache) {
+            Ok(cache) => cache.is_under_way(operation).map_err(fault),
+            Err(cache::OpenError::Missing { .. }) => Ok(false),
+            Err(error) => Err(fault(error)),
+        }
     }
 }
 

@@ -187,6 +187,15 @@ pub trait Gate: Send + Sync {
     /// # Errors
     /// Where the lock cannot be probed.
     fn holder(&self) -> Result<Option<Holder>, Fault>;
+
+    /// Tells whether an operation is under way that works without the lock, as a push does.
+    ///
+    /// # Errors
+    /// Where its folder cannot be probed.
+    fn is_under_way(&self, operation: &str) -> Result<bool, Fault> {
+        let _ = operation;
+        Ok(false)
+    }
 }
 
 /// Everything one operation needs of the world around one cache.

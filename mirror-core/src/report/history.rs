@@ -52,6 +52,9 @@ pub struct HistoryEntry {
     pub pid: Option<u32>,
     /// The machine or pod it ran on; null where the journal no longer says.
     pub host: Option<String>,
+    /// Who pushed, where it was a push to the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<String>,
     /// How it stands.
     pub state: HistoryState,
     /// For each lane its outcome in one word.

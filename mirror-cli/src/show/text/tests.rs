@@ -397,6 +397,7 @@ fn history_newest_first() {
         ended_at: matches!(state, HistoryState::Ok | HistoryState::NotOk).then(|| before(seconds - 2)),
         pid: Some(4711),
         host: Some("node-a".to_owned()),
+        writer: None,
         state,
         outcomes: match state {
             HistoryState::Ok | HistoryState::NotOk => {
