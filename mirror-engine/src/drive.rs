@@ -15,7 +15,7 @@ use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{Event as Entry, Record};
 use crate::lock::Wait;
-use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream};
+use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Purpose, Upstream};
 use crate::stop::Stop;
 use crate::watch::{Event, Phase, Watcher};
 
@@ -58,6 +58,8 @@ pub trait Operation<P: Ports>: Send {
     type Lane: LaneEnd;
     /// The verb, as the command line spells it.
     const VERB: &'static str;
+    /// What it looks at upstream for.
+    const PURPOSE: Purpose = Purpose::Read;
 
     /// The lanes it is about.
     fn lanes(&self) -> Vec<LaneName>;
@@ -79,6 +81,8 @@ pub struct Work<'a, P: Ports> {
     pub terms: &'a Terms,
     /// The road to upstream, once it was needed.
     upstream: Option<P::Upstream>,
+    /// What the next road is for.
+    purpose: Purpose,
     retries: Retries,
     /// When it has to be over, by the clock's elapsed time.
     due: Duration,
@@ -108,7 +112,7 @@ async fn look_only<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, oper
         Ok(opened) => opened.map(|opened| opened.cache),
         Err(fault) => return refuse(operation, &fault),
     };
-    let mut work = Work::new(ports, cache, terms);
+    let mut work = Work::new(ports, cache, terms, O::PURPOSE);
     let lanes = operation.act(&mut work).await;
     work.finish().await;
     Ended { lanes, fault: None }
@@ -155,7 +159,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
     if let Err(fault) = ports.journal().append(&record) {
         return refuse(operation, &fault);
     }
-    let mut work = Work::new(ports, Some(cache), terms);
+    let mut work = Work::new(ports, Some(cache), terms, O::PURPOSE);
     let ends = operation.act(&mut work).await;
     work.finish().await;
     let record = entry(
@@ -175,10 +179,10 @@ fn refuse<P: Ports, O: Operation<P>>(operation: &O, fault: &Fault) -> Ended<O::L
 }
 
 impl<'a, P: Ports> Work<'a, P> {
-    pub(crate) fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms) -> Self {
+    pub(crate) fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms, purpose: Purpose) -> Self {
         let retries = Retries { seed: ports.seed(), made: 0 };
         let due = ports.clock().elapsed() + ports.total();
-        Self { ports, cache, terms, upstream: None, retries, due }
+        Self { ports, cache, terms, upstream: None, purpose, retries, due }
     }
 
     /// Tells a listener that a phase began.
@@ -192,7 +196,7 @@ impl<'a, P: Ports> Work<'a, P> {
     /// Where an identity or a list of known hosts cannot be used.
     pub fn upstream(&mut self) -> Result<(&mut P::Upstream, Option<&P::Cache>), Fault> {
         if self.upstream.is_none() {
-            self.upstream = Some(self.ports.upstream()?);
+            self.upstream = Some(self.ports.upstream(self.purpose)?);
         }
         Ok((self.upstream.as_mut().expect("because it was just made"), self.cache.as_ref()))
     }
@@ -209,9 +213,10 @@ impl<'a, P: Ports> Work<'a, P> {
         self.due = self.ports.clock().elapsed() + self.ports.total();
     }
 
-    /// Gives up the connection; the next look opens another.
-    pub fn hang_up(&mut self) {
+    /// Gives up the connection; the next look opens another, for this purpose.
+    pub fn begin_anew(&mut self, purpose: Purpose) {
         self.upstream = None;
+        self.purpose = purpose;
     }
 
     /// The cache of an operation that changes something.

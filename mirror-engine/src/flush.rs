@@ -18,7 +18,7 @@ use mirror_transport::cache::Tip::Branch;
 use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};
-use crate::ports::{Cache, Clock, Ports, Upstream};
+use crate::ports::{Cache, Clock, Ports, Purpose, Upstream};
 use crate::status::Status;
 use crate::sync::Sync;
 use crate::watch::Phase;
@@ -41,6 +41,7 @@ pub struct Flush<'a> {
 impl<P: Ports> Operation<P> for Flush<'_> {
     type Lane = LaneFlush;
     const VERB: &'static str = "flush";
+    const PURPOSE: Purpose = Purpose::Push;
 
     fn lanes(&self) -> Vec<LaneName> {
         self.lanes.iter().map(|lane| lane.name.clone()).collect()
@@ -232,7 +233,7 @@ impl Errand<'_> {
 
     /// The one controlled sync after a push that could not be proved: on a connection of its own, for this lane.
     async fn recover<P: Ports>(&mut self, work: &mut Work<'_, P>) -> Result<Recovery, Fault> {
-        work.hang_up();
+        work.begin_anew(Purpose::Read);
         work.renew_deadline();
         let Flush { repository, prefix, status, .. } = self.flush;
         let sync = Sync { repository, lanes: vec![self.lane], prefix, status: status.clone() };

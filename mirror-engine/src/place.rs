@@ -12,6 +12,7 @@ use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
 
 use crate::space::SpaceGuard;
+use crate::warm::Sessions;
 
 /// Where relative paths of a configuration begin.
 #[derive(Debug, Clone)]
@@ -149,6 +150,7 @@ pub struct LocalNode {
     /// Where snapshots live, and how long.
     pub snapshots: mirror_core::config::Snapshots,
     space: Option<Arc<SpaceGuard>>,
+    sessions: Option<Arc<Sessions>>,
     base: Base,
     repositories: Vec<Repository>,
 }
@@ -172,6 +174,7 @@ impl LocalNode {
             node: node.clone(),
             space: serve.as_ref().map(|serve| Arc::new(SpaceGuard::new(caches.clone(), serve.free_space))),
             caches,
+            sessions: None,
             base: base.clone(),
             snapshots: config.snapshots.clone(),
             repositories: config
@@ -270,6 +273,19 @@ impl LocalNode {
     #[must_use]
     pub fn space(&self) -> Option<&Arc<SpaceGuard>> {
         self.space.as_ref()
+    }
+
+    /// Has operations on the node take their sessions from these, and give them back there.
+    #[must_use]
+    pub fn keeping(mut self, sessions: Arc<Sessions>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
+    /// Where sessions are kept between operations, where they are.
+    #[must_use]
+    pub fn sessions(&self) -> Option<&Arc<Sessions>> {
+        self.sessions.as_ref()
     }
 
     /// The road to upstream as the configuration has it.

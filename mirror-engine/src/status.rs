@@ -15,7 +15,7 @@ use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{Terms, Work};
 use crate::journal::LastEnds;
-use crate::ports::{Access, Cache, Clock, Gate, Journal, Ports};
+use crate::ports::{Access, Cache, Clock, Gate, Journal, Ports, Purpose};
 
 /// Where a status is read from, for some lanes of one repository.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl Status<'_> {
             .flat_map(|lane| [lane.source.branch.ref_name(), lane.gitops.ref_name()])
             .map(RefPattern::Exact)
             .collect();
-        let mut work = Work::new(ports, None, terms);
+        let mut work = Work::new(ports, None, terms, Purpose::Read);
         let looked = work.look(&asked).await;
         work.finish().await;
         match looked {

@@ -16,7 +16,7 @@ use mirror_core::snapshot::{SnapshotDrop, SnapshotName, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_engine::journal::{Event, Last, LastEnds, Reading, Record};
 use mirror_engine::lock::Wait;
-use mirror_engine::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream};
+use mirror_engine::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Purpose, Upstream};
 use mirror_engine::watch::{Event as Told, Watcher};
 use mirror_transport::cache::{Observed, ObservedRef, Tip};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
@@ -362,7 +362,7 @@ impl Ports for View {
         Ok(Some(Opened { cache: self.clone(), recovered }))
     }
 
-    fn upstream(&mut self) -> Result<View, Fault> {
+    fn upstream(&mut self, _purpose: Purpose) -> Result<View, Fault> {
         Ok(self.clone())
     }
 

@@ -37,10 +37,16 @@ pub enum Purpose {
 /// Whatever a dropped future was using is given up with it; the next call opens anew.
 #[derive(Debug)]
 pub struct Link {
+    way: Way,
+    line: Option<Line>,
+}
+
+/// How a connection is come by.
+#[derive(Debug)]
+struct Way {
     road: Road,
     purpose: Purpose,
     home: Option<Arc<Warm>>,
-    line: Option<Line>,
 }
 
 /// One session and the channels that are open on it.
@@ -79,13 +85,13 @@ impl Link {
     /// Makes a link over a road; nothing is opened yet.
     #[must_use]
     pub fn new(road: Road, purpose: Purpose) -> Self {
-        Self { road, purpose, home: None, line: None }
+        Self { way: Way { road, purpose, home: None }, line: None }
     }
 
     /// Has the session come from where it is kept between operations, and go back there.
     #[must_use]
     pub fn kept_in(mut self, home: Option<Arc<Warm>>) -> Self {
-        self.home = home;
+        self.way.home = home;
         self
     }
 
@@ -98,110 +104,11 @@ impl Link {
     /// [`LinkError`]; the connection is then given up.
     pub async fn look(&mut self, asked: &[RefPattern], steps: &mut dyn Steps) -> Result<Vec<RemoteRef>, LinkError> {
         let (line, refs) = match self.line.take().filter(|line| !line.session.is_closed()) {
-            Some(line) => Self::look_again(&self.road, line, asked).await?,
-            None => self.look_first(asked, steps).await?,
+            Some(line) => self.way.look_again(line, asked).await?,
+            None => self.way.look_first(asked, steps).await?,
         };
         self.line = Some(line);
         Ok(refs)
-    }
-
-    async fn look_first(
-        &self,
-        asked: &[RefPattern],
-        steps: &mut dyn Steps,
-    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
-        if let Some(session) = Leased::kept(self.home.as_ref()).await {
-            match self.look_on(session, Origin::Kept, asked, steps).await {
-                Ok(seen) => return Ok(seen),
-                Err(error) => tracing::debug!(%error, "a kept session to upstream failed; a fresh one is opened"),
-            }
-        }
-        let session = self.connect(steps).await?;
-        self.look_on(session, Origin::Fresh, asked, steps).await
-    }
-
-    /// Opens a session of its own.
-    async fn connect(&self, steps: &mut dyn Steps) -> Result<Leased, LinkError> {
-        Ok(Leased::fresh(self.road.connect(steps).await?, self.home.as_ref()))
-    }
-
-    async fn look_on(
-        &self,
-        session: Leased,
-        origin: Origin,
-        asked: &[RefPattern],
-        steps: &mut dyn Steps,
-    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
-        // What a server of long silence has to answer at all, it answers as fast as it would a new connection.
-        let patience = match origin {
-            Origin::Fresh => self.road.limits.idle,
-            Origin::Kept => self.road.limits.idle.min(self.road.limits.connect),
-        };
-        steps.began(Step::Repository);
-        match self.purpose {
-            Purpose::Read => {
-                let (upload, refs) = Self::ask_behind_exec(&self.road, &session, patience, asked, steps).await?;
-                Ok((Line { session, upload: Some(upload), receive: None }, refs))
-            }
-            Purpose::Push => self.look_by_advertisement(session, patience, asked, steps).await,
-        }
-    }
-
-    /// Asks behind `exec` without waiting for the advertisement.
-    async fn ask_behind_exec(
-        road: &Road,
-        session: &Leased,
-        patience: Duration,
-        asked: &[RefPattern],
-        steps: &mut dyn Steps,
-    ) -> Result<(Upload, Vec<RemoteRef>), LinkError> {
-        let question = fetch::ls_refs_request(asked);
-        let opening = session.open_git(Service::UploadPack, &road.path, Some(Protocol::V2), question);
-        let channel = within(patience, road, opening).await?;
-        let (read, write, remote) = channel.split();
-        let sent = Sent::LsRefs(asked.to_vec());
-        let opened = UploadPack::open(read, write, sent, fetch::Limits::default()).await;
-        let mut pack = explained(opened, &remote).await?;
-        steps.passed(Step::Repository, format!("{} speaks {}", road.path, spoken(pack.version())));
-        steps.began(Step::Refs);
-        let refs = explained(pack.ls_refs(asked).await, &remote).await?;
-        steps.passed(Step::Refs, format!("{} of those asked for", refs.len()));
-        Ok((Upload { pack, remote }, refs))
-    }
-
-    /// Opens both channels; what `receive-pack` advertises is the look.
-    async fn look_by_advertisement(
-        &self,
-        session: Leased,
-        patience: Duration,
-        asked: &[RefPattern],
-        steps: &mut dyn Steps,
-    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
-        let opening = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new());
-        let (upload, receive) = within(patience, &self.road, opening).await?;
-        // Both speak at once. Where `upload-pack` fails, the look that needs it opens another and tells.
-        let (receive, upload) =
-            tokio::try_join!(Receive::open(receive), async { Ok(Upload::open(upload).await.ok()) })?;
-        steps.passed(Step::Repository, format!("{} takes pushes", self.road.path));
-        let refs = receive.matching(asked);
-        Ok((Line { session, upload, receive: Some(receive) }, refs))
-    }
-
-    /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
-    async fn look_again(road: &Road, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
-        let Line { session, upload, receive } = line;
-        if let Some(Upload { mut pack, remote }) = upload {
-            if pack.looks_now() {
-                let refs = explained(pack.ls_refs(asked).await, &remote).await?;
-                return Ok((Line { session, upload: Some(Upload { pack, remote }), receive }, refs));
-            }
-            // Nothing depends on the goodbye.
-            let _ = pack.close().await;
-        }
-        // A channel shows the refs of one moment only: a server of version 0 says them once, and one of version 2 remembers them.
-        let patience = road.limits.idle;
-        let (upload, refs) = Self::ask_behind_exec(road, &session, patience, asked, &mut NoSteps).await?;
-        Ok((Line { session, upload: Some(upload), receive }, refs))
     }
 
     /// Receives objects, on the connection that is open where there is one.
@@ -219,12 +126,12 @@ impl Link {
     {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
-            None => Line { session: self.connect(steps).await?, upload: None, receive: None },
+            None => Line { session: self.way.connect(steps).await?, upload: None, receive: None },
         };
         let Upload { mut pack, remote } = match upload {
             Some(upload) if !upload.pack.is_spent() => upload,
             _ => {
-                let path = &self.road.path;
+                let path = &self.way.road.path;
                 let channel = session.open_git(Service::UploadPack, path, Some(Protocol::V2), Vec::new()).await?;
                 Upload::open(channel).await?
             }
@@ -262,14 +169,14 @@ impl Link {
         let Line { session, upload, receive } = match self.line.take().filter(|line| !line.session.is_closed()) {
             Some(line) => line,
             None => {
-                let session = self.connect(&mut NoSteps).await?;
+                let session = self.way.connect(&mut NoSteps).await?;
                 Line { session, upload: None, receive: None }
             }
         };
         let receive = match receive {
             Some(receive) => receive,
             None => {
-                let path = &self.road.path;
+                let path = &self.way.road.path;
                 Receive::open(session.open_git(Service::ReceivePack, path, None, Vec::new()).await?).await?
             }
         };
@@ -287,6 +194,108 @@ impl Link {
             receive.pack.close().await;
         }
         session.give_back().await;
+    }
+}
+
+impl Way {
+    /// Looks on a session that is kept, or on a fresh one.
+    async fn look_first(
+        &self,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        if let Some(session) = Leased::kept(self.home.as_ref()).await {
+            match self.look_on(session, Origin::Kept, asked, steps).await {
+                Ok(seen) => return Ok(seen),
+                Err(error) => tracing::debug!(%error, "a kept session to upstream failed; a fresh one is opened"),
+            }
+        }
+        let session = self.connect(steps).await?;
+        self.look_on(session, Origin::Fresh, asked, steps).await
+    }
+
+    /// Opens a session of its own.
+    async fn connect(&self, steps: &mut dyn Steps) -> Result<Leased, LinkError> {
+        Ok(Leased::fresh(self.road.connect(steps).await?, self.home.as_ref()))
+    }
+
+    async fn look_on(
+        &self,
+        session: Leased,
+        origin: Origin,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        // What a server of long silence has to answer at all, it answers as fast as it would a new connection.
+        let patience = match origin {
+            Origin::Fresh => self.road.limits.idle,
+            Origin::Kept => self.road.limits.idle.min(self.road.limits.connect),
+        };
+        steps.began(Step::Repository);
+        match self.purpose {
+            Purpose::Read => {
+                let (upload, refs) = self.ask_behind_exec(&session, patience, asked, steps).await?;
+                Ok((Line { session, upload: Some(upload), receive: None }, refs))
+            }
+            Purpose::Push => self.look_by_advertisement(session, patience, asked, steps).await,
+        }
+    }
+
+    /// Asks behind `exec` without waiting for the advertisement.
+    async fn ask_behind_exec(
+        &self,
+        session: &Leased,
+        patience: Duration,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Upload, Vec<RemoteRef>), LinkError> {
+        let question = fetch::ls_refs_request(asked);
+        let opening = session.open_git(Service::UploadPack, &self.road.path, Some(Protocol::V2), question);
+        let channel = within(patience, &self.road, opening).await?;
+        let (read, write, remote) = channel.split();
+        let sent = Sent::LsRefs(asked.to_vec());
+        let opened = UploadPack::open(read, write, sent, fetch::Limits::default()).await;
+        let mut pack = explained(opened, &remote).await?;
+        steps.passed(Step::Repository, format!("{} speaks {}", self.road.path, spoken(pack.version())));
+        steps.began(Step::Refs);
+        let refs = explained(pack.ls_refs(asked).await, &remote).await?;
+        steps.passed(Step::Refs, format!("{} of those asked for", refs.len()));
+        Ok((Upload { pack, remote }, refs))
+    }
+
+    /// Opens both channels; what `receive-pack` advertises is the look.
+    async fn look_by_advertisement(
+        &self,
+        session: Leased,
+        patience: Duration,
+        asked: &[RefPattern],
+        steps: &mut dyn Steps,
+    ) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        let opening = session.open_git_pair(&self.road.path, Some(Protocol::V2), Vec::new());
+        let (upload, receive) = within(patience, &self.road, opening).await?;
+        // Both speak at once. Where `upload-pack` fails, the look that needs it opens another and tells.
+        let (receive, upload) =
+            tokio::try_join!(Receive::open(receive), async { Ok(Upload::open(upload).await.ok()) })?;
+        steps.passed(Step::Repository, format!("{} takes pushes", self.road.path));
+        let refs = receive.matching(asked);
+        Ok((Line { session, upload, receive: Some(receive) }, refs))
+    }
+
+    /// Looks on a connection that is open. What `receive-pack` advertised once is old by now and is not asked again.
+    async fn look_again(&self, line: Line, asked: &[RefPattern]) -> Result<(Line, Vec<RemoteRef>), LinkError> {
+        let Line { session, upload, receive } = line;
+        if let Some(Upload { mut pack, remote }) = upload {
+            if pack.looks_now() {
+                let refs = explained(pack.ls_refs(asked).await, &remote).await?;
+                return Ok((Line { session, upload: Some(Upload { pack, remote }), receive }, refs));
+            }
+            // Nothing depends on the goodbye.
+            let _ = pack.close().await;
+        }
+        // A channel shows the refs of one moment only: a server of version 0 says them once, and one of version 2 remembers them.
+        let patience = self.road.limits.idle;
+        let (upload, refs) = self.ask_behind_exec(&session, patience, asked, &mut NoSteps).await?;
+        Ok((Line { session, upload: Some(upload), receive }, refs))
     }
 }
 
