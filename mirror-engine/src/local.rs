@@ -26,8 +26,8 @@ use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream}
 use crate::road;
 use crate::watch::{Event, Watcher};
 
-/// The one verb that changes a cache and never goes upstream.
-const PRUNE: &str = "snapshots-prune";
+/// The verbs that change a cache and never go upstream.
+const AT_HOME: [&str; 2] = ["snapshots-prune", "maintain"];
 /// The one verb that takes in whatever upstream has.
 const SYNC: &str = "sync";
 
@@ -92,7 +92,7 @@ impl Ports for LocalRepository<'_> {
             Ok(_) | Err(cache::OpenError::Missing { .. }) => {}
             Err(error) => return Err(Fault::of(&error)),
         }
-        if self.verb != PRUNE {
+        if !AT_HOME.contains(&self.verb) {
             self.road()?;
         }
         if self.verb == SYNC
@@ -127,10 +127,11 @@ impl Ports for LocalRepository<'_> {
         }
     }
 
-    fn upstream(&mut self) -> Result<LocalUpstream, Fault> {
+    fn upstream(&mut self, purpose: Purpose) -> Result<LocalUpstream, Fault> {
         let road = self.road()?.clone();
-        let purpose = if self.verb == "flush" { Purpose::Push } else { Purpose::Read };
-        Ok(LocalUpstream { link: Link::new(road, purpose), tags: !self.repository.tags.is_empty() })
+        let kept = self.node.sessions().and_then(|sessions| sessions.of(&self.repository.name));
+        let link = Link::new(road, purpose).kept_in(kept.cloned());
+        Ok(LocalUpstream { link, tags: !self.repository.tags.is_empty() })
     }
 
     fn clock(&self) -> &MachineClock {
@@ -199,6 +200,11 @@ pub struct LocalCache {
 impl LocalCache {
     fn operation(&self) -> &cache::Operation {
         self.operation.as_ref().expect("because only a confirmed operation changes anything")
+    }
+
+    /// Gives what an upkeep works with on a thread of its own: the cache, and what it changes there, once.
+    pub(crate) fn lend(&mut self) -> (Disk, Option<cache::Operation>) {
+        (self.disk.clone(), self.operation.take())
     }
 }
 

@@ -15,6 +15,7 @@ use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_transport::cache::{Observed, Tip};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
+pub use mirror_transport::upstream::Purpose;
 
 use crate::journal::{LastEnds, Reading, Record};
 use crate::lock::Wait;
@@ -223,11 +224,11 @@ pub trait Ports: Send {
     /// Where the place is not a cache, or not usable.
     fn open(&mut self, access: Access) -> Result<Option<Opened<Self::Cache>>, Fault>;
 
-    /// Makes the road to upstream; nothing is opened before the first look.
+    /// Makes the road to upstream, for a purpose; nothing is opened before the first look.
     ///
     /// # Errors
     /// Where an identity or a list of known hosts cannot be used.
-    fn upstream(&mut self) -> Result<Self::Upstream, Fault>;
+    fn upstream(&mut self, purpose: Purpose) -> Result<Self::Upstream, Fault>;
 
     /// The clock.
     fn clock(&self) -> &Self::Clock;
