@@ -19,7 +19,7 @@ use crate::http::answer::{Answer, whole, words};
 use crate::site::Served;
 
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
-const RESULT: &str = "application/x-git-upload-pack-result";
+pub(super) const RESULT: &str = "application/x-git-upload-pack-result";
 /// After how many seconds asking again for a repository that was never synced is worth it.
 const RETRY_MISSING: HeaderValue = HeaderValue::from_static("30");
 
@@ -35,12 +35,12 @@ pub(crate) async fn info_refs(_context: &Context, served: &Arc<Served>, version:
 /// Answers `POST …/git-upload-pack`.
 pub(crate) async fn upload_pack(context: &Context, served: &Arc<Served>, version: Version, body: Bytes) -> Answer {
     if version != Version::V2 {
-        return packs(context, served, version, &body).await;
+        return context.packs.answer(served, version, &body).await;
     }
     let listing = match Command::parse(&body) {
         Ok(None) => return result(Bytes::new()),
         Ok(Some(command)) => match command.name {
-            CommandName::Fetch => return packs(context, served, version, &body).await,
+            CommandName::Fetch => return context.packs.answer(served, version, &body).await,
             CommandName::LsRefs => Listing::parse(&command.arguments, &served.snapshots),
         },
         Err(refused) => Err(refused),
@@ -52,10 +52,6 @@ pub(crate) async fn upload_pack(context: &Context, served: &Arc<Served>, version
             Err(error) => unshown(served, &error),
         },
     }
-}
-
-async fn packs(_: &Context, _: &Arc<Served>, _: Version, _: &[u8]) -> Answer {
-    words(StatusCode::NOT_IMPLEMENTED, "packs are not served yet")
 }
 
 /// Answers with what upload-pack says.

@@ -6,8 +6,10 @@
 mod advertise;
 mod command;
 mod endpoints;
+mod fanout;
 mod list;
 mod ls_refs;
+mod pack;
 mod packet;
 mod prefixes;
 mod request;
@@ -15,5 +17,9 @@ mod version;
 mod view;
 
 pub(crate) use endpoints::{info_refs, upload_pack};
+pub(crate) use pack::Packs;
 pub(crate) use version::Version;
 pub(crate) use view::Shown;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! From git's pipe into an answer that grows: on a thread of its own, as fast as the disk takes it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ring::digest::{Context, SHA256};
+
+use super::growth::Growth;
+use super::key::{Key, bytes_of};
+use super::made::Inner;
+use super::room::Making;
+
+/// How much is taken from the pipe at once.
+const PIECE: usize = 256 << 10;
+/// How much room is asked for at once.
+const PROMISE: u64 = 4 << 20;
+/// The longest `ERR` answer.
+const REFUSAL: u64 = 64 << 10;
+
+/// What came out of git.
+pub(super) enum Filled {
+    /// An answer; the file where all of it is in one, with its length and checksum.
+    Answer(Option<Stored>),
+    /// Git told the client why there is none.
+    Refused(Bytes),
+}
+
+/// A whole answer in its file.
+pub(super) struct Stored {
+    pub(super) making: Making,
+    pub(super) length: u64,
+    pub(super) checksum: [u8; 32],
+}
+
+/// Fills one answer.
+pub(super) struct Fill {
+    pub(super) inner: Arc<Inner>,
+    /// None for an answer that is made for one request alone.
+    pub(super) key: Option<Key>,
+    pub(super) growth: Arc<Growth>,
+    /// For how long a reader may hold up the others.
+    pub(super) patience: Duration,
+    pub(super) promised: u64,
+}
+
+/// Where the bytes go.
+enum Sink {
+    Disk(Making),
+    Memory,
+}
+
+impl Fill {
+    /// Reads a pipe to its end. Blocks.
+    ///
+    /// # Errors
+    /// A pipe that breaks, and no memory where there was no disk.
+    pub(super) fn run(mut self, mut pipe: File) -> io::Result<Filled> {
+        let mut piece = vec![0; PIECE];
+        let mut held = read_some(&mut pipe, &mut piece, 8)?;
+        if is_refusal(&piece[..held]) {
+            piece.truncate(held);
+            pipe.take(REFUSAL).read_to_end(&mut piece)?;
+            return Ok(Filled::Refused(piece.into()));
+        }
+        let mut sink = self.begin();
+        // Nobody looks an answer up that is made for one request alone.
+        let mut hash = self.key.map(|_| Context::new(&SHA256));
+        while held > 0 {
+            if let Some(hash) = &mut hash {
+                hash.update(&piece[..held]);
+            }
+            if let Sink::Disk(_) = sink
+                && let Err(error) = self.store(&piece[..held])
+            {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a pack passes through memory: there is no room to keep it");
+                self.pass_from_here();
+                sink = Sink::Memory;
+            }
+            if let Sink::Memory = sink {
+                self.growth.pass(&piece[..held], self.patience)?;
+            }
+            held = pipe.read(&mut piece)?;
+        }
+        Ok(Filled::Answer(match (sink, hash) {
+            (Sink::Disk(making), Some(hash)) => {
+                Some(Stored { making, length: self.growth.length_so_far(), checksum: bytes_of(hash.finish()) })
+            }
+            _ => None,
+        }))
+    }
+
+    fn begin(&self) -> Sink {
+        match self.inner.room.create(self.key.is_some()) {
+            Ok(making) => {
+                self.growth.store_in(Arc::clone(&making.file));
+                Sink::Disk(making)
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "a pack passes through memory: no file can be made for it");
+                self.pass_from_here();
+                Sink::Memory
+            }
+        }
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> io::Result<()> {
+        while self.growth.length_so_far() + bytes.len() as u64 > self.promised {
+            if !self.inner.promise(PROMISE) {
+                return Err(io::Error::other("the budget of kept packs is used up"));
+            }
+            self.promised += PROMISE;
+        }
+        match self.growth.store(bytes) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                // What is kept is worth less than what is asked for.
+                self.inner.evict(PROMISE);
+                self.growth.store(bytes)
+            }
+            other => other,
+        }
+    }
+
+    /// Lets nobody join any more: the beginning of the answer is about to be let go.
+    fn pass_from_here(&self) {
+        if let Some(key) = self.key {
+            self.inner.forget(key, &self.growth);
+        }
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        self.inner.release(self.promised);
+    }
+}
+
+/// Reads until there are some bytes, or no more.
+fn read_some(pipe: &mut File, into: &mut [u8], wanted: usize) -> io::Result<usize> {
+    let mut held = 0;
+    while held < wanted {
+        match pipe.read(&mut into[held..])? {
+            0 => break,
+            read => held += read,
+        }
+    }
+    Ok(held)
+}
+
+/// Whether an answer is git's refusal.
+///
+/// # Source
+/// `gitprotocol-pack(5)`, "pkt-line Format": `error-line`.
+fn is_refusal(beginning: &[u8]) -> bool {
+    beginning.get(4..8) == Some(b"ERR ")
+}

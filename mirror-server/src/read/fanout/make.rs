@@ -1,0 +1,187 @@
+//! Making one answer: waits for a turn, runs git, watches over it, and keeps what came out where it may be kept.
+//!
+//! Who asked first has no part in it: an answer is made for all that read along, and stops when the last of them has gone.
+
+use std::fs::File;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mirror_transport::git::{GitChild, GitCommand, GitError};
+use tokio::io::AsyncWriteExt;
+
+use super::entry;
+use super::fill::{Fill, Filled, Stored};
+use super::growth::{Ending, Growth};
+use super::kept::Kept;
+use super::key::Key;
+use super::made::Inner;
+
+/// How often a run is looked after.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How an answer is made.
+pub(in crate::read) struct Recipe {
+    /// The run of git, not begun.
+    pub(in crate::read) command: GitCommand,
+    /// What it gets to read.
+    pub(in crate::read) input: Vec<u8>,
+    /// Asked when it has ended: whether what the key stands for is still so.
+    pub(in crate::read) still_holds: Pin<Box<dyn Future<Output = bool> + Send>>,
+}
+
+/// How long a run of git may take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::read) struct Patience {
+    /// In all.
+    pub(in crate::read) total: Duration,
+    /// Without a byte. Git itself says that it is alive every few seconds, where the client's capabilities allow it to.
+    pub(in crate::read) quiet: Duration,
+    /// For a reader that others wait for.
+    pub(in crate::read) reader: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        Self { total: minutes(120), quiet: minutes(10), reader: Duration::from_secs(30) }
+    }
+}
+
+/// Why an answer was not made.
+#[derive(Debug, thiserror::Error)]
+enum MakeError {
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error("the pipe from git broke")]
+    Pipe(#[from] io::Error),
+    #[error("git upload-pack was stopped: nothing came for {} s", .0.as_secs())]
+    Quiet(Duration),
+    #[error("git upload-pack was stopped: it took longer than {} s", .0.as_secs())]
+    Long(Duration),
+    #[error("nobody waits for the pack any more")]
+    Abandoned,
+}
+
+/// Ends an answer whatever becomes of its maker.
+struct Ends<'a>(&'a Inner, Option<Key>, &'a Arc<Growth>);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.2.end(Ending::Cut);
+        if let Some(key) = self.1 {
+            self.0.forget(key, self.2);
+        }
+    }
+}
+
+/// Makes an answer.
+pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, growth: Arc<Growth>, recipe: Recipe) {
+    let _ends = Ends(&inner, key, &growth);
+    let turn = tokio::select! {
+        turn = inner.turns.take() => turn,
+        () = growth.abandoned() => return,
+    };
+    let Some(_turn) = turn else {
+        growth.end(Ending::Busy);
+        return;
+    };
+    let _counted = inner.metrics.pack_running();
+    match run(&inner, key, &growth, recipe).await {
+        Ok(()) => {}
+        Err(MakeError::Abandoned) => tracing::debug!("a pack was given up: nobody waits for it any more"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be made");
+        }
+    }
+}
+
+async fn run(inner: &Arc<Inner>, key: Option<Key>, growth: &Arc<Growth>, recipe: Recipe) -> Result<(), MakeError> {
+    let mut child = recipe.command.start()?;
+    let verb = child.verb().to_owned();
+    feed(&mut child, recipe.input);
+    let pipe = child.take_stdout().ok_or_else(|| io::Error::other("git has no output"))?;
+    let pipe = File::from(pipe.into_owned_fd()?);
+    let patience = inner.patience;
+    let fill =
+        Fill { inner: Arc::clone(inner), key, growth: Arc::clone(growth), patience: patience.reader, promised: 0 };
+    let filling = tokio::task::spawn_blocking(move || fill.run(pipe));
+    let (filled, stopped) = watch(&child, growth, patience, filling).await;
+    let ended = child.wait().await?;
+    if let Some(why) = stopped {
+        return Err(why);
+    }
+    match filled? {
+        // Git says so and fails; the words are the answer.
+        Filled::Refused(words) => growth.end(Ending::Refused(words)),
+        Filled::Answer(stored) => {
+            ended.succeeded(&verb)?;
+            growth.end(Ending::Whole);
+            if let (Some(stored), Some(key)) = (stored, key)
+                && recipe.still_holds.await
+            {
+                keep(inner, key, growth, stored).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives git its input. A git that ends without reading it says why by other means.
+fn feed(child: &mut GitChild, input: Vec<u8>) {
+    if let Some(mut stdin) = child.take_stdin() {
+        tokio::spawn(async move {
+            let _ = stdin.write_all(&input).await;
+            let _ = stdin.shutdown().await;
+        });
+    }
+}
+
+/// Waits until the pipe is read to its end; kills git where nobody reads along any more, or where it takes too long.
+async fn watch(
+    child: &GitChild,
+    growth: &Growth,
+    patience: Patience,
+    mut filling: tokio::task::JoinHandle<io::Result<Filled>>,
+) -> (io::Result<Filled>, Option<MakeError>) {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(TICK);
+    let mut stopped = None;
+    loop {
+        tokio::select! {
+            filled = &mut filling => return (filled.map_err(io::Error::other).flatten(), stopped),
+            () = growth.abandoned(), if stopped.is_none() => stopped = Some(MakeError::Abandoned),
+            _ = ticks.tick() => {
+                growth.wake();
+                if stopped.is_none() && growth.quiet() >= patience.quiet {
+                    stopped = Some(MakeError::Quiet(patience.quiet));
+                } else if stopped.is_none() && began.elapsed() >= patience.total {
+                    stopped = Some(MakeError::Long(patience.total));
+                }
+            }
+        }
+        if stopped.is_some() {
+            // Its end of the pipe closes, and the reading of it ends.
+            child.kill();
+        }
+    }
+}
+
+/// Keeps a whole answer. What fails here costs the next one who asks a run of git, and nobody anything else.
+async fn keep(inner: &Arc<Inner>, key: Key, growth: &Arc<Growth>, stored: Stored) {
+    if !inner.room.is_kept() {
+        return;
+    }
+    let (inner, growth) = (Arc::clone(inner), Arc::clone(growth));
+    let keeping = tokio::task::spawn_blocking(move || {
+        let Stored { mut making, length, checksum } = stored;
+        entry::seal(&making.file, key, length, &checksum)?;
+        inner.room.keep(&mut making, key)?;
+        inner.keep(Arc::new(Kept::made(key, length, Arc::clone(&making.file))), &growth);
+        Ok::<(), io::Error>(())
+    });
+    if let Err(error) = keeping.await.map_err(io::Error::other).flatten() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be kept");
+    }
+}

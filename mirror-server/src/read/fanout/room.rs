@@ -1,0 +1,162 @@
+//! The folder of kept answers: which files are in it, and how much may be.
+//!
+//! One process keeps answers there. A second one beside it, as during a restart, shares answers while they are made and keeps none: its files have no
+//! names.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::kept::Kept;
+use super::key::Key;
+
+const LOCK: &str = "lock";
+/// The end of the names of files that are being made.
+const MAKING: &str = ".making";
+
+/// The folder, and how much may be in it.
+#[derive(Debug)]
+pub(super) struct Room {
+    folder: PathBuf,
+    /// Held by the process that keeps answers here.
+    lock: Option<File>,
+    /// How many bytes it may take.
+    pub(super) budget: u64,
+    /// How many bytes of the file system it leaves to others.
+    pub(super) spare: u64,
+    next: AtomicU64,
+}
+
+/// A file that is being made. It goes away unless it is kept.
+#[derive(Debug)]
+pub(super) struct Making {
+    pub(super) file: Arc<File>,
+    /// None where it has no name.
+    path: Option<PathBuf>,
+}
+
+impl Room {
+    /// Opens the folder, and makes it where it is missing. Where that fails, answers are still made, in memory.
+    pub(super) fn open(folder: PathBuf, budget: u64, spare: u64) -> Self {
+        let lock = match lock(&folder) {
+            Ok(lock) => lock,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(folder = %folder.display(), error, "packs are not kept: their folder cannot be used");
+                None
+            }
+        };
+        Self { folder, lock, budget, spare, next: AtomicU64::new(0) }
+    }
+
+    /// Whether answers are kept here.
+    pub(super) fn is_kept(&self) -> bool {
+        self.lock.is_some() && self.budget > 0
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Lists what an earlier process kept, and removes what it left unfinished.
+    pub(super) fn list(&self) -> Vec<Kept> {
+        if self.lock.is_none() {
+            return Vec::new();
+        }
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(folder = %self.folder.display(), error, "kept packs cannot be listed");
+                return Vec::new();
+            }
+        };
+        let mut found = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if name.ends_with(MAKING) {
+                remove(&entry.path());
+            } else if let Some(key) = Key::from_name(name)
+                && let Ok(seen) = entry.metadata()
+                && seen.is_file()
+            {
+                found.push(Kept::listed(key, seen.len(), seen.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH)));
+            }
+        }
+        found
+    }
+
+    /// Makes an empty file, with a name where it may be kept.
+    pub(super) fn create(&self, may_keep: bool) -> io::Result<Making> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.join(format!("{}-{number}{MAKING}", std::process::id()));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let making = Making { file: Arc::new(file), path: Some(path) };
+        Ok(if may_keep && self.is_kept() { making } else { making.without_name() })
+    }
+
+    /// Gives a finished file the name of its key.
+    pub(super) fn keep(&self, making: &mut Making, key: Key) -> io::Result<()> {
+        if let Some(path) = &making.path {
+            fs::rename(path, self.folder.join(key.to_string()))?;
+            making.path = None;
+        }
+        Ok(())
+    }
+
+    /// Removes the file of a key. Who reads it goes on reading.
+    pub(super) fn remove(&self, key: Key) {
+        remove(&self.folder.join(key.to_string()));
+    }
+
+    /// How many bytes are free for answers, beside what is left to others.
+    pub(super) fn free(&self) -> u64 {
+        // Where the file system does not tell, writing does.
+        rustix::fs::statvfs(&self.folder)
+            .map_or(u64::MAX, |seen| seen.f_bavail.saturating_mul(seen.f_frsize).saturating_sub(self.spare))
+    }
+}
+
+impl Making {
+    fn without_name(mut self) -> Self {
+        if let Some(path) = self.path.take() {
+            remove(&path);
+        }
+        self
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            remove(path);
+        }
+    }
+}
+
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    fs::create_dir_all(folder)?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(lock)),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            tracing::warn!(folder = %folder.display(), "another process keeps packs here; this one keeps none");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(path = %path.display(), error, "a file of kept packs cannot be removed");
+    }
+}

@@ -1,0 +1,184 @@
+//! Packs: from a request to an answer, by `git upload-pack`, each made once and shared where it can be.
+//!
+//! Git gets the canonical form of the request and nothing of its surroundings. It looks at no ref: any object may be wanted by its id, so that it does
+//! not matter how many snapshots there are. It never writes to the repository.
+//!
+//! # Source
+//! `git-upload-pack(1)`; `gitprotocol-http(5)`, "Smart Service git-upload-pack".
+
+mod turns;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Instant;
+
+use http::{HeaderValue, StatusCode, header};
+use mirror_core::config::Serve;
+use mirror_core::name::RepositoryName;
+use mirror_transport::git::{GitProgram, PackCaps};
+
+use super::endpoints::{RESULT, result, unshown};
+use super::fanout::{Fanout, Given, Key, Patience, Recipe, TagsDigest};
+use super::packet;
+use super::request::{FetchRequest, Reason, RequestError, Sharing, Wire};
+use super::version::Version;
+use super::view::{Shelf, Unshown};
+use crate::http::answer::{Answer, AnswerBody, with_body, words};
+use crate::observe::Metrics;
+use crate::observe::label::{PackSource, Refusal};
+use crate::site::Served;
+
+pub(super) use turns::Turns;
+
+/// The folder of kept packs, beside the caches.
+const FOLDER: &str = "fanout";
+/// After how many seconds a server that is busy may be asked again.
+const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
+/// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything.
+const NO_REFS: &str = "git-mirror-none";
+
+/// What makes packs, and keeps them.
+#[derive(Debug)]
+pub(crate) struct Packs {
+    git: GitProgram,
+    caps: PackCaps,
+    fanout: Fanout,
+    tags: Arc<TagDigests>,
+    metrics: Arc<Metrics>,
+}
+
+/// The digest of each repository's tags, with the view that it was made from.
+#[derive(Debug, Default)]
+struct TagDigests(Mutex<HashMap<RepositoryName, (Weak<Shelf>, TagsDigest)>>);
+
+impl Packs {
+    /// Opens the cache of packs beside the caches of repositories. Lists a folder; blocks meanwhile.
+    pub(crate) fn open(git: GitProgram, serve: &Serve, caches: &Path, metrics: Arc<Metrics>) -> Self {
+        let turns = Turns::new(serve.limits.packs, serve.limits.queue, Arc::clone(&metrics));
+        let (budget, spare) = (serve.pack_cache.get(), serve.free_space.stop.get());
+        let fanout = Fanout::open(caches.join(FOLDER), budget, spare, turns, Patience::default(), Arc::clone(&metrics));
+        Self { git, caps: PackCaps::default(), fanout, tags: Arc::default(), metrics }
+    }
+
+    /// Answers `POST …/git-upload-pack`, other than `ls-refs`.
+    pub(crate) async fn answer(&self, served: &Arc<Served>, version: Version, body: &[u8]) -> Answer {
+        let wire = match version {
+            Version::V0 | Version::V1 => Wire::V0,
+            Version::V2 => Wire::V2,
+        };
+        let request = match FetchRequest::parse(wire, body) {
+            Ok(request) if request.is_idle() => return result(bytes::Bytes::new()),
+            Ok(request) => request,
+            Err(error) => return self.refuse(&error),
+        };
+        match self.give(served, &request).await {
+            Ok(given) => self.render(given),
+            Err(error) => unshown(served, &error),
+        }
+    }
+
+    async fn give(&self, served: &Arc<Served>, request: &FetchRequest) -> Result<(Given, Instant), Unshown> {
+        let began = Instant::now();
+        let cache = served.cache()?;
+        let alone = match request.sharing() {
+            Sharing::Shared => None,
+            Sharing::Own(reason) => Some(reason),
+            // A disk that cannot tell is git's to report.
+            Sharing::SharedWhereKnown => {
+                request.claimed().any(|id| !cache.has_commit(id).unwrap_or_default()).then_some(Reason::UnknownHaves)
+            }
+        };
+        let form = request.encode();
+        let tags = match request.includes_tags() && alone.is_none() {
+            true => Some(self.tags.of(served).await?),
+            false => None,
+        };
+        let key = match alone {
+            None => Some(Key::of(&served.name, request, &form, tags.as_ref())),
+            Some(reason) => {
+                tracing::debug!(repository = %served.name, reason = reason.label(), "an answer is made for one request");
+                None
+            }
+        };
+        let recipe = || self.recipe(served, request.wire(), form, tags);
+        Ok((self.fanout.answer(key, recipe).await, began))
+    }
+
+    fn recipe(&self, served: &Arc<Served>, wire: Wire, input: Vec<u8>, tags: Option<TagsDigest>) -> Recipe {
+        let mut command = self
+            .git
+            .command(&served.place, ["upload-pack", "--stateless-rpc", "--strict", "."])
+            .caps(&self.caps)
+            .setting("uploadpack.allowAnySHA1InWant", "true")
+            .setting("uploadpack.allowFilter", "true")
+            .setting("uploadpack.allowRefInWant", "false")
+            .environment("GIT_NAMESPACE", NO_REFS);
+        if wire == Wire::V2 {
+            command = command.protocol_v2();
+        }
+        let (digests, served) = (Arc::clone(&self.tags), Arc::clone(served));
+        let still_holds = async move {
+            match tags {
+                None => true,
+                Some(tags) => digests.of(&served).await.is_ok_and(|now| now == tags),
+            }
+        };
+        Recipe { command, input, still_holds: Box::pin(still_holds) }
+    }
+
+    fn render(&self, (given, began): (Given, Instant)) -> Answer {
+        match given {
+            Given::Stored(stored, source) => {
+                self.metrics.pack(source, began.elapsed());
+                with_body(StatusCode::OK, RESULT, AnswerBody::Stored(stored))
+            }
+            Given::Refused(words) => {
+                self.metrics.pack(PackSource::Alone, began.elapsed());
+                result(words)
+            }
+            Given::Busy => {
+                self.metrics.refused(Refusal::Busy);
+                let said = "as many packs are being made as this server makes at once, and as many wait; try again in a few seconds";
+                let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, said);
+                answer.headers_mut().insert(header::RETRY_AFTER, RETRY_BUSY);
+                answer
+            }
+            Given::Failed => {
+                self.metrics.refused(Refusal::Failed);
+                words(StatusCode::INTERNAL_SERVER_ERROR, "git could not make this pack; the server's log says why")
+            }
+        }
+    }
+
+    fn refuse(&self, error: &RequestError) -> Answer {
+        self.metrics.refused(Refusal::BadRequest);
+        let said = error.to_string();
+        if error.is_for_git() { result(packet::refusal(&said).into()) } else { words(StatusCode::BAD_REQUEST, &said) }
+    }
+}
+
+impl TagDigests {
+    /// Gives the digest of a repository's tags as they are now.
+    async fn of(&self, served: &Arc<Served>) -> Result<TagsDigest, Unshown> {
+        let shelf = served.shelf().await?;
+        let made = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, digest)) = made().get(&served.name)
+            && std::ptr::eq(of.as_ptr(), Arc::as_ptr(&shelf))
+        {
+            return Ok(*digest);
+        }
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+        for tag in shelf.view().tags() {
+            hash.update(tag.name.as_str().as_bytes());
+            hash.update(b"\0");
+            hash.update(tag.value.as_bytes());
+        }
+        let digest: TagsDigest = hash.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes");
+        made().insert(served.name.clone(), (Arc::downgrade(&shelf), digest));
+        Ok(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests;
