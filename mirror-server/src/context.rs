@@ -5,8 +5,10 @@ use std::sync::Arc;
 use mirror_core::config::Serve;
 use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
+use mirror_transport::git::GitProgram;
 
 use crate::observe::Metrics;
+use crate::read::Packs;
 use crate::schedule::Pushes;
 use crate::server::ServePlan;
 use crate::site::Site;
@@ -19,6 +21,10 @@ pub(crate) struct Context {
     pub(crate) site: Arc<Site>,
     /// How it is served.
     pub(crate) serve: Serve,
+    /// What makes packs, and keeps them.
+    pub(crate) packs: Packs,
+    /// The git that makes and takes packs.
+    pub(crate) git: GitProgram,
     /// Who knows callers by what they present.
     pub(crate) authority: Arc<dyn Authority>,
     /// What is counted.
@@ -33,13 +39,16 @@ pub(crate) struct Context {
 
 impl Context {
     /// Opens what requests share.
-    pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>) -> Self {
+    pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>, git: GitProgram) -> Self {
         let site = Arc::new(Site::of(Arc::clone(&plan.node)));
         let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
+        let metrics = Arc::new(Metrics::new());
         Self {
+            packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&metrics)),
+            git,
             authority,
             serve: plan.serve.clone(),
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             pushes: Pushes::to(site.served().iter().map(|served| &served.name)),
             // A typed sync and this server judge by the same marks; within this process, by the same guard.
             space: plan.node.space().cloned().unwrap_or_else(guard),

@@ -12,6 +12,7 @@ use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::tokens::TokensError;
+use mirror_transport::git::{GitError, GitProgram};
 use tokio::net::TcpListener;
 
 use crate::context::Context;
@@ -78,12 +79,16 @@ pub enum ServeError {
     #[error("cannot tell who may push")]
     #[diagnostic(transparent)]
     Tokens(#[from] TokensError),
+    /// There is no git that can be used.
+    #[error("cannot make or take packs")]
+    #[diagnostic(transparent)]
+    Git(#[from] GitError),
 }
 
 impl Classified for ServeError {
     fn class(&self) -> FaultClass {
         match self {
-            Self::Listen { .. } | Self::Inherited { .. } => FaultClass::Failed,
+            Self::Listen { .. } | Self::Inherited { .. } | Self::Git(_) => FaultClass::Failed,
             Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) => FaultClass::Usage,
         }
     }
@@ -91,7 +96,7 @@ impl Classified for ServeError {
     fn retry(&self) -> Retry {
         match self {
             Self::Listen { .. } => Retry::Backoff,
-            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) => Retry::Never,
+            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) | Self::Git(_) => Retry::Never,
         }
     }
 }
@@ -120,7 +125,7 @@ impl Server {
         };
         let tokens = plan.serve.tokens.as_ref().and_then(token_file);
         let authority = Arc::new(TokenAuthority::open(tokens)?);
-        let context = Arc::new(Context::open(&plan, authority));
+        let context = Arc::new(Context::open(&plan, authority, GitProgram::find()?));
         let mut listeners = Vec::new();
         for inherited in plan.inherited {
             listeners.push(adopt(inherited).map_err(|source| ServeError::Inherited { source })?);
