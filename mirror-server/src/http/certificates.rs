@@ -199,3 +199,6 @@ impl ResolvesServerCert for Current {
         Some(Arc::clone(&self.pair.read().unwrap_or_else(std::sync::PoisonError::into_inner)))
     }
 }
+
+#[cfg(test)]
+mod tests;

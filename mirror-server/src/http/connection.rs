@@ -172,3 +172,6 @@ fn told(ended: hyper::Result<()>) {
         tracing::debug!(%error, cause, "a connection broke off");
     }
 }
+
+#[cfg(test)]
+mod tests;

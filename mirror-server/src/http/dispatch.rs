@@ -21,6 +21,7 @@ use super::route::{self, Question, Refusal, Route};
 use super::wire::{Queue, WireBody};
 use crate::context::Context;
 use crate::observe::label::{self, Endpoint};
+use crate::read::{self, Version};
 use crate::write::{self, Caller};
 
 /// Answers the requests of all connections.
@@ -84,11 +85,11 @@ impl Dispatcher {
         })?;
         let take = |kind, limit| take_body(&parts.headers, body, kind, limit).map_err(|refusal| self.refuse(&refusal));
         Ok(match question {
-            Question::ReadRefs => answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet"),
+            Question::ReadRefs => read::info_refs(context, served, Version::of(&parts.headers)).await,
             Question::ReadPack => {
                 let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT)?.gather().await;
-                let _body = body.map_err(|error| self.refuse(&broken(error)))?;
-                answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet")
+                let body = body.map_err(|error| self.refuse(&broken(error)))?;
+                read::upload_pack(context, served, Version::of(&parts.headers), body).await
             }
             Question::WriteRefs => write::info_refs(context, served, caller).await,
             Question::WritePack => {

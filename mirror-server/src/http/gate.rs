@@ -83,9 +83,10 @@ impl Gate {
 
     fn admit(&self, socket: TcpStream, permit: OwnedSemaphorePermit) {
         let connections = Arc::clone(&self.connections);
+        let counted = self.context.metrics.connection();
         self.tasks.spawn(async move {
             connections.serve(socket).await;
-            drop(permit);
+            drop((counted, permit));
         });
     }
 
