@@ -8,6 +8,7 @@ mod flush;
 mod history;
 mod init;
 mod lane;
+mod maintain;
 mod pages;
 mod remote;
 mod scene;
@@ -37,7 +38,7 @@ pub fn run(verb: &Verb, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError>
         Verb::Flush(args) => flush::run(args, scene),
         Verb::Serve(args) => serve::run(args, scene),
         Verb::Token(verb) => token::run(verb, scene),
-        Verb::Maintain(_) => Err(CliError::VerbNotYet { verb: "maintain".to_owned() }),
+        Verb::Maintain(args) => maintain::run(args, scene),
         Verb::Snapshots(SnapshotsVerb::List(args)) => snapshots::list(args, scene),
         Verb::Snapshots(SnapshotsVerb::Prune(args)) => snapshots::prune(args, scene),
         Verb::Lane(LaneVerb::Resolve(args)) => lane::resolve(args, scene),
