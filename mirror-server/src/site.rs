@@ -106,3 +106,20 @@ impl Served {
         }
     }
 }
+
+#[cfg(test)]
+impl Served {
+    /// Serves the cache at a place without any configuration around it.
+    pub(crate) fn at(place: PathBuf, head: &str) -> Arc<Self> {
+        Arc::new(Self {
+            name: RepositoryName::parse("app").expect("because the name is right"),
+            node: NodeName::parse("local").expect("because the name is right"),
+            head: BranchName::parse(head).expect("because tests give branches"),
+            gitops: BTreeMap::new(),
+            snapshots: RefPrefix::parse("refs/mirror/snapshots").expect("because the prefix is right"),
+            place,
+            shown: Shown::default(),
+            cache: OnceLock::new(),
+        })
+    }
+}

@@ -9,3 +9,4 @@ mod packs;
 mod refs;
 mod sandbox;
 mod snapshots;
+mod view;

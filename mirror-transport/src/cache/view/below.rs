@@ -35,10 +35,9 @@ impl Cache {
     /// Reads the loose refs whose names begin with a text, sorted.
     fn loose_below(&self, prefix: &str) -> Result<Vec<SeenRef>, RefError> {
         let mut names = Vec::new();
-        if let Some((folder, _)) = prefix.rsplit_once('/')
-            // The text comes from outside: what is no ref name, such as one with `..` in it, never becomes a path.
-            && (folder == "refs" || RefName::parse(folder).is_ok())
-        {
+        let folder = prefix.rsplit_once('/').map_or("refs", |(folder, _)| folder);
+        // The text comes from outside: what is no ref name, such as one with `..` in it, never becomes a path.
+        if folder == "refs" || RefName::parse(folder).is_ok() {
             self.list_below(folder, prefix, &mut names)?;
         }
         names.sort();
