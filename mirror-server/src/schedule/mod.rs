@@ -2,6 +2,7 @@
 //!
 //! Every operation goes through the engine's verbs, as if it had been typed. Never changes a repository itself.
 
+mod plan;
 mod pushes;
 
 pub(crate) use pushes::Pushes;
