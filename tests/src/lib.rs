@@ -26,6 +26,7 @@ pub mod http;
 pub mod procfs;
 pub mod product;
 pub mod proxy;
+pub mod rawfetch;
 pub mod rawpush;
 pub mod requires;
 pub mod sandbox;
