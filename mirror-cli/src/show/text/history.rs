@@ -54,6 +54,10 @@ fn row(page: &Page, entry: &HistoryEntry, view: &View) -> Row {
         (None, true) => entry.lanes.join(", "),
         (None, false) => outcomes.join(", "),
     };
+    let told = match &entry.writer {
+        Some(writer) => format!("{told}, by {writer}"),
+        None => told,
+    };
     let lasted = match (entry.started_at, entry.ended_at) {
         (Some(from), Some(to)) => std::time::Duration::try_from(to.duration_since(from)).map(took).unwrap_or_default(),
         _ => String::new(),

@@ -397,7 +397,7 @@ fn history_newest_first() {
         ended_at: matches!(state, HistoryState::Ok | HistoryState::NotOk).then(|| before(seconds - 2)),
         pid: Some(4711),
         host: Some("node-a".to_owned()),
-        writer: None,
+        writer: (verb == "push").then(|| "ci-promoter".to_owned()),
         state,
         outcomes: match state {
             HistoryState::Ok | HistoryState::NotOk => {
@@ -412,6 +412,7 @@ fn history_newest_first() {
     let shared = entry("3", "sync", 600, HistoryState::Ok, both);
     let entries = vec![
         entry("5", "flush", 4, HistoryState::Running, &[("v03", "")]),
+        entry("4b", "push", 50, HistoryState::Ok, &[("v03", "pushed")]),
         entry("4", "flush", 60, HistoryState::NotOk, &[("v03", "diverged")]),
         shared.clone(),
         entry("2", "sync", 7200, HistoryState::Died, both),
