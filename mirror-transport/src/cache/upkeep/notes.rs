@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::packs::StorePack;
 use crate::cache::disk::{DiskError, read_bounded, replace, write_synced};
 use crate::cache::open::Cache;
 use crate::cache::operation::Operation;
@@ -43,6 +44,20 @@ impl Notes {
     pub(super) fn read(cache: &Cache) -> Result<Self, DiskError> {
         let text = read_bounded(&cache.layout().upkeep_notes(), LIMIT)?;
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
+    }
+
+    /// Notes that some packs came into the place of others, which from now on wait for their end.
+    ///
+    /// A new one may be one that was replaced before: the same objects make the same pack. It is in use again. And where an old one is
+    /// what all of them come to, it stays.
+    pub(super) fn replace(&mut self, old: &[&StorePack], new: &[&StorePack], now: Timestamp) {
+        for pack in old {
+            self.superseded.insert(pack.stem.clone(), Noted { inode: pack.inode, since: now });
+        }
+        for pack in new {
+            self.superseded.remove(&pack.stem);
+            self.unreachable.remove(&pack.stem);
+        }
     }
 
     pub(super) fn write(&self, operation: &Operation) -> Result<(), DiskError> {

@@ -114,7 +114,7 @@ impl Packer<'_> {
         }
     }
 
-    /// Makes a new pack part of the store.
+    /// Makes a new pack part of the store, and gives it as it stands there.
     ///
     /// The store stays closed: what the objects of the pack refer to was in it before they were made into a pack, and nothing has left it.
     pub(super) fn install(&self, made: MadePack) -> Result<StorePack, UpkeepError> {
@@ -130,9 +130,12 @@ impl Packer<'_> {
                 _ => {}
             }
         }
+        let pack = packs.join(made.closed.pack.file_name().unwrap_or_default());
         self.operation.install(made.closed)?;
         self.tools.pass("go on behind an installed pack")?;
-        Ok(made.pack)
+        // Where one of that name was there, it stayed: a name stands for the content.
+        let seen = fs::metadata(&pack).at("look at", &pack)?;
+        Ok(made.pack.at(packs, &seen))
     }
 }
 

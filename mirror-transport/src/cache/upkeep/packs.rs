@@ -137,6 +137,11 @@ impl StorePack {
         })
     }
 
+    /// The same pack in another folder, where it looks so.
+    pub(super) fn at(self, folder: PathBuf, seen: &fs::Metadata) -> Self {
+        Self { inode: seen.ino(), since: stamp(seen), folder, ..self }
+    }
+
     pub(super) fn file(&self, ending: &str) -> PathBuf {
         self.folder.join(format!("{}.{ending}", self.stem))
     }

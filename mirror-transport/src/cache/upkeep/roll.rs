@@ -4,7 +4,7 @@ use mirror_core::report::maintain::{TaskOutcome, UpkeepStep, UpkeepTask};
 
 use super::error::UpkeepError;
 use super::geometry::roll_up;
-use super::notes::Noted;
+use super::notes::Notes;
 use super::packer::Packer;
 use super::packs::{PackFolder, StorePack};
 
@@ -43,11 +43,13 @@ impl RollUp {
             let made = packer.pack_packs(&rolled)?;
             rolled.iter().try_for_each(|old| packer.verify_covered(old, &[&made]))?;
             after = made.bytes();
-            new = Some(packer.install(made)?.stem);
+            new = Some(packer.install(made)?);
         }
-        // Of packs that repeat each other, one may already be what all of them come to.
-        let replaced = self.rolled.iter().chain(&self.empty).filter(|old| Some(&old.stem) != new.as_ref());
-        note_superseded(packer, replaced)?;
+        let old: Vec<&StorePack> = self.rolled.iter().chain(&self.empty).collect();
+        let mut notes = Notes::read(packer.operation.cache())?;
+        notes.replace(&old, new.as_ref().as_slice(), packer.rules.now);
+        packer.tools.pass("note the packs that were replaced")?;
+        notes.write(packer.operation)?;
         Ok(self.step(TaskOutcome::Done, after))
     }
 
@@ -61,18 +63,4 @@ impl RollUp {
             items => UpkeepStep::new(UpkeepTask::RollUp, outcome, items as u64).with_bytes(self.bytes(), after),
         }
     }
-}
-
-/// Notes packs as replaced from now on.
-pub(super) fn note_superseded<'a>(
-    packer: &Packer<'_>,
-    packs: impl Iterator<Item = &'a StorePack>,
-) -> Result<(), UpkeepError> {
-    let mut notes = super::notes::Notes::read(packer.operation.cache())?;
-    for pack in packs {
-        notes.superseded.insert(pack.stem.clone(), Noted { inode: pack.inode, since: packer.rules.now });
-    }
-    packer.tools.pass("note the packs that were replaced")?;
-    notes.write(packer.operation)?;
-    Ok(())
 }

@@ -276,10 +276,8 @@ fn set_apart(packer: &Packer<'_>, packs: &PackFolder) -> Result<UpkeepStep, Upke
     let apart = apart.map(|apart| packer.install(apart)).transpose()?;
     let now = packer.rules.now;
     let mut notes = Notes::read(packer.operation.cache())?;
-    let stays = |stem: &String| *stem == reached.stem || apart.as_ref().is_some_and(|apart| apart.stem == *stem);
-    for pack in old.iter().filter(|pack| !stays(&pack.stem)) {
-        notes.superseded.insert(pack.stem.clone(), Noted { inode: pack.inode, since: now });
-    }
+    let new: Vec<&StorePack> = [Some(&reached), apart.as_ref()].into_iter().flatten().collect();
+    notes.replace(&old, &new, now);
     if let Some(apart) = &apart {
         notes.unreachable.insert(apart.stem.clone(), Noted { inode: apart.inode, since: now });
     }
