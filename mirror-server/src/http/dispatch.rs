@@ -85,7 +85,7 @@ impl Dispatcher {
         })?;
         let take = |kind, limit| take_body(&parts.headers, body, kind, limit).map_err(|refusal| self.refuse(&refusal));
         Ok(match question {
-            Question::ReadRefs => read::info_refs(context, served, Version::of(&parts.headers)).await,
+            Question::ReadRefs => read::info_refs(served, Version::of(&parts.headers)).await,
             Question::ReadPack => {
                 let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT)?.gather().await;
                 let body = body.map_err(|error| self.refuse(&broken(error)))?;

@@ -24,7 +24,7 @@ pub(super) const RESULT: &str = "application/x-git-upload-pack-result";
 const RETRY_MISSING: HeaderValue = HeaderValue::from_static("30");
 
 /// Answers `GET …/info/refs?service=git-upload-pack`.
-pub(crate) async fn info_refs(_context: &Context, served: &Arc<Served>, version: Version) -> Answer {
+pub(crate) async fn info_refs(served: &Arc<Served>, version: Version) -> Answer {
     // Version 2 says nothing of the repository, but a client that is told to go on should find one.
     match served.shelf().await {
         Ok(shelf) => whole(StatusCode::OK, ADVERTISEMENT, shelf.advertisement(version)),
