@@ -9,6 +9,7 @@ use mirror_core::name::LaneName;
 use mirror_core::report::doctor::DoctorReport;
 use mirror_core::report::flush::FlushReport;
 use mirror_core::report::history::HistoryReport;
+use mirror_core::report::maintain::{LaneMaintain, MaintainReport};
 use mirror_core::report::resolve::ResolveReport;
 use mirror_core::report::snapshots::{PruneReport, SnapshotsReport};
 use mirror_core::report::status::StatusReport;
@@ -20,7 +21,9 @@ use crate::drive::{self, Ended, Terms};
 use crate::flush::Flush;
 use crate::history;
 use crate::local::LocalRepository;
+use crate::maintain::Maintain;
 use crate::place::LocalNode;
+use crate::ports::{Access, Ports};
 use crate::resolve::AdoptUpstream;
 use crate::snapshots::{Prune, Snapshots};
 use crate::status::Status;
@@ -108,6 +111,26 @@ pub async fn snapshots_prune(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -
         let snapshots = Snapshots { repository, lanes, prefix: node.prefix() };
         let mut operation = Prune { snapshots, retention: &node.snapshots.retention, neighbours };
         ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+    }
+    ends.report(node, lanes).in_mode(terms.mode)
+}
+
+/// Tidies the cache of each lane's repository: packs, commit-graph, refs, garbage. Where there is no cache yet, none is made.
+pub async fn maintain(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> MaintainReport {
+    let mut ends = Ends::default();
+    for (repository, lanes) in node.by_repository(lanes) {
+        let mut ports = LocalRepository::new(node, repository, "maintain");
+        match ports.open(Access::Read) {
+            Ok(None) => {
+                let untouched = |lane: &&Lane| LaneMaintain::kept(&lane.name, &repository.name, None);
+                ends.add_all(lanes.iter().map(untouched).collect(), |end| end.lane.clone());
+            }
+            // What else keeps the cache from being opened, the operation tells.
+            Ok(Some(_)) | Err(_) => {
+                let mut operation = Maintain { repository, lanes, prefix: node.prefix() };
+                ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+            }
+        }
     }
     ends.report(node, lanes).in_mode(terms.mode)
 }

@@ -1,0 +1,136 @@
+//! The upkeep of a cache as an operation: under the lock, in the journal, with a report.
+//!
+//! What is done to packs and refs is known by `mirror_transport::cache`; here is only when it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mirror_core::config::{Lane, Repository};
+use mirror_core::fault::Fault;
+use mirror_core::name::{LaneName, RefPrefix};
+use mirror_core::report::Mode;
+use mirror_core::report::maintain::{LaneMaintain, Upkeep};
+use mirror_transport::cache::{self, Cache as Disk, Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools};
+use mirror_transport::git::GitProgram;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use crate::drive::{LaneEnd, Operation, Work};
+use crate::local::LocalRepository;
+use crate::ports::{Clock, Ports};
+use crate::stop::Stop;
+
+/// How long one upkeep may hold the cache.
+const DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// Tidies the cache of one repository.
+#[derive(Debug, Clone)]
+pub struct Maintain<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// The lanes that asked for it, all of this repository. They tell the same.
+    pub lanes: Vec<&'a Lane>,
+    /// Where snapshots live.
+    pub prefix: &'a RefPrefix,
+}
+
+impl Operation<LocalRepository<'_>> for Maintain<'_> {
+    type Lane = LaneMaintain;
+    const VERB: &'static str = "maintain";
+
+    fn lanes(&self) -> Vec<LaneName> {
+        self.lanes.iter().map(|lane| lane.name.clone()).collect()
+    }
+
+    async fn act(&mut self, work: &mut Work<'_, LocalRepository<'_>>) -> Vec<LaneMaintain> {
+        let rules = UpkeepRules::new(self.prefix.clone(), work.ports.clock().now());
+        let (mode, stop) = (work.terms.mode, work.terms.stop.clone());
+        let (upkeep, fault) = match work.cache.as_mut().map(super::local::LocalCache::lend) {
+            None => (None, None),
+            Some((_, Some(operation))) if mode == Mode::Confirm => carry_out(operation, rules, stop).await,
+            Some((disk, _)) => plan(disk, rules).await,
+        };
+        let end = |lane: &&Lane| match &fault {
+            None => LaneMaintain::kept(&lane.name, &self.repository.name, upkeep.clone()),
+            Some(fault) => LaneMaintain::failed(&lane.name, &self.repository.name, upkeep.clone(), fault.clone()),
+        };
+        self.lanes.iter().map(end).collect()
+    }
+
+    fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneMaintain {
+        LaneMaintain::failed(lane, &self.repository.name, None, fault.clone())
+    }
+}
+
+impl LaneEnd for LaneMaintain {
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> String {
+        self.word().to_owned()
+    }
+}
+
+type Came = (Option<Upkeep>, Option<Fault>);
+
+async fn plan(disk: Disk, rules: UpkeepRules) -> Came {
+    match apart(move || disk.plan_upkeep(&rules)).await {
+        Ok(upkeep) => (Some(upkeep), None),
+        Err(error) => (None, Some(Fault::of(&error))),
+    }
+}
+
+async fn carry_out(operation: cache::Operation, rules: UpkeepRules, stop: Stop) -> Came {
+    let runtime = Handle::current();
+    let watched = Watched { stop, is_left: Arc::default() };
+    let _leave = Leave(Arc::clone(&watched.is_left));
+    apart(move || {
+        let git = match GitProgram::find() {
+            Ok(git) => git,
+            Err(error) => return (None, Some(Fault::of(&error))),
+        };
+        let tools = UpkeepTools { git: &git, runtime, pace: &watched, until: Instant::now() + DEADLINE };
+        let kept = operation.maintain(&rules, &tools);
+        let fault = kept.error.map(|error| match error {
+            UpkeepError::Stopped => Fault::interrupted(),
+            error => Fault::of(&error),
+        });
+        (kept.upkeep, fault)
+    })
+    .await
+}
+
+/// Runs what blocks on a thread of its own.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(came) => came,
+        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+    }
+}
+
+/// Tells the thread of an upkeep when to end.
+struct Watched {
+    stop: Stop,
+    is_left: Arc<AtomicBool>,
+}
+
+impl Pace for Watched {
+    fn halt(&self) -> Option<Halt> {
+        (self.stop.requested() || self.is_left.load(Ordering::Relaxed)).then_some(Halt::Stopped)
+    }
+}
+
+/// Whoever waits for the upkeep. Where he goes away, and with him the lock, the thread changes nothing more.
+struct Leave(Arc<AtomicBool>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
