@@ -180,7 +180,7 @@ fn no_view_shows_a_pair_of_refs_that_never_was() {
             for pair in commits.windows(2) {
                 operation.apply(&[update("refs/heads/a", pair[0], pair[1])]).unwrap();
                 operation.apply(&[update("refs/heads/b", pair[0], pair[1])]).unwrap();
-                if place[&pair[0]] % 5 == 0 {
+                if place[&pair[0]].is_multiple_of(5) {
                     sandbox.git(cache.path(), &["pack-refs", "--all", "--prune"]);
                 }
             }
