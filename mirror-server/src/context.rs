@@ -9,10 +9,10 @@ use mirror_transport::git::GitProgram;
 
 use crate::observe::Metrics;
 use crate::read::Packs;
-use crate::schedule::Pushes;
+use crate::schedule::{Pulses, Pushes};
 use crate::server::ServePlan;
 use crate::site::Site;
-use crate::write::Authority;
+use crate::write::{Authority, Turns};
 
 /// What requests share.
 #[derive(Debug)]
@@ -29,8 +29,12 @@ pub(crate) struct Context {
     pub(crate) authority: Arc<dyn Authority>,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// The turns of pushes.
+    pub(crate) turns: Turns,
     /// Told of every push that was accepted.
     pub(crate) pushes: Pushes,
+    /// Whether the workers of the schedule live.
+    pub(crate) pulses: Pulses,
     /// Whether there is room for what would be written.
     pub(crate) space: Arc<SpaceGuard>,
     /// Uttered when the server begins to end: what is under way is finished, and nothing new begins.
@@ -43,13 +47,16 @@ impl Context {
         let site = Arc::new(Site::of(Arc::clone(&plan.node)));
         let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
         let metrics = Arc::new(Metrics::new());
+        let names = || site.served().iter().map(|served| &served.name);
         Self {
             packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&metrics)),
             git,
             authority,
+            turns: Turns::default(),
             serve: plan.serve.clone(),
+            pushes: Pushes::to(names(), Arc::clone(&metrics)),
             metrics,
-            pushes: Pushes::to(site.served().iter().map(|served| &served.name)),
+            pulses: Pulses::of(names()),
             // A typed sync and this server judge by the same marks; within this process, by the same guard.
             space: plan.node.space().cloned().unwrap_or_else(guard),
             stop: Stop::new(),

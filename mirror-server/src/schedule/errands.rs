@@ -1,0 +1,143 @@
+//! Carries out jobs by the engine's verbs, on a thread of their own: what an operation does on the disk must not hold up requests.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mirror_core::config::Lane;
+use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::report::{ExitCode, LaneReport, Mode, Report, Reported};
+use mirror_engine::drive::Terms;
+use mirror_engine::lock::Wait;
+use mirror_engine::place::LocalNode;
+use mirror_engine::stop::Stop;
+use mirror_engine::verbs;
+use mirror_engine::watch::{Event, Watch};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Job;
+use super::worker::{Ended, Errands};
+use crate::observe::label::Ending;
+
+/// How long a job waits for an operation that somebody typed. What it waited for in vain is due again soon.
+const TURN: Duration = Duration::from_secs(60);
+/// What the work on the disk may take on top of the road's own deadline.
+const DISK: Duration = Duration::from_secs(10 * 60);
+/// How long an upkeep may take.
+const UPKEEP: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// The jobs of one repository.
+#[derive(Debug, Clone)]
+pub(super) struct EngineErrands {
+    node: Arc<LocalNode>,
+    repository: RepositoryName,
+}
+
+impl EngineErrands {
+    pub(super) fn new(node: Arc<LocalNode>, repository: RepositoryName) -> Self {
+        Self { node, repository }
+    }
+
+    async fn carry_out(&self, job: &Job, stop: &Stop) -> Ended {
+        let terms = Terms {
+            mode: Mode::Confirm,
+            wait: Wait::UpTo(TURN),
+            watch: Arc::new(Traced(self.repository.clone())),
+            stop: stop.clone(),
+        };
+        let all = lanes_of(&self.node, &self.repository);
+        match job {
+            Job::Sync => judge(&verbs::sync(&self.node, &all, &terms).await, |lane| &lane.lane),
+            Job::Flush(lanes) => {
+                let lanes: Vec<&Lane> = all.into_iter().filter(|lane| lanes.contains(&lane.name)).collect();
+                judge(&verbs::flush(&self.node, &lanes, &terms).await, |lane| &lane.lane)
+            }
+            Job::Maintain => judge(&verbs::maintain(&self.node, &all, &terms).await, |lane| &lane.lane),
+        }
+    }
+}
+
+impl Errands for EngineErrands {
+    async fn run(&self, job: &Job, stop: &Stop) -> Ended {
+        let given_up = CancellationToken::new();
+        let _giving_up = given_up.clone().drop_guard();
+        let (errands, wanted, stop) = (self.clone(), job.clone(), stop.clone());
+        let threads = Handle::current();
+        let run = tokio::task::spawn_blocking(move || {
+            threads.block_on(async {
+                tokio::select! {
+                    biased;
+                    ended = errands.carry_out(&wanted, &stop) => Some(ended),
+                    () = given_up.cancelled() => None,
+                }
+            })
+        });
+        match run.await {
+            Ok(Some(ended)) => ended,
+            Ok(None) => unreachable!("nobody waits for what was given up"),
+            Err(error) => {
+                tracing::error!(repository = %self.repository, %error, "an operation of the schedule broke off; please report this");
+                let unsettled = if let Job::Flush(lanes) = job { lanes.clone() } else { BTreeSet::new() };
+                Ended { ending: Ending::Failed, unsettled }
+            }
+        }
+    }
+
+    fn allowed(&self, job: &Job) -> Duration {
+        let total = self.node.transport().timeouts.total;
+        match job {
+            Job::Sync => TURN + total + DISK,
+            // Each lane has all of it, and the one controlled sync after it once more.
+            Job::Flush(lanes) => TURN + total.saturating_mul(2 * u32::try_from(lanes.len()).unwrap_or(u32::MAX)) + DISK,
+            Job::Maintain => TURN + UPKEEP,
+        }
+    }
+}
+
+/// The lanes of one repository.
+pub(super) fn lanes_of<'a>(node: &'a LocalNode, repository: &RepositoryName) -> Vec<&'a Lane> {
+    let mut lanes = node.node.lanes_in_order();
+    lanes.retain(|lane| lane.repository == *repository);
+    lanes
+}
+
+/// Brings a report to what the schedule cares about, and tells its faults.
+fn judge<L: LaneReport + serde::Serialize>(report: &Report<L>, lane: impl Fn(&L) -> &LaneName) -> Ended {
+    for fault in report.faults() {
+        tracing::warn!(code = %fault.code, verb = L::VERB, %fault, "an operation of the schedule met a fault");
+    }
+    let has = |code: &str| report.faults().iter().any(|fault| fault.code == code);
+    let ending = match report.exit() {
+        ExitCode::Done => Ending::Done,
+        ExitCode::Finding => Ending::Finding,
+        ExitCode::Busy => Ending::Busy,
+        ExitCode::Upstream => Ending::Upstream,
+        ExitCode::Failed if has("mirror::space::low") => Ending::LowSpace,
+        ExitCode::Failed if has("mirror::interrupted") => Ending::Interrupted,
+        ExitCode::Failed | ExitCode::Usage | ExitCode::Cluster => Ending::Failed,
+    };
+    let broken = report.lanes.iter().filter(|end| end.fault().is_some());
+    Ended { ending, unsettled: broken.map(|end| lane(end).clone()).collect() }
+}
+
+/// Puts what an operation tells into the log.
+struct Traced(RepositoryName);
+
+impl Watch for Traced {
+    fn event(&self, event: Event) {
+        let repository = &self.0;
+        match event {
+            Event::Waiting { holder } => tracing::info!(%repository, %holder, "waits for its turn"),
+            Event::Phase(phase) => tracing::debug!(%repository, ?phase),
+            Event::ServerMessage(words) => tracing::info!(%repository, words, "upstream says"),
+            Event::Retrying { fault, after } => {
+                tracing::info!(%repository, fault, after_ms = after.as_millis(), "tries again");
+            }
+            Event::StepPassed { step, took, detail } => {
+                tracing::debug!(%repository, %step, took_ms = took.as_millis(), detail);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The worker of one repository: does what its plan says is due, one thing at a time, and says that it lives.
+//!
+//! It ends when the server does, and for no other reason: whatever goes wrong is counted, told to the plan, and tried again.
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mirror_core::name::{LaneName, RepositoryName};
+use mirror_engine::stop::Stop;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::plan::{Came, Job, Next, Plan};
+use super::pulse::{Doing, Pulses};
+use super::pushes::Pushes;
+use crate::observe::Metrics;
+use crate::observe::label::{Ending, Verb};
+
+/// How often a worker that waits says that it lives.
+const BEAT: Duration = Duration::from_secs(30);
+/// How late a sign of life may be: the machine may be busy.
+const GRACE: Duration = Duration::from_secs(60);
+/// How long an operation that was asked to stop may take to end.
+const ENDING: Duration = Duration::from_secs(20);
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) ending: Ending,
+    /// The lanes that it could not bring to their end.
+    pub(super) unsettled: BTreeSet<LaneName>,
+}
+
+/// What carries out the jobs of one repository.
+pub(super) trait Errands: Send + Sync {
+    /// Carries one out. Dropping the future ends it as soon as it can be.
+    fn run(&self, job: &Job, stop: &Stop) -> impl Future<Output = Ended> + Send;
+
+    /// How long one may take at most.
+    fn allowed(&self, job: &Job) -> Duration;
+}
+
+/// The worker of one repository.
+#[derive(Debug)]
+pub(super) struct Worker<E> {
+    pub(super) repository: RepositoryName,
+    pub(super) plan: Plan,
+    pub(super) errands: E,
+    pub(super) pushes: Pushes,
+    pub(super) pulses: Pulses,
+    pub(super) metrics: std::sync::Arc<Metrics>,
+    /// The server's.
+    pub(super) stop: Stop,
+}
+
+impl<E: Errands> Worker<E> {
+    /// Works until the server ends.
+    pub(super) async fn run(mut self) {
+        let begun = Instant::now();
+        while !self.stop.requested() {
+            let now = begun.elapsed();
+            self.plan.pushed(now, self.pushes.take(&self.repository));
+            let until = match self.plan.next(now) {
+                Next::Do(job) => {
+                    self.perform(&job, begun).await;
+                    continue;
+                }
+                Next::At(at) => at.saturating_sub(now).min(BEAT),
+                Next::Rest => BEAT,
+            };
+            self.pulses.beat(&self.repository, Doing::Waiting, until + GRACE);
+            tokio::select! {
+                () = self.stop.wished() => {}
+                () = self.pushes.arrived(&self.repository) => {}
+                () = sleep(until) => {}
+            }
+        }
+        self.pulses.beat(&self.repository, Doing::Ended, Duration::ZERO);
+    }
+
+    async fn perform(&mut self, job: &Job, begun: Instant) {
+        let verb = verb(job);
+        let allowed = self.errands.allowed(job);
+        self.pulses.beat(&self.repository, Doing::Running(verb), allowed + ENDING + GRACE);
+        let running = self.metrics.operation_running(&self.repository, verb);
+        let since = Instant::now();
+        let ended = self.bounded(job, allowed).await;
+        drop(running);
+        let took = since.elapsed();
+        self.metrics.operation(&self.repository, verb, ended.ending, took, Timestamp::now());
+        tracing::info!(
+            repository = %self.repository, %verb, outcome = %ended.ending, took_ms = took.as_millis(),
+            "an operation of the schedule ended"
+        );
+        self.plan.ended(begun.elapsed(), job, came(ended.ending), ended.unsettled);
+        self.metrics.upstream_failures(&self.repository, self.plan.failures());
+    }
+
+    /// Runs a job until it ends, or was asked to for lack of time or of a server, and had some time for that.
+    async fn bounded(&self, job: &Job, allowed: Duration) -> Ended {
+        let stop = Stop::new();
+        let mut errand = pin!(self.errands.run(job, &stop));
+        tokio::select! {
+            biased;
+            ended = &mut errand => return ended,
+            () = self.stop.wished() => {}
+            () = sleep(allowed) => tracing::warn!(
+                repository = %self.repository, verb = %verb(job), "an operation took more than {} s and is ended", allowed.as_secs()
+            ),
+        }
+        stop.request();
+        match timeout(ENDING, errand).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                tracing::warn!(repository = %self.repository, verb = %verb(job), "an operation did not end and is given up");
+                Ended { ending: Ending::Interrupted, unsettled: lanes(job) }
+            }
+        }
+    }
+}
+
+fn verb(job: &Job) -> Verb {
+    match job {
+        Job::Sync => Verb::Sync,
+        Job::Flush(_) => Verb::Flush,
+        Job::Maintain => Verb::Maintain,
+    }
+}
+
+fn lanes(job: &Job) -> BTreeSet<LaneName> {
+    match job {
+        Job::Flush(lanes) => lanes.clone(),
+        Job::Sync | Job::Maintain => BTreeSet::new(),
+    }
+}
+
+fn came(ending: Ending) -> Came {
+    match ending {
+        Ending::Done | Ending::Finding => Came::Well,
+        Ending::Upstream | Ending::Failed | Ending::Interrupted => Came::Badly,
+        Ending::Busy | Ending::LowSpace => Came::NotAtAll,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+use std::sync::{Arc, Mutex};
+
+use mirror_core::config::{FlushOnPush, Schedule};
+
+use super::*;
+
+/// Errands that end as the test says, and remember when they were run.
+#[derive(Debug, Clone)]
+struct Scripted {
+    begun: Instant,
+    ran: Arc<Mutex<Vec<(Duration, Job)>>>,
+    ends: fn(&Job) -> Option<Ending>,
+}
+
+impl Errands for Scripted {
+    async fn run(&self, job: &Job, stop: &Stop) -> Ended {
+        self.ran.lock().expect("no panic").push((self.begun.elapsed(), job.clone()));
+        let ending = match (self.ends)(job) {
+            Some(ending) => ending,
+            None => {
+                stop.wished().await;
+                Ending::Interrupted
+            }
+        };
+        Ended { ending, unsettled: BTreeSet::new() }
+    }
+
+    fn allowed(&self, _job: &Job) -> Duration {
+        Duration::from_secs(100)
+    }
+}
+
+impl Scripted {
+    fn new(ends: fn(&Job) -> Option<Ending>) -> Self {
+        Self { begun: Instant::now(), ran: Arc::default(), ends }
+    }
+
+    fn count(&self, wanted: impl Fn(&Job) -> bool) -> usize {
+        self.ran.lock().expect("no panic").iter().filter(|(_, job)| wanted(job)).count()
+    }
+}
+
+struct Bench {
+    app: RepositoryName,
+    pushes: Pushes,
+    pulses: Pulses,
+    metrics: Arc<Metrics>,
+    stop: Stop,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let app = RepositoryName::parse("app").expect("a name");
+        let metrics = Arc::new(Metrics::new());
+        let pushes = Pushes::to([&app], Arc::clone(&metrics));
+        Self { pulses: Pulses::of([&app]), pushes, metrics, stop: Stop::new(), app }
+    }
+
+    fn worker(&self, schedule: Schedule, errands: &Scripted) -> Worker<Scripted> {
+        Worker {
+            repository: self.app.clone(),
+            plan: Plan::new(schedule, None, 11),
+            errands: errands.clone(),
+            pushes: self.pushes.clone(),
+            pulses: self.pulses.clone(),
+            metrics: Arc::clone(&self.metrics),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+fn every_minute() -> Schedule {
+    Schedule { sync_every: Some(Duration::from_secs(60)), flush_on_push: FlushOnPush::Yes, maintain_every: None }
+}
+
+fn main_lane() -> LaneName {
+    LaneName::parse("main").expect("a name")
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hours_with_an_upstream_that_is_down_half_the_time() {
+    let bench = Bench::new();
+    // Each second sync fails.
+    static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let errands = Scripted::new(|_| {
+        let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Some(if turn.is_multiple_of(2) { Ending::Upstream } else { Ending::Done })
+    });
+    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
+    tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+    assert!(!worker.is_finished(), "no fault of upstream ends a worker");
+    assert_eq!(bench.pulses.stuck(), []);
+    let syncs = errands.count(|job| *job == Job::Sync);
+    assert!((60..=110).contains(&syncs), "{syncs} syncs");
+    bench.stop.request();
+    worker.await.expect("no panic");
+    let text = bench.metrics.text(Timestamp::now());
+    assert!(text.contains(r#"git_mirror_operations_total{repository="app",verb="sync",outcome="upstream"}"#), "{text}");
+    assert!(text.contains(r#"git_mirror_operation_running{repository="app",verb="sync"} 0"#), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_wakes_the_worker() {
+    let bench = Bench::new();
+    let errands = Scripted::new(|_| Some(Ending::Done));
+    let worker = tokio::spawn(bench.worker(Schedule { sync_every: None, ..every_minute() }, &errands).run());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(errands.count(|_| true), 0);
+    bench.pushes.accepted(&bench.app, &[main_lane()]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(errands.count(|job| *job == Job::Flush(BTreeSet::from([main_lane()]))), 1);
+    bench.stop.request();
+    worker.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_takes_too_long_is_ended_and_the_worker_goes_on() {
+    let bench = Bench::new();
+    let errands = Scripted::new(|_| None);
+    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
+    tokio::time::sleep(Duration::from_secs(60 * 60)).await;
+    assert!(errands.count(|_| true) > 5);
+    assert_eq!(bench.pulses.stuck(), [], "it is slow, and not stuck");
+    bench.stop.request();
+    worker.await.expect("no panic");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_server_is_the_end_of_its_operation() {
+    let bench = Bench::new();
+    let errands = Scripted::new(|_| None);
+    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
+    while errands.count(|_| true) == 0 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    bench.stop.request();
+    let asked = Instant::now();
+    worker.await.expect("no panic");
+    assert!(asked.elapsed() < Duration::from_secs(1));
+}
+
+/// Errands that neither end nor listen.
+struct Deaf;
+
+impl Errands for Deaf {
+    async fn run(&self, _job: &Job, _stop: &Stop) -> Ended {
+        std::future::pending().await
+    }
+
+    fn allowed(&self, _job: &Job) -> Duration {
+        Duration::from_secs(100)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_neither_ends_nor_listens_is_given_up() {
+    let bench = Bench::new();
+    let scripted = bench.worker(every_minute(), &Scripted::new(|_| None));
+    let worker = Worker {
+        errands: Deaf,
+        repository: scripted.repository,
+        plan: scripted.plan,
+        pushes: scripted.pushes,
+        pulses: scripted.pulses,
+        metrics: scripted.metrics,
+        stop: scripted.stop,
+    };
+    let worker = tokio::spawn(worker.run());
+    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    assert_eq!(bench.pulses.stuck(), []);
+    let text = bench.metrics.text(Timestamp::now());
+    assert!(text.contains(r#"verb="sync",outcome="interrupted"}"#), "{text}");
+    bench.stop.request();
+    let asked = Instant::now();
+    worker.await.expect("no panic");
+    assert!(asked.elapsed() <= ENDING);
+}

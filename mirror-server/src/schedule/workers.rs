@@ -1,0 +1,104 @@
+//! All workers of a server: how they begin, and how they end with it.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mirror_core::config::FlushOnPush;
+use mirror_core::name::{LaneName, RepositoryName};
+use mirror_engine::journal::Journal;
+use mirror_engine::place::LocalNode;
+use mirror_engine::verbs;
+use mirror_engine::warm::{Change, Patience, Sessions};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::errands::{EngineErrands, lanes_of};
+use super::plan::Plan;
+use super::worker::Worker;
+use crate::context::Context;
+use crate::observe::Metrics;
+use crate::observe::label::SessionEvent;
+
+/// The workers of a server, one for each repository.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    working: TaskTracker,
+    sessions: Arc<Sessions>,
+    /// Ends those that tend sessions.
+    tending: CancellationToken,
+}
+
+impl Workers {
+    /// Begins to work, until the context's stop is uttered.
+    pub(crate) fn start(context: &Context) -> Self {
+        let names: Vec<_> = context.site.served().iter().map(|served| served.name.clone()).collect();
+        let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), told_to(&context.metrics)));
+        let node = Arc::new(LocalNode::clone(&context.site.node).keeping(Arc::clone(&sessions)));
+        let workers = Self { working: TaskTracker::new(), sessions, tending: CancellationToken::new() };
+        for name in names {
+            workers.begin(context, &node, name);
+        }
+        workers.working.close();
+        workers
+    }
+
+    fn begin(&self, context: &Context, node: &Arc<LocalNode>, name: RepositoryName) {
+        let schedule = context.serve.schedule;
+        let seed = RandomState::new().hash_one(&name);
+        let (node, pushes, pulses) = (Arc::clone(node), context.pushes.clone(), context.pulses.clone());
+        let (metrics, stop) = (Arc::clone(&context.metrics), context.stop.clone());
+        if let Some(kept) = self.sessions.of(&name).cloned() {
+            let tending = self.tending.clone();
+            self.working.spawn(async move { tending.run_until_cancelled(kept.tend()).await });
+        }
+        self.working.spawn(async move {
+            let (from, of) = (Arc::clone(&node), name.clone());
+            let read = tokio::task::spawn_blocking(move || (maintained(&from, &of), waiting(&from, &of)));
+            let (maintained, waiting) = read.await.unwrap_or_default();
+            let mut plan = Plan::new(schedule, maintained, seed);
+            if schedule.flush_on_push == FlushOnPush::Yes {
+                plan.pushed(Duration::ZERO, waiting);
+            }
+            let errands = EngineErrands::new(node, name.clone());
+            Worker { repository: name, plan, errands, pushes, pulses, metrics, stop }.run().await;
+        });
+    }
+
+    /// Waits until all have ended, which they do soon after the context's stop; then closes the sessions to upstream.
+    pub(crate) async fn ended(self) {
+        self.tending.cancel();
+        self.working.wait().await;
+        self.sessions.close().await;
+    }
+}
+
+/// How long ago the last upkeep of a repository was, whoever asked for it.
+fn maintained(node: &LocalNode, repository: &RepositoryName) -> Option<Duration> {
+    let journal = Journal::at(node.cache(repository).join("git-mirror/journal"));
+    let last = journal.last().ok()?;
+    let at = last.values().filter_map(|verbs| verbs.get("maintain")).map(|last| last.at).max()?;
+    Duration::try_from(Timestamp::now().duration_since(at)).ok()
+}
+
+/// The lanes with commits that an earlier server accepted and nobody flushed.
+fn waiting(node: &LocalNode, repository: &RepositoryName) -> BTreeSet<LaneName> {
+    let report = verbs::status(node, &lanes_of(node, repository));
+    let waiting = report.lanes.into_iter().filter(|lane| lane.state.pending_flush && !lane.state.diverged);
+    waiting.map(|lane| lane.lane).collect()
+}
+
+fn told_to(metrics: &Arc<Metrics>) -> impl Fn(&RepositoryName, Change) + Send + Sync + 'static {
+    let metrics = Arc::clone(metrics);
+    move |repository, change| {
+        let event = match change {
+            Change::Opened => SessionEvent::Opened,
+            Change::Reused => SessionEvent::Reused,
+            Change::Lost => SessionEvent::Lost,
+            Change::Closed => SessionEvent::Closed,
+        };
+        metrics.session(repository, event);
+    }
+}
