@@ -378,6 +378,21 @@ fn i4_a_flush_whose_state_still_shows_commits_pending_is_not_ok() {
 }
 
 #[test]
+fn i4_a_commit_that_was_accepted_while_the_sync_ran_is_told() {
+    let check = |local, upstream, code, command: &str| {
+        let report = sync_report(
+            vec![synced(in_sync(), in_sync()).with_state(derive(&facts(local, upstream)).state)],
+            Mode::Confirm,
+        );
+        assert_eq!((report.ok(), report.exit()), (code == ExitCode::Done, code));
+        assert_eq!(next(&report).join(" "), command);
+    };
+    check(LOCAL, LOCAL, ExitCode::Done, "");
+    check(LOCAL, OLD, ExitCode::Finding, &on_lane("flush", "--confirm --wait"));
+    check(LOCAL, OTHER, ExitCode::Finding, &on_lane("lane resolve", "--adopt-upstream --dry-run"));
+}
+
+#[test]
 fn a_busy_cache_names_its_holder() {
     let holder = Holder {
         operation: "01a".to_owned(),

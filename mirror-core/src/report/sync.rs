@@ -247,6 +247,12 @@ impl LaneReport for LaneSync {
     fn findings(&self) -> Vec<Finding> {
         let mut findings: Vec<Finding> =
             self.refs.iter().filter_map(|line| finding_of(line.kind, line.outcome)).collect();
+        // A commit that was accepted here while the sync was under way is pending, whatever the sync itself saw.
+        match &self.state {
+            Some(state) if state.diverged => findings.push(Finding::Diverged),
+            Some(state) if state.pending_flush => findings.push(Finding::PendingFlush),
+            Some(_) | None => {}
+        }
         findings.sort_unstable();
         findings.dedup();
         findings
