@@ -259,7 +259,7 @@ impl<'a, P: Ports> Work<'a, P> {
             match bounds.hold(upstream.fetch(cache, &wants, from, &terms.watch)).await {
                 Ok(Some(received)) => {
                     self.phase(Phase::Check);
-                    return self.cache_mut().accept(received, tips);
+                    return self.cache_mut().accept(received, tips, &|| bounds.check());
                 }
                 Ok(None) => return Ok(()),
                 Err(fault) => self.pause_after(fault).await?,
@@ -297,12 +297,25 @@ struct Bounds<K> {
 }
 
 impl<K: Clock> Bounds<K> {
+    /// Says whether what cannot be ended from outside should go on.
+    fn check(&self) -> Result<(), Fault> {
+        match self.clock.elapsed() > self.due {
+            _ if self.stop.requested() => Err(Fault::interrupted()),
+            true => Err(self.passed()),
+            false => Ok(()),
+        }
+    }
+
+    fn passed(&self) -> Fault {
+        Fault { retry: Retry::Never, ..Fault::deadline(self.total) }
+    }
+
     async fn hold<T>(&self, effect: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
         let left = self.due.saturating_sub(self.clock.elapsed());
         tokio::select! {
             biased;
             ended = until_stopped(&self.stop, effect) => ended,
-            () = self.clock.sleep(left) => Err(Fault { retry: Retry::Never, ..Fault::deadline(self.total) }),
+            () = self.clock.sleep(left) => Err(self.passed()),
         }
     }
 }

@@ -214,7 +214,11 @@ impl Errand<'_> {
         let (upstream, cache) = work.upstream()?;
         let cache = cache.expect("because a confirmed operation opened the cache");
         match upstream.fetch(cache, &[commit], &from, &watch).await? {
-            Some(received) => work.cache_mut().accept(received, &[Branch(commit)]),
+            Some(received) => {
+                let stop = work.terms.stop.clone();
+                let proceed = || if stop.requested() { Err(Fault::interrupted()) } else { Ok(()) };
+                work.cache_mut().accept(received, &[Branch(commit)], &proceed)
+            }
             None => Ok(()),
         }
     }

@@ -1,8 +1,9 @@
 //! `history`: the operations of lanes, told from the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mirror_core::config::{Lane, Repository};
+use mirror_core::fault::Fault;
 use mirror_core::report::history::{HistoryEntry, HistoryState, LaneHistory};
 
 use crate::journal::{Event, Reading, Record};
@@ -13,24 +14,15 @@ const RECORDS_PER_OPERATION: usize = 3;
 
 /// Tells the newest operations of some lanes of one repository, the newest first.
 pub fn history<P: Ports>(ports: &mut P, repository: &Repository, lanes: &[&Lane], limit: usize) -> Vec<LaneHistory> {
-    let running = ports.gate().holder();
     // Operations on other lanes stand between; a lane that is rarely worked on shows fewer.
     let wanted = limit.saturating_mul(RECORDS_PER_OPERATION).saturating_mul(8).max(512);
-    let reading = ports.journal().read(wanted);
-    let gate = ports.gate();
+    let read = read(ports, wanted);
     let tell = |lane: &&Lane| {
-        let (reading, running) = match (&reading, &running) {
-            (Ok(reading), Ok(running)) => (reading, running.as_ref().map(|holder| holder.operation.as_str())),
-            (Err(fault), _) | (_, Err(fault)) => {
-                return LaneHistory::failed(&lane.name, &repository.name, fault.clone());
-            }
+        let (reading, dead) = match &read {
+            Ok((reading, dead)) => (reading, dead),
+            Err(fault) => return LaneHistory::failed(&lane.name, &repository.name, fault.clone()),
         };
-        let is_alive = |record: &Record| match record.event {
-            // A push works without the lock. Where its folder cannot be probed, it counts as what it most likely is.
-            Event::Receiving { .. } => gate.is_under_way(&record.operation).unwrap_or(false),
-            _ => running == Some(record.operation.as_str()),
-        };
-        let mut entries = entries(reading, lane, is_alive);
+        let mut entries = entries(reading, lane, dead);
         entries.reverse();
         entries.truncate(limit);
         LaneHistory {
@@ -44,14 +36,55 @@ pub fn history<P: Ports>(ports: &mut P, repository: &Repository, lanes: &[&Lane]
     lanes.iter().map(tell).collect()
 }
 
+/// Reads the journal, and tells which of the operations in it are dead.
+fn read<P: Ports>(ports: &mut P, wanted: usize) -> Result<(Reading, BTreeSet<String>), Fault> {
+    let first = ports.journal().read(wanted)?;
+    let running = ports.gate().holder()?.map(|holder| holder.operation);
+    let lifeless = {
+        let gate = ports.gate();
+        let is_alive = |record: &Record| match record.event {
+            // A push works without the lock. Where its folder cannot be probed, it counts as what it most likely is.
+            Event::Receiving { .. } => gate.is_under_way(&record.operation).unwrap_or(false),
+            _ => running.as_ref() == Some(&record.operation),
+        };
+        unended(&first).filter(|record| !is_alive(record)).map(|record| record.operation.clone()).collect()
+    };
+    settle(first, lifeless, || ports.journal().read(wanted))
+}
+
+/// Tells those dead that had begun in a first reading, were not alive after it, and have not ended in a second one.
+///
+/// An operation journals its end before it lets go of what shows that it lives, so that one which ends in this moment is not taken for
+/// dead; and whatever began since the first reading is alive, or was a moment ago.
+fn settle(
+    first: Reading,
+    mut lifeless: BTreeSet<String>,
+    again: impl FnOnce() -> Result<Reading, Fault>,
+) -> Result<(Reading, BTreeSet<String>), Fault> {
+    if lifeless.is_empty() {
+        return Ok((first, lifeless));
+    }
+    let second = again()?;
+    let unended: BTreeSet<&str> = unended(&second).map(|record| record.operation.as_str()).collect();
+    lifeless.retain(|operation| unended.contains(operation.as_str()));
+    Ok((second, lifeless))
+}
+
+/// The beginnings of operations whose end is not told.
+fn unended(reading: &Reading) -> impl Iterator<Item = &Record> {
+    let is_end = |record: &&Record| matches!(record.event, Event::Ended { .. });
+    let ended: BTreeSet<&str> = reading.records.iter().filter(is_end).map(|record| record.operation.as_str()).collect();
+    reading.records.iter().filter(move |record| !ended.contains(record.operation.as_str()))
+}
+
 /// Joins the records of each operation, in the order in which the operations began.
-fn entries(reading: &Reading, lane: &Lane, is_alive: impl Fn(&Record) -> bool) -> Vec<HistoryEntry> {
+fn entries(reading: &Reading, lane: &Lane, dead: &BTreeSet<String>) -> Vec<HistoryEntry> {
     let mut order: Vec<&str> = Vec::new();
     let mut joined: BTreeMap<&str, HistoryEntry> = BTreeMap::new();
     for record in reading.records.iter().filter(|record| record.lanes.iter().any(|name| name == lane.name.as_str())) {
         let entry = joined.entry(&record.operation).or_insert_with(|| {
             order.push(&record.operation);
-            begun(record, &is_alive)
+            begun(record, dead)
         });
         match &record.event {
             Event::Started { pid, host } => {
@@ -77,7 +110,7 @@ fn entries(reading: &Reading, lane: &Lane, is_alive: impl Fn(&Record) -> bool) -
     order.into_iter().filter_map(|operation| joined.remove(operation)).collect()
 }
 
-fn begun(record: &Record, is_alive: impl Fn(&Record) -> bool) -> HistoryEntry {
+fn begun(record: &Record, dead: &BTreeSet<String>) -> HistoryEntry {
     HistoryEntry {
         operation: record.operation.clone(),
         verb: record.verb.clone(),
@@ -87,9 +120,48 @@ fn begun(record: &Record, is_alive: impl Fn(&Record) -> bool) -> HistoryEntry {
         pid: None,
         host: None,
         writer: None,
-        state: if is_alive(record) { HistoryState::Running } else { HistoryState::Died },
+        state: if dead.contains(&record.operation) { HistoryState::Died } else { HistoryState::Running },
         outcomes: BTreeMap::new(),
         recovered: Vec::new(),
         report: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn record(operation: &str, event: Event) -> Record {
+        let (at, verb) = (Timestamp::UNIX_EPOCH, "sync".to_owned());
+        Record { at, operation: operation.to_owned(), verb, lanes: vec!["main".to_owned()], event }
+    }
+
+    fn started(operation: &str) -> Record {
+        record(operation, Event::Started { pid: 1, host: "here".to_owned() })
+    }
+
+    fn ended(operation: &str) -> Record {
+        record(operation, Event::Ended { ok: true, outcomes: BTreeMap::new(), report: serde_json::Value::Null })
+    }
+
+    fn check(first: &[Record], lifeless: &[&str], second: &[Record], dead: &[&str]) {
+        let reading = |records: &[Record]| Reading { records: records.to_vec(), torn: 0 };
+        let lifeless = lifeless.iter().map(ToString::to_string).collect();
+        let (_, found) = settle(reading(first), lifeless, || Ok(reading(second))).unwrap();
+        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), dead);
+    }
+
+    #[test]
+    fn only_what_has_not_ended_and_holds_nothing_is_dead() {
+        let (old, new) = (started("old"), started("new"));
+        // It ended between the first reading and the look at the lock.
+        check(&[old.clone()], &["old"], &[old.clone(), ended("old")], &[]);
+        // Another one began meanwhile.
+        check(&[old.clone()], &["old"], &[old.clone(), ended("old"), new.clone()], &[]);
+        // It died, and another one began.
+        check(&[old.clone()], &["old"], &[old.clone(), new], &["old"]);
+        check(&[old.clone(), ended("old")], &[], &[], &[]);
     }
 }

@@ -18,6 +18,7 @@ use mirror_transport::fetch::{FetchRequest, Progress, ReceivedPack, RefPattern, 
 use mirror_transport::push::{PushCommand, PushEvent};
 use mirror_transport::tunnel::{Step, Steps};
 use mirror_transport::upstream::{Link, Purpose, Road};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::journal::{Journal as Book, LastEnds, Reading, Record};
 use crate::lock::{self, Held, Wait};
@@ -212,6 +213,15 @@ fn fault<E: Classified>(error: E) -> Fault {
     Fault::of(&error)
 }
 
+/// Does what may keep a disk busy for seconds, while the other tasks of the thread go on elsewhere.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        // On a runtime of one thread there is no elsewhere.
+        _ => work(),
+    }
+}
+
 impl Cache for LocalCache {
     type Received = ReceivedPack;
 
@@ -231,9 +241,17 @@ impl Cache for LocalCache {
         self.disk.relation(local, upstream).map_err(fault)
     }
 
-    fn accept(&mut self, received: ReceivedPack, tips: &[Tip]) -> Result<(), Fault> {
-        let closed = self.operation().verify_received(&received, tips).map_err(fault)?;
-        self.operation().install(closed).map_err(fault)
+    fn accept(
+        &mut self,
+        received: ReceivedPack,
+        tips: &[Tip],
+        proceed: &dyn Fn() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        in_place(|| {
+            let closed = self.operation().verify_received(&received, tips).map_err(fault)?;
+            proceed()?;
+            self.operation().install(closed).map_err(fault)
+        })
     }
 
     fn apply(&mut self, edits: &[RefEdit], at: Timestamp) -> Result<(), Fault> {
@@ -245,7 +263,7 @@ impl Cache for LocalCache {
         if !made.is_empty() {
             self.operation().note_made(&made, at).map_err(fault)?;
         }
-        self.operation().apply(edits).map(drop).map_err(fault)
+        in_place(|| self.operation().apply(edits)).map(drop).map_err(fault)
     }
 
     fn drop_snapshots(&mut self, drops: &[SnapshotDrop]) -> Result<(), Fault> {
@@ -276,7 +294,7 @@ impl Cache for LocalCache {
     }
 
     fn tidy(&mut self, prefix: &RefPrefix) -> Result<(), Fault> {
-        self.operation().pack_loose(prefix, cache::PACK_ABOVE).map(drop).map_err(fault)
+        in_place(|| self.operation().pack_loose(prefix, cache::PACK_ABOVE)).map(drop).map_err(fault)
     }
 }
 

@@ -62,11 +62,17 @@ pub trait Cache: Send + Sync {
     /// Where the object store cannot be read.
     fn relation(&self, local: CommitId, upstream: CommitId) -> Result<Relation, Fault>;
 
-    /// Checks that a received pack is connected, syncs it and makes it part of the store.
+    /// Checks that a received pack is connected, syncs it and makes it part of the store. Between check and store, which both may take
+    /// long, `proceed` is asked whether to go on.
     ///
     /// # Errors
-    /// Where the pack is corrupt or incomplete; nothing of it is then in the store.
-    fn accept(&mut self, received: Self::Received, tips: &[Tip]) -> Result<(), Fault>;
+    /// Where the pack is corrupt or incomplete, and what `proceed` answers; nothing of the pack is then in the store.
+    fn accept(
+        &mut self,
+        received: Self::Received,
+        tips: &[Tip],
+        proceed: &dyn Fn() -> Result<(), Fault>,
+    ) -> Result<(), Fault>;
 
     /// Applies ref edits as one ordered transaction, each against its expected value; `at` is noted as the age of new snapshots.
     ///

@@ -107,7 +107,13 @@ impl Cache for View {
         Ok(if here { world.graph.relation(local, upstream) } else { Relation::NeedsObjects })
     }
 
-    fn accept(&mut self, received: BTreeSet<CommitId>, tips: &[Tip]) -> Result<(), Fault> {
+    fn accept(
+        &mut self,
+        received: BTreeSet<CommitId>,
+        tips: &[Tip],
+        proceed: &dyn Fn() -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        proceed()?;
         let mut world = self.change()?;
         for tip in tips {
             let (Tip::Branch(id) | Tip::Tag(id)) = *tip;
