@@ -20,7 +20,11 @@ pub fn connect_pipe() -> PathBuf {
     built().join("connect-pipe")
 }
 
-/// Lets cargo bring the programs up to date beside the running one, in the same profile, and gives their folder.
+/// Names a folder with programs that are to be tested as they are: those of a release, say.
+const PROGRAMS: &str = "GIT_MIRROR_PROGRAMS";
+
+/// Gives the folder that `GIT_MIRROR_PROGRAMS` names; else lets cargo bring the programs up to date beside the running one, in the same
+/// profile, and gives their folder.
 ///
 /// Cargo knows best what is older than needed. The packages are those that `cargo xtask test` has built before: with another choice
 /// cargo would build their dependencies anew.
@@ -30,6 +34,9 @@ fn built() -> PathBuf {
 }
 
 fn build() -> PathBuf {
+    if let Some(folder) = std::env::var_os(PROGRAMS) {
+        return PathBuf::from(folder);
+    }
     let here = std::env::current_exe().expect("because a running program has a file");
     let folder = here.parent().expect("because a file stands in a folder");
     // Tests stand one folder below the programs.
