@@ -78,6 +78,8 @@ enum Depth {
 enum Ending {
     /// It waits for acknowledgements.
     Open,
+    /// It only wants to be told where its history will end, before it says what it has. Version 0 over a stateless transport.
+    Shape,
     /// It wants the pack.
     Done,
 }

@@ -28,6 +28,11 @@ impl<'a> Lines<'a> {
         Self { rest: body }
     }
 
+    /// Whether the request has no more bytes.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(super) fn next(&mut self) -> Result<Line<'a>, RequestError> {
         if self.rest.is_empty() {
             return Ok(Line::End);

@@ -147,6 +147,14 @@ fn a_stateless_server_reads_no_further_than_the_first_flush_behind_haves() {
 }
 
 #[test]
+fn a_question_for_the_ends_of_the_history_stays_one() {
+    // A flush behind it would be answered with an acknowledgement that no client reads.
+    let asked = ["want $A side-band-64k", "deepen 1", "0000"];
+    assert_eq!(read(Wire::V0, &asked).unwrap().encode(), packets(&asked));
+    check_differs(Wire::V0, &asked, &["want $A side-band-64k", "deepen 1", "0000", "0000"]);
+}
+
+#[test]
 fn what_can_be_shared_is_told_from_the_request() {
     let v2 = |line| ["command=fetch", "0001", "want $A", line, "done", "0000"];
     for line in

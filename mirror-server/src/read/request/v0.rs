@@ -2,7 +2,7 @@
 //!
 //! # Source
 //! `gitprotocol-pack(5)`, "Packfile Negotiation": `upload-request`, then `upload-haves`. A stateless server answers the first flush behind
-//! haves and reads no further.
+//! haves and reads no further; one without anything behind the wants it answers with the ends of the history alone.
 
 use super::lines::{Line, Lines, object, shown, unexpected};
 use super::{Ending, Feature, FetchRequest, RequestError, Wire};
@@ -28,6 +28,10 @@ pub(super) fn parse(body: &[u8]) -> Result<FetchRequest, RequestError> {
                 None => return Err(unexpected(line)),
             },
         }
+    }
+    if lines.is_at_end() {
+        request.ending = Ending::Shape;
+        return request.settle();
     }
     loop {
         match lines.next()? {
