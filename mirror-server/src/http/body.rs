@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_body::Body;
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
@@ -109,12 +109,7 @@ impl Inbound {
         Self::from_source(source, Coding::Identity, u64::MAX, Patience::default())
     }
 
-    fn from_source(
-        source: UnsyncBoxBody<Bytes, BodyError>,
-        coding: Coding,
-        limit: u64,
-        patience: Patience,
-    ) -> Self {
+    fn from_source(source: UnsyncBoxBody<Bytes, BodyError>, coding: Coding, limit: u64, patience: Patience) -> Self {
         let gunzip = match coding {
             Coding::Identity => None,
             Coding::Gzip => Some(Gunzip::new()),
@@ -197,11 +192,7 @@ impl Inbound {
 }
 
 impl AsyncRead for Inbound {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if into.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }

@@ -22,7 +22,9 @@ pub enum CertificatesError {
     #[error("cannot read {}", path.display())]
     #[diagnostic(
         code(mirror::serve::certificate_file),
-        help("`serve.tls` needs two PEM files, `certificate:` with the chain and `key:` with its private key, readable by the server's user")
+        help(
+            "`serve.tls` needs two PEM files, `certificate:` with the chain and `key:` with its private key, readable by the server's user"
+        )
     )]
     File {
         /// The file.
@@ -44,7 +46,9 @@ pub enum CertificatesError {
     #[error("the key {} does not fit the certificate {}", key.display(), certificate.display())]
     #[diagnostic(
         code(mirror::serve::certificate_key),
-        help("`serve.tls.key` has to be the private key (RSA, ECDSA P-256 or P-384, or Ed25519) of `serve.tls.certificate`")
+        help(
+            "`serve.tls.key` has to be the private key (RSA, ECDSA P-256 or P-384, or Ed25519) of `serve.tls.certificate`"
+        )
     )]
     Key {
         /// The file with the chain.

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::http::uri::Scheme;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -34,11 +35,7 @@ pub(super) struct Deadlines {
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(10),
-            head: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
-        }
+        Self { handshake: Duration::from_secs(10), head: Duration::from_secs(30), stall: Duration::from_secs(30) }
     }
 }
 
@@ -47,7 +44,9 @@ const HEAD_BYTES: usize = 32 * 1024;
 /// How many headers a request may have.
 const HEADERS: usize = 64;
 /// How many requests one HTTP/2 connection may have under way.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 32;
+/// How much of each answer may wait to be taken.
+const WAITING_BYTES: usize = 128 * 1024;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -66,7 +65,8 @@ impl Connections {
         closing: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        let dispatcher = Dispatcher::new(context);
+        let scheme = if certificates.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let dispatcher = Dispatcher::new(context, scheme);
         Self { dispatcher, certificates, closing, cut, deadlines: Deadlines::default() }
     }
 
@@ -141,27 +141,28 @@ impl Connections {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES as u32);
         builder.keep_alive_interval(self.deadlines.stall).keep_alive_timeout(self.deadlines.stall);
+        builder.max_send_buf_size(WAITING_BYTES);
         builder.initial_stream_window_size(1024 * 1024).initial_connection_window_size(4 * 1024 * 1024);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = activity.stalled(self.deadlines.stall) => return tracing::debug!("cut off a client that takes nothing"),
-            () = async {
-                tokio::select! {
-                    () = self.closing.cancelled() => {}
-                    () = activity.idle(self.deadlines.head) => {}
-                }
-            } => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection => ended,
-                    () = activity.stalled(self.deadlines.stall) => return,
-                    () = self.cut.cancelled() => return,
-                }
-            }
+        let stalled = async || {
+            activity.stalled(self.deadlines.stall).await;
+            tracing::debug!("cut off a client that takes nothing");
         };
-        told(ended);
+        let idle = tokio::select! {
+            ended = connection.as_mut() => return told(ended),
+            () = stalled() => return,
+            () = self.closing.cancelled() => false,
+            () = activity.idle(self.deadlines.head) => true,
+        };
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => told(ended),
+            () = stalled() => {}
+            () = self.cut.cancelled() => {}
+            // Nothing is under way, but some answer may never have been taken to its end.
+            () = tokio::time::sleep(self.deadlines.stall), if idle => {}
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
+use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::account::Account;
@@ -20,6 +21,7 @@ use super::outbound::Outbound;
 use super::route::{self, Question, Refusal, Route};
 use super::wire::{Queue, WireBody};
 use crate::context::Context;
+use crate::observe;
 use crate::observe::label::{self, Endpoint};
 use crate::read::{self, Version};
 use crate::write::{self, Caller};
@@ -28,11 +30,13 @@ use crate::write::{self, Caller};
 #[derive(Debug, Clone)]
 pub(super) struct Dispatcher {
     context: Arc<Context>,
+    scheme: Scheme,
 }
 
 impl Dispatcher {
-    pub(super) fn new(context: Arc<Context>) -> Self {
-        Self { context }
+    /// Answers from what requests share; clients are told of addresses with the scheme.
+    pub(super) fn new(context: Arc<Context>, scheme: Scheme) -> Self {
+        Self { context, scheme }
     }
 
     /// Answers one request; with a queue, the connection sends parts of files by itself.
@@ -56,8 +60,8 @@ impl Dispatcher {
     /// The answer of a request that was turned away here.
     async fn ask(&self, parts: &Parts, body: Incoming, account: &mut Account) -> Result<Answer, Answer> {
         let context = &self.context;
-        let route = route::find(&parts.method, parts.uri.path(), parts.uri.query())
-            .map_err(|refusal| self.refuse(&refusal))?;
+        let route =
+            route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| self.refuse(&refusal))?;
         account.about(endpoint(&route));
         let caller = door::admit(context, &route, &parts.headers).await.map_err(|answer| self.turned_away(answer))?;
         if let Caller::Writer { name, .. } = &caller {
@@ -65,9 +69,12 @@ impl Dispatcher {
         }
         match route {
             Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
-            Route::Page | Route::Healthz | Route::Readyz | Route::Metrics | Route::Status | Route::History => {
-                Ok(answer::words(StatusCode::NOT_IMPLEMENTED, "this is not served yet"))
-            }
+            Route::Page => Ok(observe::page(context, &self.base(parts)).await),
+            Route::Healthz => Ok(observe::healthz(context)),
+            Route::Readyz => Ok(observe::readyz(context)),
+            Route::Metrics => Ok(observe::metrics(context).await),
+            Route::Status => Ok(observe::status(context, parts.uri.query()).await),
+            Route::History => Ok(observe::history(context, parts.uri.query()).await),
         }
     }
 
@@ -97,6 +104,14 @@ impl Dispatcher {
                 write::receive_pack(context, served, caller, body).await
             }
         })
+    }
+
+    /// The server's address as the client knows it: what it calls the server, else where the server listens.
+    fn base(&self, parts: &Parts) -> String {
+        let said = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()?.parse::<Authority>().ok());
+        let authority = parts.uri.authority().cloned().or(said).filter(|authority| !authority.as_str().contains('@'));
+        let authority = authority.map_or_else(|| self.context.serve.listen.to_string(), |known| known.to_string());
+        format!("{}://{authority}", self.scheme)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Answer {

@@ -34,7 +34,8 @@ impl Gunzip {
         let (taken, made) = (self.inflate.total_in(), self.inflate.total_out());
         let status = self.inflate.decompress(raw, into.initialize_unfilled(), FlushDecompress::None);
         let taken = usize::try_from(self.inflate.total_in() - taken).expect("because no more is taken than was given");
-        let made = usize::try_from(self.inflate.total_out() - made).expect("because no more is made than there is room");
+        let made =
+            usize::try_from(self.inflate.total_out() - made).expect("because no more is made than there is room");
         raw.advance(taken);
         into.advance(made);
         match status {

@@ -19,8 +19,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A body that comes in pieces of a size.
 fn pieces(bytes: &[u8], size: usize) -> UnsyncBoxBody<Bytes, BodyError> {
-    let frames: Vec<_> =
-        bytes.chunks(size).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
+    let frames: Vec<_> = bytes.chunks(size).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece)))).collect();
     let (sender, mut frames_in) = mpsc::unbounded_channel();
     frames.into_iter().for_each(|frame| sender.send(frame).unwrap());
     drop(sender);

@@ -10,6 +10,8 @@ use super::*;
 use crate::server::ServePlan;
 use crate::write::TokenAuthority;
 
+mod http2;
+
 const CONFIG: &str = "
 apiVersion: git-mirror/v1
 kind: MirrorConfig
@@ -87,10 +89,7 @@ impl Client {
 }
 
 fn statuses(answers: &str) -> Vec<u16> {
-    answers
-        .lines()
-        .filter_map(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok())
-        .collect()
+    answers.lines().filter_map(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()).collect()
 }
 
 const LAST: &str = "GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
