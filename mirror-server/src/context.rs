@@ -7,7 +7,7 @@ use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
 use mirror_transport::git::GitProgram;
 
-use crate::observe::Metrics;
+use crate::observe::{Metrics, Reports};
 use crate::read::Packs;
 use crate::schedule::{Pulses, Pushes};
 use crate::server::ServePlan;
@@ -31,6 +31,8 @@ pub(crate) struct Context {
     pub(crate) metrics: Arc<Metrics>,
     /// The turns of pushes.
     pub(crate) turns: Turns,
+    /// What those who ask for reports share.
+    pub(crate) reports: Reports,
     /// Told of every push that was accepted.
     pub(crate) pushes: Pushes,
     /// Whether the workers of the schedule live.
@@ -57,6 +59,7 @@ impl Context {
             pushes: Pushes::to(names(), Arc::clone(&metrics)),
             metrics,
             pulses: Pulses::of(names()),
+            reports: Reports::default(),
             // A typed sync and this server judge by the same marks; within this process, by the same guard.
             space: plan.node.space().cloned().unwrap_or_else(guard),
             stop: Stop::new(),

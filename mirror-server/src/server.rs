@@ -17,7 +17,8 @@ use tokio::net::TcpListener;
 
 use crate::context::Context;
 use crate::http::{Certificates, CertificatesError, Gate};
-use crate::write::TokenAuthority;
+use crate::schedule::Workers;
+use crate::write::{self, TokenAuthority};
 
 /// What a server is made from.
 #[derive(Debug)]
@@ -144,6 +145,7 @@ impl Server {
             judge_tokens(&plan.serve, address)?;
         }
         let address = *addresses.first().expect("because a listener was bound where none was handed down");
+        write::recover(&context.site).await;
         Ok(Self { context, listeners, address, certificates })
     }
 
@@ -166,7 +168,9 @@ impl Server {
     /// None at present; what goes wrong with one connection never ends the others.
     pub async fn run(self, stop: Stop) -> Result<(), ServeError> {
         let gate = Gate::new(Arc::clone(&self.context), self.certificates);
+        let workers = Workers::start(&self.context);
         gate.serve(self.listeners, &stop).await;
+        workers.ended().await;
         Ok(())
     }
 }
