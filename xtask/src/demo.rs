@@ -86,16 +86,23 @@ impl Stage {
         expect(!self.cache().exists(), "a dry run made the cache")?;
         self.mirror("do it", &["sync", "--confirm", "--wait"], 0)?;
 
+        say(
+            "\n# promotions will need a token, good for one lane\n$ git-mirror token new promoter --lane main --expires 1h",
+        );
+        let made = self.json(&["token", "new", "promoter", "--lane", "main", "--expires", "1h"])?;
+        let token = made["token"].as_str().ok_or("no token was made")?;
+        say(&format!("shown once; {} has its hash", made["file"].as_str().unwrap_or("the file")));
+
         say("\n# serve it to builds and promotions\n$ git-mirror serve --listen 127.0.0.1:0 -o json &");
         let server = Server::start(self.command(&["serve", "--listen", "127.0.0.1:0"], "json"))?;
         say(&format!("serving on {}", server.url()));
-        let ended = self.play_served(&server, &tip.to_string());
+        let ended = self.play_served(&server, &tip.to_string(), token);
         say("\n# end the server as a supervisor does");
         let stopped = server.stop();
         ended.and(stopped)
     }
 
-    fn play_served(&self, server: &Server, tip: &str) -> Outcome {
+    fn play_served(&self, server: &Server, tip: &str, token: &str) -> Outcome {
         say("\n# a build clones the snapshot over HTTP, not the branch");
         let snapshot = format!("refs/unidesk/snapshots/demo/main/{tip}");
         let build = self.sandbox.path().join("build");
@@ -107,7 +114,7 @@ impl Stage {
         say(built.trim());
         expect(built.starts_with(tip), "the snapshot is not the tip that was synced")?;
 
-        let promoted = self.promote(server, tip)?;
+        let promoted = self.promote(server, tip, token)?;
 
         // Exit code 3: nothing failed, and the state is not as wanted.
         self.mirror("the commit is here and not upstream", &["status"], 3)?;
@@ -124,16 +131,9 @@ impl Stage {
         expect(status["lanes"][0]["githubInSync"] == Value::Bool(true), "the mirror is not in sync")
     }
 
-    /// Makes a token, clones upstream's own address through the server, commits, and pushes.
-    fn promote(&self, server: &Server, tip: &str) -> Outcome<String> {
-        say(
-            "\n# a promote step gets a token, good for one lane\n$ git-mirror token new promoter --lane main --expires 1h",
-        );
-        let made = self.json(&["token", "new", "promoter", "--lane", "main", "--expires", "1h"])?;
-        let token = made["token"].as_str().ok_or("no token was made")?;
-        say(&format!("shown once; {} has its hash", made["file"].as_str().unwrap_or("the file")));
-
-        say("\n# it clones upstream's own address; a rule of git's configuration leads it to the mirror");
+    /// Clones upstream's own address through the server, commits, and pushes with a token.
+    fn promote(&self, server: &Server, tip: &str, token: &str) -> Outcome<String> {
+        say("\n# a promote step clones upstream's own address; a rule of git's configuration leads it to the mirror");
         let upstream = self.host.address().url(self.upstream.path());
         let rule = format!("url.{}/.insteadOf={}/", server.url(), upstream.trim_end_matches(self.upstream_path()));
         let promote = self.sandbox.path().join("promote");
@@ -144,8 +144,11 @@ impl Stage {
         self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;
 
         say("\n# and pushes with plain git; the token comes by its environment");
-        let refused = self.push(&promote, token, "gitops:main")?;
-        expect(refused.is_err(), "a push to the source branch was accepted")?;
+        let refused = self.push(&promote, token, "+gitops:main")?;
+        expect(
+            refused.is_err_and(|words| words.contains("read-only here")),
+            "a push to the source branch was not refused",
+        )?;
         self.push(&promote, token, "gitops")?.map_err(|words| format!("the push was refused: {words}"))?;
         let promoted = self.git(&promote, &["log", "-1", "--format=%H %s"])?;
         say(promoted.trim());
