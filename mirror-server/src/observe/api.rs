@@ -96,6 +96,7 @@ pub(crate) async fn metrics(context: &Context) -> Answer {
     for (repository, beat) in context.pulses.all() {
         context.metrics.beat(repository, beat.at);
     }
+    context.metrics.stuck(context.pulses.stuck().len());
     if let Some(space) = context.space.look() {
         context.metrics.disk(space.free, space.verdict == mirror_engine::space::Verdict::Low);
     }

@@ -143,6 +143,11 @@ impl Metrics {
         self.since().beats.insert(repository.clone(), at);
     }
 
+    /// How many workers are stuck.
+    pub(crate) fn stuck(&self, workers: usize) {
+        self.table.stuck.set(signed(workers as u64));
+    }
+
     /// Something became of an SSH session.
     pub(crate) fn session(&self, repository: &RepositoryName, event: SessionEvent) {
         self.table.sessions.get_or_create(&By2(Repository(repository.clone()), event)).inc();
@@ -158,16 +163,17 @@ impl Metrics {
         if let Some(at) = state.ref_sources.observed_at {
             since.looked.insert(lane.clone(), at);
         }
+        let pending = since.pending.entry(lane.clone()).or_default();
         if state.pending_flush {
-            since.pending.entry(lane.clone()).or_insert(now);
+            pending.get_or_insert(now);
         } else {
-            since.pending.remove(lane);
+            *pending = None;
         }
     }
 
     /// A push was accepted on a lane's GitOps branch, and waits for a flush from now on.
     pub(crate) fn pushed(&self, lane: &LaneName, at: Timestamp) {
-        self.since().pending.entry(lane.clone()).or_insert(at);
+        self.since().pending.entry(lane.clone()).or_default().get_or_insert(at);
     }
 
     /// How much disk is free, and whether that is too little.
@@ -189,8 +195,10 @@ impl Metrics {
         let age = |at: &Timestamp| now.duration_since(*at).as_secs_f64().max(0.0);
         for (lane, at) in &since.looked {
             self.table.look_ages.get_or_create(&By(Lane(lane.clone()))).set(age(at));
-            let pending = since.pending.get(lane).map_or(0.0, age);
-            self.table.pending_ages.get_or_create(&By(Lane(lane.clone()))).set(pending);
+        }
+        for (lane, at) in &since.pending {
+            let waits = at.as_ref().map_or(0.0, age);
+            self.table.pending_ages.get_or_create(&By(Lane(lane.clone()))).set(waits);
         }
         for ((repository, _), (verb, at)) in &since.done {
             self.table.done_ages.get_or_create(&By2(Repository(repository.clone()), *verb)).set(age(at));

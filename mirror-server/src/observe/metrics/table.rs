@@ -28,7 +28,8 @@ pub(crate) struct Metrics {
 #[derive(Debug, Default)]
 pub(super) struct Since {
     pub(super) looked: std::collections::BTreeMap<LaneName, Timestamp>,
-    pub(super) pending: std::collections::BTreeMap<LaneName, Timestamp>,
+    /// Each lane that was told of, and since when its commits wait for a flush, where they do.
+    pub(super) pending: std::collections::BTreeMap<LaneName, Option<Timestamp>>,
     pub(super) done: std::collections::BTreeMap<(RepositoryName, &'static str), (Verb, Timestamp)>,
     pub(super) beats: std::collections::BTreeMap<RepositoryName, Timestamp>,
 }
@@ -63,6 +64,7 @@ pub(super) struct Table {
     pub(super) done_ages: Family<By2<Repository, Verb>, Level>,
     pub(super) failures: Family<By<Repository>, Gauge>,
     pub(super) beat_ages: Family<By<Repository>, Level>,
+    pub(super) stuck: Gauge,
     pub(super) look_ages: Family<By<Lane>, Level>,
     pub(super) pending: Family<By<Lane>, Gauge>,
     pub(super) pending_ages: Family<By<Lane>, Level>,
@@ -136,6 +138,11 @@ impl Metrics {
                 Seconds,
                 "How long ago the worker of a repository last made progress",
             ),
+            stuck: to.gauge(
+                "workers_stuck",
+                Pieces,
+                "Workers that were silent for longer than they said they would be",
+            ),
             look_ages: to.levels(
                 "observation_age",
                 Seconds,
@@ -154,7 +161,7 @@ impl Metrics {
 
             disk_free: to.gauge("disk_free", Bytes, "Bytes that are free where the caches are"),
             disk_low: to.gauge("disk_low", Pieces, "1 while pushes and syncs are refused for lack of disk"),
-            build: to.gauges("build", Pieces, "Always 1; its label tells what runs"),
+            build: to.gauges("build_info", Pieces, "Always 1; its label tells what runs"),
         }
     }
 }
