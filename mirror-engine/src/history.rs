@@ -157,11 +157,11 @@ mod tests {
     fn only_what_has_not_ended_and_holds_nothing_is_dead() {
         let (old, new) = (started("old"), started("new"));
         // It ended between the first reading and the look at the lock.
-        check(&[old.clone()], &["old"], &[old.clone(), ended("old")], &[]);
+        check(std::slice::from_ref(&old), &["old"], &[old.clone(), ended("old")], &[]);
         // Another one began meanwhile.
-        check(&[old.clone()], &["old"], &[old.clone(), ended("old"), new.clone()], &[]);
+        check(std::slice::from_ref(&old), &["old"], &[old.clone(), ended("old"), new.clone()], &[]);
         // It died, and another one began.
-        check(&[old.clone()], &["old"], &[old.clone(), new], &["old"]);
+        check(std::slice::from_ref(&old), &["old"], &[old.clone(), new], &["old"]);
         check(&[old.clone(), ended("old")], &[], &[], &[]);
     }
 }

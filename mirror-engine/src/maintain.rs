@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use crate::drive::{LaneEnd, Operation, Work};
 use crate::local::LocalRepository;
 use crate::ports::{Clock, Ports};
+use crate::space::SpaceGuard;
 use crate::stop::Stop;
 
 /// How long one upkeep may hold the cache.
@@ -33,6 +34,8 @@ pub struct Maintain<'a> {
     pub lanes: Vec<&'a Lane>,
     /// Where snapshots live.
     pub prefix: &'a RefPrefix,
+    /// The guard over the disk, below whose mark a new pack must not bring it.
+    pub space: Option<&'a Arc<SpaceGuard>>,
 }
 
 impl Operation<LocalRepository<'_>> for Maintain<'_> {
@@ -44,7 +47,10 @@ impl Operation<LocalRepository<'_>> for Maintain<'_> {
     }
 
     async fn act(&mut self, work: &mut Work<'_, LocalRepository<'_>>) -> Vec<LaneMaintain> {
-        let rules = UpkeepRules::new(self.prefix.clone(), work.ports.clock().now());
+        let mut rules = UpkeepRules::new(self.prefix.clone(), work.ports.clock().now());
+        if let Some(space) = self.space {
+            rules.spare_bytes = rules.spare_bytes.max(space.mark());
+        }
         let (mode, stop) = (work.terms.mode, work.terms.stop.clone());
         let (upkeep, fault) = match work.cache.as_mut().map(super::local::LocalCache::lend) {
             None => (None, None),

@@ -92,6 +92,12 @@ impl SpaceGuard {
         Self { folder, marks, known: Mutex::new(None) }
     }
 
+    /// How many bytes have to stay free for anything to be let in.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.marks.stop.get()
+    }
+
     /// Lets something in that will write.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ pub async fn maintain(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> Maint
             }
             // What else keeps the cache from being opened, the operation tells.
             Ok(Some(_)) | Err(_) => {
-                let mut operation = Maintain { repository, lanes, prefix: node.prefix() };
+                let mut operation = Maintain { repository, lanes, prefix: node.prefix(), space: node.space() };
                 ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
             }
         }
