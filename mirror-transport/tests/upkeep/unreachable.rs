@@ -124,3 +124,18 @@ fn what_is_out_of_reach_by_little_is_left_where_it_is() {
     assert!(told.items > 0 && told.bytes_before > 0 && told.why.is_some(), "{told:?}");
     assert!(rig.cache.has_commit(side).unwrap());
 }
+
+#[test]
+fn a_store_without_refs_is_set_apart_as_a_whole() {
+    let rig = Rig::new();
+    let side = *rig.sandbox.commits("side", 4).last().unwrap();
+    rig.sandbox.bring(&rig.operation("sync"), &[side], &[]).unwrap();
+    let upkeep = rig.maintain(0);
+    assert_eq!(step(&upkeep, UpkeepTask::Unreachable).outcome, TaskOutcome::Done);
+    assert_eq!(upkeep.after.unwrap().unreachable_packs, 1);
+    assert!(rig.cache.has_commit(side).unwrap());
+    rig.maintain(2);
+    rig.maintain(15 * DAY);
+    assert_eq!((rig.packs().len(), rig.cache.has_commit(side).unwrap()), (0, false));
+    rig.fsck();
+}

@@ -56,13 +56,13 @@ impl Packer<'_> {
     /// Makes one pack of all objects of some packs, whether anything refers to them or not.
     pub(super) fn pack_packs(&self, packs: &[&StorePack]) -> Result<MadePack, UpkeepError> {
         let list: String = packs.iter().map(|pack| format!("{}.pack\n", pack.stem)).collect();
-        self.pack(&["--stdin-packs"], list.as_bytes())
+        self.pack(&["--stdin-packs"], list.as_bytes())?.ok_or_else(unnamed(""))
     }
 
     /// Makes a pack of some objects.
     pub(super) fn pack_objects(&self, ids: &BTreeSet<ObjectId>) -> Result<MadePack, UpkeepError> {
         let list: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let made = self.pack(&[], list.as_bytes())?;
+        let made = self.pack(&[], list.as_bytes())?.ok_or_else(unnamed(""))?;
         let index = made.pack.index()?;
         match ids.iter().find(|id| index.lookup(id).is_none()) {
             Some(id) => Err(UpkeepError::Incomplete { pack: "the store".to_owned(), id: *id }),
@@ -70,12 +70,12 @@ impl Packer<'_> {
         }
     }
 
-    /// Makes a pack of all that the refs reach, without what stands in packs that are to be kept.
-    pub(super) fn pack_reachable(&self) -> Result<MadePack, UpkeepError> {
+    /// Makes a pack of all that the refs reach, without what stands in packs that are to be kept; none where that is nothing.
+    pub(super) fn pack_reachable(&self) -> Result<Option<MadePack>, UpkeepError> {
         self.pack(&["--revs", "--all", "--honor-pack-keep"], b"")
     }
 
-    fn pack(&self, args: &[&str], input: &[u8]) -> Result<MadePack, UpkeepError> {
+    fn pack(&self, args: &[&str], input: &[u8]) -> Result<Option<MadePack>, UpkeepError> {
         let folder = self.operation.transfer_folder()?;
         let base = folder.join("pack");
         let fixed = ["pack-objects", "--quiet", "--delta-base-offset", "--non-empty", "--no-write-bitmap-index"];
@@ -85,9 +85,11 @@ impl Packer<'_> {
         let command = self.apart(&all, &folder)?.caps(&self.rules.caps).setting("pack.writeReverseIndex", "true");
         let said = self.tools.run(command, input, NAME_LIMIT)?;
         let said = String::from_utf8_lossy(&said).trim().to_owned();
-        let is_name = said.len() == 40 && said.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_name {
-            return Err(UpkeepError::Unnamed { said: said.chars().take(80).collect() });
+        if said.is_empty() {
+            return Ok(None);
+        }
+        if said.len() != 40 || !said.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(unnamed(&said)());
         }
         let file = |ending: &str| folder.join(format!("pack-{said}.{ending}"));
         let mut closed = ClosedPack { pack: file("pack"), index: file("idx"), objects: 0 };
@@ -96,7 +98,7 @@ impl Packer<'_> {
         // Each object is unpacked and its name counted anew: what a disk spoiled is found while the packs it came from are still there.
         let args = [std::ffi::OsStr::new("index-pack"), "--verify".as_ref(), closed.pack.as_os_str()];
         self.tools.run(self.apart(&args, &folder)?.caps(&self.rules.caps), b"", NAME_LIMIT)?;
-        Ok(MadePack { pack: StorePack::made(&closed)?, closed })
+        Ok(Some(MadePack { pack: StorePack::made(&closed)?, closed }))
     }
 
     /// Begins a git whose own object folder is `folder`, and which borrows from the store.
@@ -122,6 +124,8 @@ impl Packer<'_> {
         let packs = self.operation.cache().layout().packs();
         let reverse = made.closed.pack.with_extension("rev");
         if reverse.exists() {
+            // Git trusts what it says, and looks at no checksum.
+            fs::File::open(&reverse).and_then(|file| file.sync_all()).at("sync", &reverse)?;
             let target = packs.join(reverse.file_name().unwrap_or_default());
             match fs::hard_link(&reverse, &target) {
                 Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -137,6 +141,11 @@ impl Packer<'_> {
         let seen = fs::metadata(&pack).at("look at", &pack)?;
         Ok(made.pack.at(packs, &seen))
     }
+}
+
+/// What git said in the place of a pack's name.
+fn unnamed(said: &str) -> impl Fn() -> UpkeepError {
+    move || UpkeepError::Unnamed { said: said.chars().take(80).collect() }
 }
 
 /// Makes an object folder in `folder` that borrows from another one, once.

@@ -260,23 +260,24 @@ fn set_apart(packer: &Packer<'_>, packs: &PackFolder) -> Result<UpkeepStep, Upke
     let before: u64 = old.iter().map(|pack| pack.bytes).sum();
     packer.make_room(before)?;
     let reached = packer.pack_reachable()?;
+    let has = reached.as_ref().map(|reached| reached.pack.index()).transpose()?;
     let mut rest = BTreeSet::new();
-    let has = reached.pack.index()?;
     for pack in &old {
         let index = pack.index()?;
         let ids = (0..index.num_objects()).map(|place| index.oid_at_index(place));
-        rest.extend(ids.filter(|id| has.lookup(id).is_none()).map(ToOwned::to_owned));
+        let is_reached = |id: &gix_hash::oid| has.as_ref().is_some_and(|has| has.lookup(id).is_some());
+        rest.extend(ids.filter(|id| !is_reached(id)).map(ToOwned::to_owned));
     }
     drop(has);
     let apart = if rest.is_empty() { None } else { Some(packer.pack_objects(&rest)?) };
-    let made: Vec<_> = [Some(&reached), apart.as_ref()].into_iter().flatten().collect();
+    let made: Vec<_> = reached.iter().chain(&apart).collect();
     old.iter().try_for_each(|old| packer.verify_covered(old, &made))?;
     let after = made.iter().map(|made| made.bytes()).sum();
-    let reached = packer.install(reached)?;
+    let reached = reached.map(|reached| packer.install(reached)).transpose()?;
     let apart = apart.map(|apart| packer.install(apart)).transpose()?;
     let now = packer.rules.now;
     let mut notes = Notes::read(packer.operation.cache())?;
-    let new: Vec<&StorePack> = [Some(&reached), apart.as_ref()].into_iter().flatten().collect();
+    let new: Vec<&StorePack> = reached.iter().chain(&apart).collect();
     notes.replace(&old, &new, now);
     if let Some(apart) = &apart {
         notes.unreachable.insert(apart.stem.clone(), Noted { inode: apart.inode, since: now });
