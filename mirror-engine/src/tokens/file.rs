@@ -178,17 +178,21 @@ impl TokenFile {
         )
     }
 
-    /// Finds whose token was presented; `None` where it is nobody's, or has expired. The time it takes does not depend on which, nor on how much
-    /// of a token is right.
+    /// Finds whose token was presented; `None` where it is nobody's, or has expired.
     #[must_use]
     pub fn verify(&self, presented: &str, now: Timestamp) -> Option<&TokenEntry> {
+        self.find(presented).filter(|entry| !entry.has_expired(now))
+    }
+
+    /// Finds whose token was presented, expired or not. The time it takes does not depend on whose it is, nor on how much of a token is right.
+    #[must_use]
+    pub fn find(&self, presented: &str) -> Option<&TokenEntry> {
         let presented = TokenHash::of(presented);
         let mut found = u64::MAX;
         for (number, entry) in (0_u64..).zip(&self.tokens) {
             found.conditional_assign(&number, entry.hash.ct_eq(&presented));
         }
-        let entry = self.tokens.get(usize::try_from(found).ok()?)?;
-        (!entry.has_expired(now)).then_some(entry)
+        self.tokens.get(usize::try_from(found).ok()?)
     }
 }
 

@@ -29,7 +29,10 @@ pub(super) async fn admit(context: &Context, route: &Route, headers: &HeaderMap)
         )),
         Ok(Caller::Anonymous) => Err(write::unauthorized()),
         Ok(caller) => Ok(caller),
-        Err(denied) => Err(denied.answer()),
+        Err(denied) => {
+            context.metrics.token_failed(denied.0);
+            Err(denied.answer())
+        }
     }
 }
 

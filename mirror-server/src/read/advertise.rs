@@ -17,7 +17,7 @@ use super::version::Version;
 use super::view::Shelf;
 
 /// What this server calls itself.
-pub(super) const AGENT: &str = concat!("git-mirror/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("git-mirror/", env!("CARGO_PKG_VERSION"));
 /// What upload-pack does for clients of version 0, in git's own order.
 const BEFORE_SYMREF: &str = "multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since deepen-not deepen-relative \
                              no-progress include-tag multi_ack_detailed allow-tip-sha1-in-want allow-reachable-sha1-in-want no-done";

@@ -60,7 +60,7 @@ pub(super) fn result(bytes: Bytes) -> Answer {
 }
 
 /// Answers for a repository whose refs cannot be shown.
-pub(super) fn unshown(served: &Served, error: &Unshown) -> Answer {
+pub(crate) fn unshown(served: &Served, error: &Unshown) -> Answer {
     if let Unshown::Open(OpenError::Missing { .. }) = error {
         let mut answer = words(
             StatusCode::SERVICE_UNAVAILABLE,

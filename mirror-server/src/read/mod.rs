@@ -16,10 +16,11 @@ mod request;
 mod version;
 mod view;
 
-pub(crate) use endpoints::{info_refs, upload_pack};
+pub(crate) use advertise::AGENT;
+pub(crate) use endpoints::{info_refs, unshown, upload_pack};
 pub(crate) use pack::Packs;
 pub(crate) use version::Version;
-pub(crate) use view::Shown;
+pub(crate) use view::{Shown, Unshown};
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use mirror_core::name::LaneName;
 use secrecy::SecretString;
 
 use crate::http::answer::{Answer, words};
+use crate::observe::label::TokenFailure;
 
 /// No honest credential is longer; a service account's token has some two thousand bytes.
 const LONGEST: usize = 16 << 10;
@@ -34,16 +35,10 @@ pub(crate) enum Caller {
     },
 }
 
-/// Why a credential was not taken.
+/// Why a credential was not taken. Told to the metrics, never to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Denied {
-    /// It is wrong, expired, or no credential at all; which of these is not told.
-    #[error("the credential is not valid")]
-    Unknown,
-    /// It could not be judged now.
-    #[error("the credential cannot be judged now")]
-    Unavailable,
-}
+#[error("the credential is not valid: {}", self.0)]
+pub(crate) struct Denied(pub(crate) TokenFailure);
 
 /// What an authority answers, later.
 pub(crate) type Judged<'a> = Pin<Box<dyn Future<Output = Result<Caller, Denied>> + Send + 'a>>;
@@ -70,9 +65,9 @@ pub(crate) async fn identify(authority: &dyn Authority, headers: &HeaderMap) -> 
         (None, _) => Ok(Caller::Anonymous),
         (Some(header), None) => match credential(header) {
             Some(credential) => authority.judge(credential).await,
-            None => Err(Denied::Unknown),
+            None => Err(Denied(TokenFailure::Malformed)),
         },
-        (Some(_), Some(_)) => Err(Denied::Unknown),
+        (Some(_), Some(_)) => Err(Denied(TokenFailure::Malformed)),
     }
 }
 
@@ -106,19 +101,9 @@ pub(crate) fn unauthorized() -> Answer {
 }
 
 impl Denied {
-    /// Answers a caller whose credential was not taken.
+    /// Answers a caller whose credential was not taken, as one who brought none.
     pub(crate) fn answer(self) -> Answer {
-        match self {
-            Self::Unknown => unauthorized(),
-            Self::Unavailable => {
-                let mut answer = words(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "the credential cannot be judged now; try again in a moment",
-                );
-                answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("5"));
-                answer
-            }
-        }
+        unauthorized()
     }
 }
 
@@ -174,6 +159,6 @@ mod tests {
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer a"));
         assert!(matches!(identify(&Everybody, &headers).await, Ok(Caller::Writer { .. })));
         headers.append(AUTHORIZATION, HeaderValue::from_static("Bearer b"));
-        assert_eq!(identify(&Everybody, &headers).await, Err(Denied::Unknown));
+        assert_eq!(identify(&Everybody, &headers).await, Err(Denied(TokenFailure::Malformed)));
     }
 }

@@ -3,12 +3,19 @@
 //! Only GitOps branches of lanes, fast-forward only; an acknowledged push is on disk. Never decides what upstream gets.
 
 mod auth;
+mod pack;
 mod policy;
+mod push;
 mod receive;
+mod record;
+mod recover;
 mod report;
 mod request;
+mod settle;
+mod take;
 mod tokens;
 
-pub(crate) use auth::{Authority, Caller, Denied, identify, unauthorized};
-pub(crate) use receive::{info_refs, receive_pack};
+pub(crate) use auth::{Authority, Caller, identify, unauthorized};
+pub(crate) use receive::{Turns, info_refs, receive_pack};
+pub(crate) use recover::recover;
 pub(crate) use tokens::TokenAuthority;

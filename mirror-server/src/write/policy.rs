@@ -123,7 +123,8 @@ fn allowed_words(writer: Writer<'_>, gitops: &GitopsBranches) -> String {
         return format!("writer {} may push no branch of this repository", writer.name);
     }
     let words = if branches.len() == 1 { "only GitOps branch" } else { "only GitOps branches" };
-    format!("{words} {} can be pushed", listed(branches.into_iter().map(BranchName::as_str)))
+    let names: Vec<String> = branches.into_iter().map(|branch| branch.ref_name().to_string()).collect();
+    format!("{words} {} can be pushed", listed(names.iter().map(String::as_str)))
 }
 
 /// Lists names, some of them where there are many.
@@ -134,4 +135,141 @@ pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Strin
         text.push_str(&format!(" and {more} more"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lane(name: &str) -> LaneName {
+        LaneName::parse(name).unwrap()
+    }
+
+    fn gitops() -> GitopsBranches {
+        let of = |branch: &str, lanes: &[&str]| {
+            (BranchName::parse(branch).unwrap(), lanes.iter().map(|name| lane(name)).collect::<Vec<_>>())
+        };
+        [of("gitops", &["main"]), of("v03/gitops", &["v03", "v03b"])].into()
+    }
+
+    fn command(name: &str, old: u8, new: u8) -> Command {
+        let value = |value| (value != 0).then(|| CommitId::from_bytes([value; 20]));
+        Command { name: name.as_bytes().to_vec(), old: value(old), new: value(new) }
+    }
+
+    fn judge_all(commands: Vec<Command>, wishes: &[Wish], lanes: Option<&[&str]>) -> Vec<Option<String>> {
+        let request = Request { commands, wishes: wishes.iter().copied().collect(), ..Request::default() };
+        let lanes = lanes.map(|lanes| lanes.iter().map(|name| lane(name)).collect());
+        let verdicts = judge(&request, Writer { name: "ci", lanes: lanes.as_ref() }, &gitops());
+        let reason = |verdict| match verdict {
+            Verdict::Allowed(_) => None,
+            Verdict::Refused(reason) => Some(reason),
+        };
+        verdicts.into_iter().map(reason).collect()
+    }
+
+    fn check(name: &str, old: u8, new: u8, lanes: Option<&[&str]>, expect: Option<&str>) {
+        let found = judge_all(vec![command(name, old, new)], &[], lanes).remove(0);
+        match (&found, expect) {
+            (None, None) => {}
+            (Some(reason), Some(words)) => assert!(reason.contains(words), "{name}: {reason}"),
+            _ => panic!("{name}: {found:?}, not {expect:?}"),
+        }
+    }
+
+    #[test]
+    fn each_command_is_let_through_or_refused_with_what_is_allowed() {
+        let both = "only GitOps branches refs/heads/gitops, refs/heads/v03/gitops can be pushed";
+        let table: &[(&str, u8, u8, Option<&[&str]>, Option<&str>)] = &[
+            ("refs/heads/gitops", 1, 2, None, None),
+            ("refs/heads/gitops", 0, 2, None, None),
+            ("refs/heads/gitops", 2, 2, None, None),
+            ("refs/heads/v03/gitops", 1, 2, Some(&["v03b"]), None),
+            ("refs/heads/gitops", 1, 0, None, Some("deletion prohibited")),
+            ("refs/heads/gitops", 0, 0, None, Some("deletion prohibited")),
+            ("refs/heads/gitops", 1, 2, Some(&["v03"]), Some("writer ci needs a token for lane main")),
+            ("refs/heads/gitops", 1, 0, Some(&["v03"]), Some("needs a token for lane main")),
+            ("refs/heads/v03/gitops", 1, 2, Some(&["main"]), Some("lane v03, v03b")),
+            ("refs/heads/main", 1, 2, None, Some(both)),
+            ("refs/heads/main", 1, 2, Some(&["main"]), Some("only GitOps branch refs/heads/gitops can be pushed")),
+            ("refs/heads/main", 1, 2, Some(&["other"]), Some("may push no branch")),
+            ("refs/heads/gitops/x", 0, 2, None, Some(both)),
+            ("refs/heads/GITOPS", 1, 2, None, Some(both)),
+            ("refs/tags/gitops", 0, 2, None, Some(both)),
+            ("refs/mirror/snapshots/app/main/x", 0, 2, None, Some(both)),
+            ("refs/mirror-stage/heads/gitops", 1, 2, None, Some(both)),
+            ("refs/mirror-rescue/main/x", 0, 2, None, Some(both)),
+            ("HEAD", 1, 2, None, Some("not a valid ref name")),
+            ("gitops", 1, 2, None, Some("not a valid ref name")),
+            ("refs/heads/../gitops", 1, 2, None, Some("not a valid ref name")),
+            ("refs/heads/gitops.lock", 0, 2, None, Some("not a valid ref name")),
+            ("refs/heads/a b", 0, 2, None, Some("not a valid ref name")),
+        ];
+        for (name, old, new, lanes, expect) in table {
+            check(name, *old, *new, *lanes, *expect);
+        }
+        let strange = Command { name: vec![0xff, 0xfe], ..command("x", 1, 2) };
+        assert_eq!(judge_all(vec![strange], &[], None), [Some("not a valid ref name".to_owned())]);
+    }
+
+    #[test]
+    fn a_ref_that_is_named_twice_is_not_touched() {
+        let twice = vec![
+            command("refs/heads/gitops", 1, 2),
+            command("refs/heads/v03/gitops", 1, 2),
+            command("refs/heads/gitops", 1, 3),
+        ];
+        let found = judge_all(twice, &[], None);
+        assert!(found[0].is_some() && found[1].is_none() && found[2].is_some(), "{found:?}");
+    }
+
+    #[test]
+    fn of_an_atomic_push_all_or_nothing_is_let_through() {
+        let mixed = || vec![command("refs/heads/gitops", 1, 2), command("refs/heads/main", 1, 2)];
+        assert_eq!(judge_all(mixed(), &[], None)[0], None);
+        let found = judge_all(mixed(), &[Wish::Atomic], None);
+        assert_eq!(found[0].as_deref(), Some(ATOMIC));
+        assert!(found[1].as_deref().unwrap().starts_with("read-only here"), "it keeps its own reason");
+        assert_eq!(judge_all(vec![command("refs/heads/gitops", 1, 2)], &[Wish::Atomic], None), [None]);
+    }
+
+    #[test]
+    fn many_names_are_counted() {
+        assert_eq!(listed(["a", "b"].into_iter()), "a, b");
+        assert_eq!(listed(["a", "b", "c", "d", "e", "f"].into_iter()), "a, b, c, d and 2 more");
+    }
+
+    proptest! {
+        /// Whatever is asked for, only a forward move of a GitOps branch of the writer's lanes is let through.
+        #[test]
+        fn nothing_else_is_ever_let_through(
+            commands in proptest::collection::vec(
+                ("refs/(heads|tags|mirror)/(gitops|v03/gitops|main|[a-z/.]{1,6})", 0..3_u8, 0..3_u8),
+                0..5,
+            ),
+            lanes in proptest::option::of(proptest::collection::btree_set("main|v03|v03b|x", 0..3)),
+            is_atomic in any::<bool>(),
+        ) {
+            let request = Request {
+                commands: commands.iter().map(|(name, old, new)| command(name, *old, *new)).collect(),
+                wishes: if is_atomic { [Wish::Atomic].into() } else { BTreeSet::new() },
+                ..Request::default()
+            };
+            let lanes: Option<BTreeSet<LaneName>> = lanes.map(|lanes| lanes.iter().map(|name| lane(name)).collect());
+            let gitops = gitops();
+            let verdicts = judge(&request, Writer { name: "ci", lanes: lanes.as_ref() }, &gitops);
+            prop_assert_eq!(verdicts.len(), request.commands.len());
+            for (command, verdict) in request.commands.iter().zip(&verdicts) {
+                let Verdict::Allowed(allowed) = verdict else { continue };
+                prop_assert_eq!(allowed.branch.ref_name().to_string().into_bytes(), command.name.clone());
+                let of = gitops.get(&allowed.branch).expect("a GitOps branch");
+                prop_assert!(lanes.as_ref().is_none_or(|lanes| of.iter().any(|lane| lanes.contains(lane))));
+                prop_assert_eq!((Some(allowed.new), allowed.old), (command.new, command.old));
+                prop_assert_eq!(request.commands.iter().filter(|other| other.name == command.name).count(), 1);
+                prop_assert!(!is_atomic || verdicts.iter().all(|verdict| matches!(verdict, Verdict::Allowed(_))));
+            }
+        }
+    }
 }

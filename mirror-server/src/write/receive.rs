@@ -1,21 +1,279 @@
-//! One push, from the request to the report.
+//! The two places that writers ask at: what there is to push to, and the push.
+//!
+//! Every request gets an answer. What can be said in a report is said there, so that git prints it beside the ref; a status is left for what is
+//! no push at all, or did not come to its end.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use mirror_core::name::LaneName;
+use mirror_transport::cache::Cache;
+use mirror_transport::pkt::{PacketReader, PktError, encode};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 
-use super::auth::Caller;
+use super::auth::{Caller, unauthorized};
+use super::pack;
+use super::policy::{Writer, listed};
+use super::push::Push;
+use super::record::{Entry, tell};
+use super::report::{keepalive, talk};
+use super::request::{OFFERED, Request, RequestError, Wish};
+use super::settle::refuse_stale;
+use super::take::{Taker, blocking};
 use crate::context::Context;
-use crate::http::answer::{Answer, words};
-use crate::http::body::Inbound;
+use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
+use crate::http::body::{BodyError, Inbound};
+use crate::observe::label::Push as Outcome;
+use crate::read::{AGENT, Unshown, unshown};
 use crate::site::Served;
 
-/// Tells a writer what is there and what this server understands.
-pub(crate) async fn info_refs(_: &Arc<Context>, _: &Arc<Served>, _: &Caller) -> Answer {
-    words(StatusCode::SERVICE_UNAVAILABLE, "not yet")
+const ADVERTISEMENT: &str = "application/x-git-receive-pack-advertisement";
+const RESULT: &str = "application/x-git-receive-pack-result";
+/// Pushes that are taken at the same time. Each may have a git that checks its pack.
+const AT_ONCE: usize = 8;
+/// How long a push waits for its turn, before its pack is read.
+const TURN: Duration = Duration::from_secs(60);
+/// How long an answer is waited for before its head is sent.
+const SOON: Duration = Duration::from_secs(1);
+/// How often a waiting client is told that the server is alive.
+const ALIVE: Duration = Duration::from_secs(5);
+const RETRY: HeaderValue = HeaderValue::from_static("15");
+
+/// The turns of pushes.
+#[derive(Debug)]
+pub(crate) struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
 }
 
-/// Takes a push.
-pub(crate) async fn receive_pack(_: &Arc<Context>, _: &Arc<Served>, _: &Caller, _: Inbound) -> Answer {
-    words(StatusCode::SERVICE_UNAVAILABLE, "not yet")
+/// Answers `GET …/info/refs?service=git-receive-pack`.
+pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, caller: &Caller) -> Answer {
+    if let Err(answer) = admit(served, caller) {
+        return answer;
+    }
+    if let Err(low) = context.space.admit() {
+        return words(StatusCode::INSUFFICIENT_STORAGE, &format!("pushes are not taken at the moment: {low}"));
+    }
+    let shelf = match served.shelf().await {
+        Ok(shelf) => shelf,
+        Err(error) => return unshown(served, &error),
+    };
+    let mut out = Vec::with_capacity(512 + 80 * shelf.view().refs().len());
+    encode::data(b"# service=git-receive-pack\n", &mut out);
+    encode::flush(&mut out);
+    let mut capabilities = format!("\0{OFFERED} agent={AGENT}");
+    for seen in shelf.view().refs() {
+        let line = format!("{} {}{}\n", seen.value, seen.name, std::mem::take(&mut capabilities));
+        encode::data(line.as_bytes(), &mut out);
+    }
+    if !capabilities.is_empty() {
+        encode::data(format!("{} capabilities^{{}}{capabilities}\n", "0".repeat(40)).as_bytes(), &mut out);
+    }
+    encode::flush(&mut out);
+    whole(StatusCode::OK, ADVERTISEMENT, out.into())
+}
+
+/// Answers `POST …/git-receive-pack`.
+pub(crate) async fn receive_pack(
+    context: &Arc<Context>,
+    served: &Arc<Served>,
+    caller: &Caller,
+    body: Inbound,
+) -> Answer {
+    match receive(context, served, caller, body).await {
+        Ok(answer) | Err(answer) => answer,
+    }
+}
+
+/// # Errors
+/// The answer of a request that is no push, or did not come to its end.
+async fn receive<R: AsyncRead + Unpin + Send + 'static>(
+    context: &Arc<Context>,
+    served: &Arc<Served>,
+    caller: &Caller,
+    body: R,
+) -> Result<Answer, Answer> {
+    let came = Instant::now();
+    let writer = admit(served, caller)?;
+    let cache = served.cache().map_err(|error| unshown(served, &Unshown::Open(error)))?.clone();
+    let mut reader = PacketReader::new(body);
+    let request = Request::read(&mut reader).await.map_err(|error| no_push(&error))?;
+    if request.commands.is_empty() {
+        // A client that tries whether it may talk before it sends a large body.
+        return Ok(whole(StatusCode::OK, RESULT, Bytes::new()));
+    }
+    let (read, body) = reader.into_rest();
+    let mut body = std::io::Cursor::new(read).chain(body);
+    let has_pack = request.has_pack();
+    let mut push = Push::judged(request, writer, &served.gitops);
+    if let Err(low) = context.space.admit() {
+        push.refuse_open(Outcome::Failed, &format!("no space: {low}"));
+    }
+    if !push.is_decided() {
+        let cache = cache.clone();
+        push = blocking(move || {
+            refuse_stale(&cache, &mut push);
+            push
+        })
+        .await
+        .ok_or_else(ending)?;
+    }
+    let writer = writer.name.to_owned();
+    if push.is_decided() {
+        // git reads the answer only after it has sent everything.
+        let read = if has_pack { pack::drain(&mut body).await.map(|_| ()) } else { Ok(()) };
+        let push = refuse_all(context, served, cache, writer, push, came).await?;
+        return read.map(|()| whole(StatusCode::OK, RESULT, said(&push).into())).map_err(cut);
+    }
+    let turn = timeout(TURN, Arc::clone(&context.turns.0).acquire_owned()).await;
+    let Ok(Ok(slot)) = turn else {
+        return Err(later("too many pushes are being taken; push again in a moment"));
+    };
+    let is_banded = push.request.wishes(Wish::SideBand64k);
+    let (consumed, all_read) = oneshot::channel();
+    let taker = Taker { context: Arc::clone(context), served: Arc::clone(served), cache, writer: writer.clone(), slot };
+    let mut taken = tokio::spawn({
+        let (context, served) = (Arc::clone(context), Arc::clone(served));
+        async move {
+            let (push, ended) = taker.take(push, body, consumed).await;
+            tell(&context, &served, &writer, &push, came.elapsed());
+            (push, ended)
+        }
+    });
+    // Where nobody tells any more, the task has ended, and the next wait is over at once.
+    let _ = all_read.await;
+    match timeout(SOON, &mut taken).await {
+        Ok(taken) => answer_taken(taken),
+        Err(_) if is_banded => Ok(with_body(StatusCode::OK, RESULT, AnswerBody::Pieces(answer_in_pieces(taken)))),
+        Err(_) => answer_taken(taken.await),
+    }
+}
+
+/// Lets a caller in who may push something here.
+fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Answer> {
+    let Caller::Writer { name, lanes } = caller else { return Err(unauthorized()) };
+    let writer = Writer { name, lanes: lanes.as_ref() };
+    if !writer.branches(&served.gitops).is_empty() {
+        return Ok(writer);
+    }
+    let needed = served.gitops.values().flatten().map(LaneName::as_str).collect::<Vec<_>>();
+    let said = format!(
+        "writer {name} may not push to {}: a token for one of its lanes is needed ({})",
+        served.name,
+        listed(needed.into_iter())
+    );
+    Err(words(StatusCode::FORBIDDEN, &said))
+}
+
+/// Ends a push of which nothing is taken; its pack was read and dropped.
+async fn refuse_all(
+    context: &Context,
+    served: &Served,
+    cache: Cache,
+    writer: String,
+    push: Push,
+    came: Instant,
+) -> Result<Push, Answer> {
+    let entry = Entry::refused(served, &writer, &push);
+    let push = blocking(move || {
+        entry.note(&cache, &push);
+        push
+    });
+    let push = push.await.ok_or_else(ending)?;
+    tell(context, served, &writer, &push, came.elapsed());
+    Ok(push)
+}
+
+type Taken = Result<(Push, Result<(), BodyError>), JoinError>;
+
+/// # Errors
+/// The answer to a push that did not come to its end, or broke this server.
+fn answer_taken(taken: Taken) -> Result<Answer, Answer> {
+    match taken {
+        Ok((push, Ok(()))) => Ok(whole(StatusCode::OK, RESULT, said(&push).into())),
+        Ok((_, Err(error))) => Err(cut(error)),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "taking a push broke off");
+            Err(ending())
+        }
+    }
+}
+
+/// Answers later, and shows meanwhile that the server is alive. A client that goes away stops nothing but the answer.
+fn answer_in_pieces(mut taken: JoinHandle<(Push, Result<(), BodyError>)>) -> mpsc::Receiver<Piece> {
+    let (pieces, answer) = mpsc::channel(2);
+    tokio::spawn(async move {
+        let mut ticks = interval_at(tokio::time::Instant::now(), ALIVE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                taken = &mut taken => {
+                    // Without its end the answer counts as cut off.
+                    if let Ok((push, Ok(()))) = taken
+                        && pieces.send(Piece::Data(said(&push).into())).await.is_ok()
+                    {
+                        let _ = pieces.send(Piece::End).await;
+                    }
+                    return;
+                }
+                _ = ticks.tick() => {
+                    if pieces.send(Piece::Data(keepalive().into())).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    answer
+}
+
+/// All that is said to a client whose push is decided.
+fn said(push: &Push) -> Vec<u8> {
+    let mut answer = Vec::new();
+    if push.request.wishes(Wish::SideBand64k) {
+        push.talk.iter().for_each(|line| answer.extend(talk(line)));
+    }
+    answer.extend(push.report().write(&push.request));
+    answer
+}
+
+/// Answers what is no push.
+fn no_push(error: &RequestError) -> Answer {
+    if let RequestError::Lines { source: PktError::Io { source } } = error
+        && let Some(error) = BodyError::of(source)
+    {
+        return cut(error);
+    }
+    words(StatusCode::BAD_REQUEST, &error.to_string())
+}
+
+/// Answers a push that did not come to its end.
+fn cut(error: BodyError) -> Answer {
+    match error {
+        BodyError::TooLarge { limit } => words(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("the push has more than the {limit} bytes that serve.limits.body allows; nothing of it was taken"),
+        ),
+        BodyError::Stalled { .. } => words(StatusCode::REQUEST_TIMEOUT, &error.to_string()),
+        BodyError::BadEncoding | BodyError::Gone => words(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+fn ending() -> Answer {
+    later("the server is ending; push again in a moment, and look first whether the push was taken")
+}
+
+fn later(said: &str) -> Answer {
+    let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, said);
+    answer.headers_mut().insert(header::RETRY_AFTER, RETRY);
+    answer
 }

@@ -93,3 +93,61 @@ fn cleaned(reason: &str) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let refs = vec![(b"refs/heads/a".to_vec(), None), (b"refs/heads/b".to_vec(), Some("no\nway".to_owned()))];
+        Report { unpack: None, refs }
+    }
+
+    fn wishing(wishes: &[Wish]) -> Request {
+        Request { wishes: wishes.iter().copied().collect(), ..Request::default() }
+    }
+
+    #[test]
+    fn a_report_is_what_git_reads() {
+        let lines = b"000eunpack ok\n0014ok refs/heads/a\n001bng refs/heads/b no way\n0000";
+        assert_eq!(
+            report().write(&wishing(&[Wish::ReportStatus])).escape_ascii().to_string(),
+            lines.escape_ascii().to_string()
+        );
+        let banded = report().write(&wishing(&[Wish::ReportStatusV2, Wish::SideBand64k]));
+        let mut expect = format!("{:04x}\x01", lines.len() + 5).into_bytes();
+        expect.extend_from_slice(lines);
+        expect.extend_from_slice(b"0000");
+        assert_eq!(banded, expect);
+        assert_eq!(report().write(&wishing(&[Wish::SideBand64k])), b"0000");
+        assert_eq!(report().write(&wishing(&[])), b"");
+        assert_eq!(keepalive(), b"0005\x02");
+        assert_eq!(talk("hi"), b"0008\x02hi\n");
+    }
+
+    #[test]
+    fn a_reason_stays_one_line_of_measure() {
+        let long = Report { unpack: Some("x\ny".repeat(1000)), refs: Vec::new() };
+        let written = long.write(&wishing(&[Wish::ReportStatus]));
+        assert!(written.len() < REASON + 100);
+        assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+
+    #[test]
+    fn a_report_of_many_refs_is_split_into_packets_of_measure() {
+        let refs = (0..3000).map(|number| (format!("refs/heads/{number}").into_bytes(), Some("r".repeat(100))));
+        let long = Report { unpack: None, refs: refs.collect() };
+        let written = long.write(&wishing(&[Wish::ReportStatus, Wish::SideBand64k]));
+        let mut rest = written.as_slice();
+        let mut inner = Vec::new();
+        while let mirror_transport::pkt::Decoded::Whole { packet: mirror_transport::pkt::Packet::Data(payload), used } =
+            mirror_transport::pkt::decode(rest).unwrap()
+        {
+            assert_eq!(payload[0], REPORT);
+            inner.extend_from_slice(&payload[1..]);
+            rest = &rest[used..];
+        }
+        assert_eq!(rest, b"0000");
+        assert_eq!(inner, long.write(&wishing(&[Wish::ReportStatus])));
+    }
+}

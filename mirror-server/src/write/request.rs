@@ -231,3 +231,151 @@ fn read_value(text: &[u8]) -> Option<Option<CommitId>> {
 fn no_command(line: &[u8]) -> RequestError {
     RequestError::Command { line: line.escape_ascii().take(200).map(char::from).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use mirror_transport::pkt::encode;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    const NEW: &str = "2222222222222222222222222222222222222222";
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    fn read(bytes: &[u8]) -> Result<Request, RequestError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(Request::read(&mut PacketReader::new(bytes)))
+    }
+
+    fn lines(lines: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        lines.iter().for_each(|line| encode::data(line, &mut bytes));
+        encode::flush(&mut bytes);
+        bytes
+    }
+
+    fn text(text: &str) -> Result<Request, RequestError> {
+        read(&lines(&[text.as_bytes()]))
+    }
+
+    /// What git 2.39.5 sent for `git push http://… gitops`, up to the header of the pack.
+    const RECORDED: &[u8] = b"00b1b7efca056bb8fe3fa46053e270da8a34f30d5093 8fb0917c80a38cde2b4c83bbc666c3bb7b9f083e \
+refs/heads/gitops\0 report-status-v2 side-band-64k quiet object-format=sha1 agent=git/2.39.50000PACK\0\0\0\x02\0\0\0\x03";
+
+    #[test]
+    fn a_recorded_request_is_understood_and_its_pack_is_left() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut reader = PacketReader::new(RECORDED);
+        let request = runtime.block_on(Request::read(&mut reader)).unwrap();
+        let id = |text| CommitId::from_hex(text).unwrap();
+        let command = Command {
+            name: b"refs/heads/gitops".to_vec(),
+            old: Some(id("b7efca056bb8fe3fa46053e270da8a34f30d5093")),
+            new: Some(id("8fb0917c80a38cde2b4c83bbc666c3bb7b9f083e")),
+        };
+        assert_eq!(request.commands, [command]);
+        assert_eq!(request.wishes, [Wish::ReportStatusV2, Wish::SideBand64k, Wish::Quiet].into());
+        assert_eq!(request.origin, Origin::Whole);
+        let (read, rest) = reader.into_rest();
+        assert_eq!([&read, rest].concat(), b"PACK\0\0\0\x02\0\0\0\x03");
+    }
+
+    #[test]
+    fn every_command_has_its_values() {
+        let none = None::<CommitId>;
+        let id = |text| Some(CommitId::from_hex(text).unwrap());
+        for (old, new, expect) in
+            [(OLD, NEW, (id(OLD), id(NEW))), (NONE, NEW, (none, id(NEW))), (OLD, NONE, (id(OLD), none))]
+        {
+            let request = text(&format!("{old} {new} refs/heads/a\0atomic quiet\n")).unwrap();
+            assert_eq!((request.commands[0].old, request.commands[0].new), expect);
+            assert!(request.wishes(Wish::Atomic) && request.wishes(Wish::Quiet));
+            assert_eq!(request.has_pack(), new != NONE);
+        }
+        assert_eq!(read(b"0000").unwrap(), Request::default());
+        let shallow = format!("shallow {OLD}");
+        let command = format!("{OLD} {NEW} refs/heads/a\0report-status");
+        let request = read(&lines(&[shallow.as_bytes(), command.as_bytes()])).unwrap();
+        assert_eq!((request.origin, request.commands.len()), (Origin::Shallow, 1));
+    }
+
+    #[test]
+    fn what_is_no_push_is_refused_with_what_is_wrong() {
+        let command = format!("{OLD} {NEW} refs/heads/a");
+        let refused = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
+        for bad in [
+            "",
+            "hello",
+            OLD,
+            &format!("{OLD} {NEW}"),
+            &format!("{OLD} {NEW} "),
+            &format!("{OLD}  {NEW} refs/heads/a"),
+            &format!("{} {NEW} refs/heads/a", OLD.replace('1', "X")),
+            &format!("{} {NEW} refs/heads/a", "é".repeat(20)),
+            &format!("{} {NEW} refs/heads/a", OLD.replace('1', "A")),
+            &format!("{OLD} {NEW} refs/heads/a\nok"),
+            "shallow x",
+            &format!("shallow {NONE}"),
+        ] {
+            assert!(text(bad).unwrap_err().to_string().contains("no command"), "{bad}");
+        }
+        assert!(refused(&lines(&[command.as_bytes(), format!("{command}\0quiet").as_bytes()])).contains("no command"));
+        assert!(refused(&lines(&[command.as_bytes(), format!("shallow {OLD}").as_bytes()])).contains("no command"));
+        assert!(refused(&lines(&[b"push-cert\0quiet"])).contains("--no-signed"));
+        assert!(text(&format!("{command}\0push-options")).unwrap_err().to_string().contains("`push-options`"));
+        assert!(text(&format!("{command}\0object-format=sha256")).unwrap_err().to_string().contains("sha256"));
+        assert!(refused(b"").contains("pkt-lines") && refused(b"00").contains("pkt-lines"));
+        assert!(refused(&lines(&[command.as_bytes()])[..20]).contains("pkt-lines"));
+        assert!(refused(b"0001").contains("no command"), "a delimiter has no place here");
+    }
+
+    #[test]
+    fn commands_without_measure_end_the_reading() {
+        let mut many = Vec::new();
+        for number in 0..=COMMANDS {
+            encode::data(format!("{OLD} {NEW} refs/heads/{number}").as_bytes(), &mut many);
+        }
+        assert!(matches!(read(&many), Err(RequestError::TooMany)));
+        let mut long = Vec::new();
+        for _ in 0..=BYTES / 60_000 {
+            encode::data(format!("{OLD} {NEW} refs/heads/{}", "a".repeat(60_000)).as_bytes(), &mut long);
+        }
+        assert!(matches!(read(&long), Err(RequestError::TooMany)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = read(&bytes);
+        }
+
+        #[test]
+        fn any_lines_are_read_or_refused(parts in proptest::collection::vec("[01fx ]{0,90}[\\PC\0]{0,20}", 0..4)) {
+            let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+            if let Ok(request) = read(&lines(&parts)) {
+                prop_assert_eq!(request.commands.len(), parts.len());
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_what_is_read(
+            refs in proptest::collection::vec(("[a-z]{1,8}", any::<[u8; 20]>(), any::<[u8; 20]>()), 1..6),
+        ) {
+            let hex = |bytes: &[u8; 20]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let mut bytes = Vec::new();
+            for (number, (name, old, new)) in refs.iter().enumerate() {
+                let capabilities = if number == 0 { "\0atomic" } else { "" };
+                encode::data(format!("{} {} refs/heads/{name}{capabilities}", hex(old), hex(new)).as_bytes(), &mut bytes);
+            }
+            encode::flush(&mut bytes);
+            let request = read(&bytes).unwrap();
+            prop_assert!(request.wishes(Wish::Atomic));
+            for (command, (name, old, new)) in request.commands.iter().zip(&refs) {
+                let value = |bytes: &[u8; 20]| (*bytes != [0; 20]).then(|| CommitId::from_bytes(*bytes));
+                prop_assert_eq!(command.name.clone(), format!("refs/heads/{name}").into_bytes());
+                prop_assert_eq!((command.old, command.new), (value(old), value(new)));
+            }
+        }
+    }
+}

@@ -12,6 +12,7 @@ use mirror_engine::tokens::{TokenFile, TokensError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::{Authority, Caller, Denied, Judged};
+use crate::observe::label::TokenFailure;
 
 /// The writers of a token file; without a file, nobody.
 #[derive(Debug)]
@@ -65,15 +66,10 @@ impl TokenAuthority {
         Ok(Self { path, held: Mutex::new(held) })
     }
 
-    /// Says whether the file holds what could not be understood, so that an older state of it is in force.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_stale
-    }
-
-    /// Gives the tokens as the file has them now.
-    fn tokens(&self) -> Arc<TokenFile> {
+    /// Gives the tokens as the file has them now, and whether it could be understood.
+    fn tokens(&self) -> (Arc<TokenFile>, bool) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(path) = &self.path else { return Arc::clone(&held.tokens) };
+        let Some(path) = &self.path else { return (Arc::clone(&held.tokens), false) };
         let stamp = Stamp::of(path);
         if stamp != held.stamp {
             // Read after the stamp: a change in between shows at the next request.
@@ -95,12 +91,16 @@ impl TokenAuthority {
             }
             held.stamp = stamp;
         }
-        Arc::clone(&held.tokens)
+        (Arc::clone(&held.tokens), held.is_stale)
     }
 
     fn find(&self, presented: &SecretString, now: Timestamp) -> Result<Caller, Denied> {
-        let tokens = self.tokens();
-        let entry = tokens.verify(presented.expose_secret(), now).ok_or(Denied::Unknown)?;
+        let (tokens, is_stale) = self.tokens();
+        let unknown = if is_stale { TokenFailure::Unreadable } else { TokenFailure::Unknown };
+        let entry = tokens.find(presented.expose_secret()).ok_or(Denied(unknown))?;
+        if entry.has_expired(now) {
+            return Err(Denied(TokenFailure::Expired));
+        }
         Ok(Caller::Writer { name: entry.name.to_string(), lanes: entry.lanes.clone() })
     }
 }
@@ -121,21 +121,17 @@ mod tests {
 
     use super::*;
 
-    fn new(path: &Path, name: &str) -> Token {
-        let terms =
-            TokenTerms { name: name.parse().unwrap(), lanes: None, expires: None, created: Timestamp::UNIX_EPOCH };
+    fn new(path: &Path, name: &str, expires: Option<Timestamp>) -> Token {
+        let terms = TokenTerms { name: name.parse().unwrap(), lanes: None, expires, created: Timestamp::UNIX_EPOCH };
         tokens::add(path, terms).unwrap()
     }
 
-    fn check(authority: &TokenAuthority, token: &str, expect: Option<&str>) {
+    fn check(authority: &TokenAuthority, token: &str, expect: Result<&str, TokenFailure>) {
         let found = authority.find(&token.into(), Timestamp::UNIX_EPOCH);
         let name = match &found {
-            Ok(Caller::Writer { name, .. }) => Some(name.as_str()),
+            Ok(Caller::Writer { name, .. }) => Ok(name.as_str()),
             Ok(Caller::Anonymous) => panic!("a token made nobody"),
-            Err(denied) => {
-                assert_eq!(*denied, Denied::Unknown);
-                None
-            }
+            Err(Denied(why)) => Err(*why),
         };
         assert_eq!(name, expect);
     }
@@ -146,27 +142,28 @@ mod tests {
         let path = folder.path().join("tokens.yaml");
         let authority = TokenAuthority::open(Some(path.clone())).unwrap();
         assert!(authority.knows_anybody());
-        check(&authority, "gmt_none", None);
+        check(&authority, "gmt_none", Err(TokenFailure::Unknown));
 
-        let ci = new(&path, "ci");
-        check(&authority, ci.expose(), Some("ci"));
-        let cd = new(&path, "cd");
-        check(&authority, cd.expose(), Some("cd"));
+        let ci = new(&path, "ci", None);
+        check(&authority, ci.expose(), Ok("ci"));
+        let cd = new(&path, "cd", None);
+        check(&authority, cd.expose(), Ok("cd"));
+        let old = new(&path, "old", Some(Timestamp::UNIX_EPOCH));
+        check(&authority, old.expose(), Err(TokenFailure::Expired));
         tokens::revoke(&path, &"ci".parse().unwrap()).unwrap();
-        check(&authority, ci.expose(), None);
+        check(&authority, ci.expose(), Err(TokenFailure::Unknown));
 
         // What cannot be understood takes nobody's right away, and gives nobody one.
         let good = fs::read(&path).unwrap();
         fs::write(&path, "tokens: [").unwrap();
-        check(&authority, cd.expose(), Some("cd"));
-        assert!(authority.is_stale());
-        check(&authority, "gmt_none", None);
+        check(&authority, cd.expose(), Ok("cd"));
+        check(&authority, "gmt_none", Err(TokenFailure::Unreadable));
         fs::write(&path, good).unwrap();
-        check(&authority, cd.expose(), Some("cd"));
-        assert!(!authority.is_stale());
+        check(&authority, cd.expose(), Ok("cd"));
+        check(&authority, "gmt_none", Err(TokenFailure::Unknown));
 
         fs::remove_file(&path).unwrap();
-        check(&authority, cd.expose(), None);
+        check(&authority, cd.expose(), Err(TokenFailure::Unknown));
     }
 
     #[test]
@@ -177,6 +174,6 @@ mod tests {
         assert!(matches!(TokenAuthority::open(Some(path)), Err(TokensError::Malformed { .. })));
         let nobody = TokenAuthority::open(None).unwrap();
         assert!(!nobody.knows_anybody());
-        check(&nobody, "gmt_none", None);
+        check(&nobody, "gmt_none", Err(TokenFailure::Unknown));
     }
 }

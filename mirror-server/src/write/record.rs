@@ -1,0 +1,157 @@
+//! What stays of a push: its lines in the journal, its line in the log, its count in the metrics, and the word to those who wait for pushes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mirror_core::name::{CommitId, LaneName};
+use mirror_engine::journal::{Event, Journal, Record};
+use mirror_transport::cache::Cache;
+use serde_json::{Value, json};
+
+use super::push::{Push, State};
+use super::request::Command;
+use crate::context::Context;
+use crate::observe::label::Push as Outcome;
+use crate::site::Served;
+
+const VERB: &str = "push";
+/// Refs of no lane that the journal names; a mirror push would fill it otherwise.
+const STRANGERS: usize = 20;
+
+/// A push in the journal.
+#[derive(Debug)]
+pub(super) struct Entry {
+    operation: String,
+    writer: String,
+    /// For each command the lanes whose GitOps branch it names.
+    lanes: Vec<Vec<LaneName>>,
+}
+
+impl Entry {
+    /// Names a push for the journal.
+    pub(super) fn of(served: &Served, writer: &str, operation: String, push: &Push) -> Self {
+        let lanes = |command: &Command| {
+            let branch = command.ref_name()?.branch()?;
+            served.gitops.get(&branch).cloned()
+        };
+        let lanes = push.request.commands.iter().map(|command| lanes(command).unwrap_or_default());
+        Self { operation, writer: writer.to_owned(), lanes: lanes.collect() }
+    }
+
+    /// Names a push that was refused before it began.
+    pub(super) fn refused(served: &Served, writer: &str, push: &Push) -> Self {
+        static REFUSED: AtomicU32 = AtomicU32::new(0);
+        let number = REFUSED.fetch_add(1, Ordering::Relaxed);
+        let operation = format!("{VERB}-{}-{}-refused-{number}", Timestamp::now().as_millisecond(), std::process::id());
+        Self::of(served, writer, operation, push)
+    }
+
+    /// Notes that the push is being received; says whether that is on the disk.
+    pub(super) fn begin(&self, cache: &Cache) -> bool {
+        append(cache, &[self.beginning()])
+    }
+
+    /// Notes how it ended.
+    pub(super) fn end(&self, cache: &Cache, push: &Push) {
+        append(cache, &[self.ending(push)]);
+    }
+
+    /// Notes a push that ended as it began.
+    pub(super) fn note(&self, cache: &Cache, push: &Push) {
+        append(cache, &[self.beginning(), self.ending(push)]);
+    }
+
+    fn beginning(&self) -> Record {
+        self.record(Event::Receiving {
+            pid: std::process::id(),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            writer: self.writer.clone(),
+        })
+    }
+
+    fn ending(&self, push: &Push) -> Record {
+        let mut outcomes = BTreeMap::new();
+        let mut report = Vec::new();
+        let mut strangers = 0;
+        for ((command, state), lanes) in push.refs().zip(&self.lanes) {
+            for lane in lanes {
+                outcomes.insert(lane.to_string(), state.outcome().to_string());
+                report.push(told(Some(lane), command, state));
+            }
+            if lanes.is_empty() {
+                strangers += 1;
+                if strangers <= STRANGERS {
+                    report.push(told(None, command, state));
+                }
+            }
+        }
+        let ok = push.refs().all(|(_, state)| state.outcome() == Outcome::Accepted);
+        self.record(Event::Ended { ok, outcomes, report: Value::Array(report) })
+    }
+
+    fn record(&self, event: Event) -> Record {
+        let mut lanes: Vec<_> = self.lanes.iter().flatten().map(ToString::to_string).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        Record { at: Timestamp::now(), operation: self.operation.clone(), verb: VERB.to_owned(), lanes, event }
+    }
+}
+
+fn told(lane: Option<&LaneName>, command: &Command, state: &State) -> Value {
+    let mut told = json!({
+        "ok": state.outcome() == Outcome::Accepted,
+        "ref": shown(command),
+        "before": command.old.map(|old| old.to_string()),
+        "pushed": command.new.map(|new| new.to_string()),
+        "outcome": state.outcome().as_str(),
+    });
+    if let Some(lane) = lane {
+        told["lane"] = lane.as_str().into();
+    }
+    if let Some(reason) = state.reason() {
+        told["reason"] = reason.into();
+    }
+    told
+}
+
+/// The name of a ref as a client sent it, fit for a line.
+fn shown(command: &Command) -> String {
+    command.name.escape_ascii().take(512).map(char::from).collect()
+}
+
+fn append(cache: &Cache, records: &[Record]) -> bool {
+    match Journal::at(cache.own_folder().join("journal")).append_all(records) {
+        Ok(()) => true,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a push cannot be noted in the journal");
+            false
+        }
+    }
+}
+
+/// Tells the log, the metrics, and the schedule how a push ended.
+pub(super) fn tell(context: &Context, served: &Served, writer: &str, push: &Push, took: Duration) {
+    let id = |id: Option<CommitId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
+    for (command, state) in push.refs() {
+        context.metrics.push(&served.name, state.outcome());
+        tracing::info!(
+            repository = %served.name,
+            writer,
+            name = shown(command),
+            before = id(command.old),
+            pushed = id(command.new),
+            outcome = %state.outcome(),
+            reason = state.reason().unwrap_or_default(),
+            "push"
+        );
+    }
+    context.metrics.push_took(&served.name, took);
+    let lanes = push.accepted_lanes();
+    if !lanes.is_empty() {
+        let now = Timestamp::now();
+        lanes.iter().for_each(|lane| context.metrics.pushed(lane, now));
+        context.pushes.accepted(&served.name, &lanes);
+    }
+}

@@ -1,0 +1,218 @@
+//! The end of a push, on the disk: the checks that need its objects, the pack into the store, the refs moved under their locks.
+//!
+//! All of it blocks. A process that is killed here leaves the old tip or the new one; what it had not finished is swept by the next who
+//! looks. A ref that is moved is on the disk, with everything it reaches, before this returns.
+
+use std::time::Duration;
+
+use mirror_core::name::CommitId;
+use mirror_core::sync::Relation;
+use mirror_transport::cache::{
+    Adding, AncestryError, ApplyError, Cache, DiskError, LockError, Operation, Quarantined, Receiving,
+};
+
+use super::policy::Allowed;
+use super::push::Push;
+use super::request::Wish;
+use crate::observe::label::Push as Outcome;
+
+/// How long the first try waits for a ref's lock; git and this program hold one for the time of a rename.
+const FIRST_PATIENCE: Duration = Duration::from_millis(300);
+const SECOND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a push holds in the cache while it is under way.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// Where its pack waits.
+    pub(crate) receiving: Receiving,
+    operation: Operation,
+    /// No object leaves the store on which the pack builds.
+    _adding: Adding,
+}
+
+impl Held {
+    /// Begins the work of a push in a cache.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub(crate) fn begin(cache: &Cache) -> Result<Self, DiskError> {
+        let adding = cache.keep_objects()?;
+        let operation = cache.begin("push")?.with_patience(FIRST_PATIENCE);
+        Ok(Self { receiving: operation.receive()?, operation, _adding: adding })
+    }
+
+    /// The name under which the journal knows it.
+    pub(crate) fn name(&self) -> String {
+        self.operation.name()
+    }
+}
+
+/// A refusal: its kind, and what the client is told.
+type Refusal = (Outcome, String);
+
+/// Refuses what the refs rule out as they are now, without any object: a look that saves receiving a pack in vain.
+pub(crate) fn refuse_stale(cache: &Cache, push: &mut Push) {
+    for (at, allowed) in push.open() {
+        if let Err((outcome, reason)) = judge_value(cache, &allowed) {
+            push.refuse(at, outcome, reason);
+        }
+    }
+}
+
+/// Carries out what is open of a push, and decides each of its refs. `pack` is the checksum of what git indexed, where there was a pack.
+pub(crate) fn settle(held: &Held, pack: Option<CommitId>, push: &mut Push) {
+    if let Err((outcome, reason)) = settle_all(held, pack, push) {
+        push.refuse_open(outcome, &reason);
+    }
+}
+
+/// # Errors
+/// What concerns all that is open.
+fn settle_all(held: &Held, pack: Option<CommitId>, push: &mut Push) -> Result<(), Refusal> {
+    let cache = held.operation.cache();
+    let quarantined = pack.map(|checksum| held.receiving.indexed(checksum)).transpose().map_err(|e| failed(&e))?;
+    for (at, allowed) in push.open() {
+        let judged = judge_value(cache, &allowed).and_then(|()| judge_objects(cache, quarantined.as_ref(), &allowed));
+        if let Err((outcome, reason)) = judged {
+            push.refuse(at, outcome, reason);
+        }
+    }
+    let open = push.open();
+    if open.is_empty() {
+        return Ok(());
+    }
+    if let Some(quarantined) = quarantined {
+        let tips: Vec<_> = open.iter().map(|(_, allowed)| allowed.new).collect();
+        let closed = quarantined.close(&tips).map_err(|e| failed(&e))?;
+        held.operation.install(closed).map_err(|e| disk_refusal(&e))?;
+    }
+    let groups: Vec<Vec<(usize, Allowed)>> = match push.request.wishes(Wish::Atomic) {
+        true => vec![open],
+        false => open.into_iter().map(|one| vec![one]).collect(),
+    };
+    for group in groups {
+        let edits: Vec<_> = group.iter().map(|(_, allowed)| allowed.edit()).collect();
+        let applied = match held.operation.apply(&edits) {
+            Err(ApplyError::Lock(LockError::Held { .. })) => apply_again(held, &edits),
+            applied => applied.map(|_| ()),
+        };
+        match applied {
+            Ok(()) => group.iter().for_each(|(at, _)| push.accept(*at)),
+            Err(error) => refuse_group(push, &group, &error),
+        }
+    }
+    Ok(())
+}
+
+/// Tries once more after a lock was in the way: it may be one that a killed push left.
+fn apply_again(held: &Held, edits: &[mirror_core::sync::RefEdit]) -> Result<(), ApplyError> {
+    let cache = held.operation.cache();
+    let recovered = cache.recover()?;
+    if !recovered.locks.is_empty() {
+        tracing::warn!(cache = %cache.path().display(), locks = ?recovered.locks, "took back the locks of a push that died");
+    }
+    let operation = cache.begin("push")?.with_patience(SECOND_PATIENCE);
+    operation.apply(edits).map(|_| ())
+}
+
+/// Refuses a group whose edits were made together or not at all.
+fn refuse_group(push: &mut Push, group: &[(usize, Allowed)], error: &ApplyError) {
+    let concerned = match error {
+        ApplyError::Stale { name, .. }
+        | ApplyError::NameConflict { name, .. }
+        | ApplyError::Lock(LockError::Held { name: Some(name), .. } | LockError::Conflict { name }) => {
+            group.iter().find(|(_, allowed)| allowed.branch.ref_name() == *name)
+        }
+        _ => None,
+    };
+    let (outcome, reason) = apply_refusal(error);
+    match concerned {
+        Some((at, _)) => push.refuse(*at, outcome, reason),
+        None => group.iter().for_each(|(at, _)| push.refuse(*at, outcome, reason.clone())),
+    }
+}
+
+/// Checks that the ref has the value that the client saw, or the new one already.
+fn judge_value(cache: &Cache, allowed: &Allowed) -> Result<(), Refusal> {
+    let found = cache.find(&allowed.branch.ref_name()).map_err(|e| failed(&e))?;
+    if found == allowed.old || found == Some(allowed.new) {
+        return Ok(());
+    }
+    Err(stale(found))
+}
+
+fn stale(found: Option<CommitId>) -> Refusal {
+    let now = found.map_or_else(|| "is gone".to_owned(), |found| format!("is at {} now", found.short()));
+    (Outcome::Stale, format!("stale info: the branch {now}; fetch first"))
+}
+
+/// Checks that the new value is a commit that is here or in the pack, and contains the old one.
+fn judge_objects(cache: &Cache, quarantined: Option<&Quarantined>, allowed: &Allowed) -> Result<(), Refusal> {
+    let Allowed { old, new, .. } = allowed;
+    let has_commit = match quarantined {
+        Some(quarantined) => quarantined.has_commit(*new),
+        None => cache.has_commit(*new),
+    };
+    if !has_commit.map_err(|e| failed(&e))? {
+        return Err((Outcome::BadObjects, format!("missing necessary objects: {} is no commit here", new.short())));
+    }
+    let Some(old) = *old else { return Ok(()) };
+    let relation = match quarantined {
+        Some(quarantined) => quarantined.relation(old, *new),
+        None => cache.relation(old, *new),
+    };
+    match relation.map_err(|e| ancestry_refusal(&e))? {
+        Relation::Same | Relation::LocalBehind { .. } => Ok(()),
+        Relation::LocalAhead { .. } | Relation::Diverged { .. } | Relation::NeedsObjects => {
+            let reason =
+                format!("non-fast-forward: {} does not contain {}, and force is not taken", new.short(), old.short());
+            Err((Outcome::NotFastForward, reason))
+        }
+    }
+}
+
+fn ancestry_refusal(error: &AncestryError) -> Refusal {
+    match error {
+        AncestryError::Missing { id } | AncestryError::NotACommit { id } => {
+            (Outcome::BadObjects, format!("missing necessary objects: {}", id.short()))
+        }
+        AncestryError::Object(error) => failed(error),
+    }
+}
+
+fn apply_refusal(error: &ApplyError) -> Refusal {
+    match error {
+        ApplyError::Stale { found, .. } => stale(*found),
+        ApplyError::NameConflict { .. } | ApplyError::Lock(LockError::Conflict { .. }) => {
+            (Outcome::Denied, error.to_string())
+        }
+        ApplyError::Lock(LockError::Held { .. }) => {
+            (Outcome::Failed, "the branch is locked by another git process on the server; push again".to_owned())
+        }
+        ApplyError::Disk(error)
+        | ApplyError::Lock(LockError::Disk(error))
+        | ApplyError::Interrupted { source: error, .. } => disk_refusal(error),
+        ApplyError::EditedTwice { .. }
+        | ApplyError::MissingObject { .. }
+        | ApplyError::NotACommit { .. }
+        | ApplyError::Ref(_)
+        | ApplyError::Object(_) => failed(error),
+    }
+}
+
+/// What the client is told of a disk that refuses.
+pub(crate) fn disk_refusal(error: &DiskError) -> Refusal {
+    match error {
+        DiskError::Full { .. } => (Outcome::Failed, NO_SPACE.to_owned()),
+        other => failed(other),
+    }
+}
+
+/// The reason where the disk is full.
+pub(crate) const NO_SPACE: &str = "no space is left on the server's disk";
+
+/// Something broke here. The client is told so, the log why.
+fn failed(error: &(dyn std::error::Error + 'static)) -> Refusal {
+    tracing::error!(error, "a push cannot be taken");
+    (Outcome::Failed, "the server cannot take it at the moment; its log says why".to_owned())
+}
