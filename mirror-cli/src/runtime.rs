@@ -38,7 +38,16 @@ pub(crate) enum Crew {
     /// One operation, which waits for others most of the time.
     Operation,
     /// A server: a thread for each of the machine's.
-    Server,
+    Server(Told),
+}
+
+/// How somebody who wishes a server to end is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// By a line for people.
+    InWords,
+    /// By the log alone, whose every line is a document.
+    InLog,
 }
 
 impl Crew {
@@ -47,17 +56,20 @@ impl Crew {
         match self {
             Self::Operation => threads.worker_threads(2),
             // The number of the machine's threads is tokio's own default.
-            Self::Server => &mut threads,
+            Self::Server(_) => &mut threads,
         };
         threads.thread_name("git-mirror").enable_all().build()
     }
 
-    const fn stopping(self) -> &'static str {
+    /// Answers the wish to end.
+    fn answer(self, talk: &Talk) {
+        const SERVER: &str = "stopping: what is under way may end, nothing new begins; once more leaves at once";
         match self {
-            Self::Operation => {
-                "stopping: the step in flight is ended, then the report says what is known; once more leaves at once"
-            }
-            Self::Server => "stopping: what is under way may end, nothing new begins; once more leaves at once",
+            Self::Operation => talk.line(
+                "stopping: the step in flight is ended, then the report says what is known; once more leaves at once",
+            ),
+            Self::Server(Told::InWords) => talk.line(SERVER),
+            Self::Server(Told::InLog) => tracing::warn!("{SERVER}"),
         }
     }
 }
@@ -69,7 +81,7 @@ async fn listen(stop: Stop, talk: Talk, crew: Crew) {
     };
     wishes.next().await;
     stop.request();
-    talk.line(crew.stopping());
+    crew.answer(&talk);
     let first = Instant::now();
     // A supervisor may send one wish twice, to the process and to its group: that is still one.
     loop {

@@ -55,14 +55,17 @@ pub struct Asked {
 /// [`RemoteError`].
 pub async fn ask<R: DeserializeOwned>(asked: &Asked) -> Result<R, RemoteError> {
     let server = &asked.server;
+    let connector = match server.scheme {
+        Scheme::Http => None,
+        Scheme::Https => Some(tls::connector(asked.ca.as_deref())?),
+    };
     let connecting = TcpStream::connect((server.host.as_str(), server.port));
     let stream = within(server, CONNECT, connecting)
         .await?
         .map_err(|source| RemoteError::Unreachable { server: server.to_string(), source })?;
-    let bytes = match server.scheme {
-        Scheme::Http => within(server, ANSWER, exchange(asked, stream)).await??,
-        Scheme::Https => {
-            let connector = tls::connector(asked.ca.as_deref())?;
+    let bytes = match connector {
+        None => within(server, ANSWER, exchange(asked, stream)).await??,
+        Some(connector) => {
             let failed = |source| RemoteError::Tls { server: server.to_string(), source };
             let name = ServerName::try_from(server.host.clone())
                 .map_err(|wrong| failed(io::Error::new(io::ErrorKind::InvalidInput, wrong)))?;

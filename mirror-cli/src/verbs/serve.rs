@@ -12,9 +12,9 @@ use mirror_engine::place::LocalNode;
 use mirror_server::{ServePlan, Server};
 
 use super::Scene;
-use crate::args::ServeArgs;
+use crate::args::{Format, ServeArgs};
 use crate::error::CliError;
-use crate::runtime::{self, Crew};
+use crate::runtime::{self, Crew, Told};
 
 /// Serves until it is told to stop; says once on stdout where.
 pub(super) fn run(args: &ServeArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &ServeArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCod
     let serve = node.serve()?;
     let inherited = inherited()?;
     let talk = scene.out.talk().clone();
-    runtime::block_on(&talk, Crew::Server, |stop| async {
+    runtime::block_on(&talk, Crew::Server(told_of_ending(scene)), |stop| async {
         let plan = ServePlan { node: Arc::clone(&node), serve: serve.clone(), listen: args.listen, inherited };
         let server = Server::bind(plan).await?;
         let told = announcement(&node, &serve, &server);
@@ -31,6 +31,13 @@ pub(super) fn run(args: &ServeArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCod
         server.run(stop).await
     })??;
     Ok(ExitCode::Done)
+}
+
+fn told_of_ending(scene: &Scene<'_, '_>) -> Told {
+    match scene.out.form() {
+        Format::Json => Told::InLog,
+        Format::Text | Format::Yaml => Told::InWords,
+    }
 }
 
 /// The sockets that a service manager hands over.

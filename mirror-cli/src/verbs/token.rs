@@ -60,18 +60,20 @@ fn make(args: &TokenNewArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliE
     let name = parse_writer(&args.name)?;
     let now = (scene.environment.clock)();
     let expires = args.expires.as_deref().map(|text| parse_end(text, now)).transpose()?;
-    // Lanes that the node does not have end the verb here.
+    // What stands in the file is read by people: they need no fractions of a second.
+    let created = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let kept = Kept::find(&args.target, scene)?;
+    // Lanes that the node does not have end the verb here.
     let named: Result<Vec<LaneName>, _> =
         args.target.lanes.iter().map(|given| kept.node.node.lane(given.trim()).map(|lane| lane.name.clone())).collect();
     let named = named?;
     let lanes = (!named.is_empty()).then(|| named.into_iter().collect());
-    let terms = TokenTerms { name: name.clone(), lanes: lanes.clone(), expires, created: now };
+    let terms = TokenTerms { name: name.clone(), lanes: lanes.clone(), expires, created };
     let token = tokens::add(&kept.file, terms)?;
     let entry = TokenEntry {
         name: name.to_string(),
         limited_to: lanes.map(|lanes| lanes.into_iter().collect()),
-        created_at: now,
+        created_at: created,
         expires_at: expires,
         expired: false,
     };

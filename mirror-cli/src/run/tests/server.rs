@@ -7,6 +7,19 @@ use std::thread;
 
 use super::{CONFIG, Trial, scroll};
 
+/// A certificate that signs nothing that anybody uses.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
+    MIIBkjCCATmgAwIBAgIUdRkcllAw6ygYoc0nmTXTFAo+GoIwCgYIKoZIzj0EAwIw\n\
+    FDESMBAGA1UEAwwJbG9jYWxob3N0MB4XDTI2MTEyMjIwMTMxMFoXDTI2MTEyNDIw\n\
+    MTMxMFowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0D\n\
+    AQcDQgAErPnQ7TdF8k/YtGCOQN+7N0XUkF+5m/kse73ZCFlvRZ2HV7O2UfQZEwO6\n\
+    HSV/zica7rPc/6F6CwidVERms9A/O6NpMGcwHQYDVR0OBBYEFC6Ed4QOn9dYt0i+\n\
+    iMtgUYZia4HIMB8GA1UdIwQYMBaAFC6Ed4QOn9dYt0i+iMtgUYZia4HIMBoGA1Ud\n\
+    EQQTMBGCCWxvY2FsaG9zdIcEfwAAATAJBgNVHRMEAjAAMAoGCCqGSM49BAMCA0cA\n\
+    MEQCIBaHDX+b2hGD1RfEY6etd9zKndl8DS0Z4hbb/n5W4FZOAiAzMrTtXjY+UcbZ\n\
+    IYfs460HKcuBdtPshFDgAFPtIIM1Tg==\n\
+    -----END CERTIFICATE-----\n";
+
 fn with_tokens() -> Trial {
     let block = "    cache: ./mirror-cache\n    serve: { tokens: { file: ./secrets/tokens.yaml } }\n";
     Trial::with(&CONFIG.replacen("    cache: ./mirror-cache\n", block, 1))
@@ -99,6 +112,18 @@ fn answering(answer: Vec<u8>) -> (String, thread::JoinHandle<String>) {
     (url, asked)
 }
 
+/// Answers whoever comes, before a word is said.
+fn answering_at_once(answer: Vec<u8>) -> (String, thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answering = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.write_all(&answer);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    (url, answering)
+}
+
 fn http(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
@@ -150,6 +175,15 @@ fn what_a_server_elsewhere_answers_wrongly_is_told() {
         assert_eq!(ended.stdout, "", "{name}");
         text.push_str(&format!("## {name}\n{}\n", ended.to_string().replace(&url, "SERVER")));
     }
+    trial.put("empty.pem", b"nothing\n");
+    trial.put("ca.pem", CERTIFICATE.as_bytes());
+    for ca in ["absent.pem", "empty.pem", "ca.pem"] {
+        let (url, _) = answering_at_once(http("200 OK", &status));
+        let ended = trial.run(&format!("git-mirror status --ca {ca} --server {}", url.replace("http:", "https:")));
+        assert_eq!(ended.stdout, "", "{ca}");
+        let shown = ended.to_string().replace(url.trim_start_matches("http://"), "ADDRESS");
+        text.push_str(&format!("## https with {ca}\n{shown}\n"));
+    }
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ended = trial.run(&format!("git-mirror status --server http://{gone}"));
     text.push_str(&format!("## nobody is there\n{}\n", ended.to_string().replace(&gone.to_string(), "ADDRESS")));
@@ -161,5 +195,5 @@ fn what_a_server_elsewhere_answers_wrongly_is_told() {
         text.push_str(&format!("## {}\n{ended}\n", words.replace("me:hunter2", "USER")));
     }
     insta::assert_snapshot!(text);
-    assert_eq!(trial.files(), Vec::<String>::new());
+    assert_eq!(trial.files(), ["ca.pem", "empty.pem"]);
 }
