@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -23,10 +24,21 @@ impl Stream {
         (Self { socket, queue: queue.clone() }, queue)
     }
 
+    /// Sends what stands before a part of a file. The kernel holds it back until the file follows, so that both share segments, and the
+    /// client is not woken for a head alone.
+    fn poll_send_ahead(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        self.poll_try(cx, || Ok(sendmsg(&self.socket, slices, &mut SendAncillaryBuffer::default(), flags)?))
+    }
+
     fn poll_send_file(&self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
+        self.poll_try(cx, || self.queue.send_front(&self.socket, wanted))
+    }
+
+    fn poll_try(&self, cx: &mut Context<'_>, mut send: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
         loop {
             ready!(self.socket.poll_write_ready(cx))?;
-            match self.socket.try_io(Interest::WRITABLE, || self.queue.send_front(&self.socket, wanted)) {
+            match self.socket.try_io(Interest::WRITABLE, &mut send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 outcome => return Poll::Ready(outcome),
@@ -58,7 +70,7 @@ impl AsyncWrite for Stream {
         let slices = &slices[first..];
         match slices.iter().position(|slice| is_placeholder(slice)) {
             Some(0) => self.poll_send_file(cx, slices[0].len()),
-            Some(plain) => Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..plain]),
+            Some(plain) => self.poll_send_ahead(cx, &slices[..plain]),
             None => Pin::new(&mut self.socket).poll_write_vectored(cx, slices),
         }
     }
