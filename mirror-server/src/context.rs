@@ -50,6 +50,7 @@ impl Context {
         let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
         let metrics = Arc::new(Metrics::new());
         let names = || site.served().iter().map(|served| &served.name);
+        names().for_each(|name| metrics.serves(name));
         Self {
             packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&metrics)),
             git,

@@ -147,7 +147,8 @@ const HEAD: &str = "# Metrics
 Generated from the table in `mirror-server/src/observe/metrics/table.rs`.
 
 `GET /metrics` answers in the text format of OpenMetrics, which Prometheus reads. Rules that alert on these metrics stand in
-[`alerts.yaml`](alerts.yaml). Counters begin at zero when the server starts; a metric with labels appears when its first value does.
+[`alerts.yaml`](alerts.yaml). Counters begin at zero when the server starts. What has labels that are
+known then is there from the start; requests and durations appear with the first of them.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |

@@ -92,6 +92,9 @@ macro_rules! words {
         pub(crate) enum $name { $($(#[$case_doc])* $case,)+ }
 
         impl $name {
+            /// All there are.
+            pub(super) const ALL: &[Self] = &[$(Self::$case),+];
+
             /// The word in metrics and in the log.
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$case => $word,)+ }

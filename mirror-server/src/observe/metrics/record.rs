@@ -33,6 +33,11 @@ impl Drop for Counted {
 }
 
 impl Metrics {
+    /// This repository is served: what can be counted of it begins at zero.
+    pub(crate) fn serves(&self, repository: &RepositoryName) {
+        self.table.begin_repository(repository);
+    }
+
     /// A request was answered, to the last byte of its body or to where the client went away.
     pub(crate) fn request(
         &self,

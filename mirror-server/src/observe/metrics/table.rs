@@ -84,6 +84,7 @@ impl Metrics {
         let mut catalogue = Catalogue::new();
         let table = Self::registered(&mut catalogue);
         table.build.get_or_create(&By(Version)).set(1);
+        table.begin();
         Self { registry: catalogue.registry, table, since: Mutex::default() }
     }
 
@@ -162,6 +163,39 @@ impl Metrics {
             disk_free: to.gauge("disk_free", Bytes, "Bytes that are free where the caches are"),
             disk_low: to.gauge("disk_low", Pieces, "1 while pushes and syncs are refused for lack of disk"),
             build: to.gauges("build_info", Pieces, "Always 1; its label tells what runs"),
+        }
+    }
+}
+
+impl Table {
+    /// Shows what is known to be countable before it is counted: of a counter that appears with its first count, nobody sees the step.
+    fn begin(&self) {
+        for why in Refusal::ALL {
+            let _ = self.refused.get_or_create(&By(*why));
+        }
+        for why in TokenFailure::ALL {
+            let _ = self.tokens_failed.get_or_create(&By(*why));
+        }
+        for source in PackSource::ALL {
+            let _ = self.packs.get_or_create(&By(*source));
+        }
+    }
+
+    /// Shows what can be counted of a repository.
+    pub(super) fn begin_repository(&self, name: &RepositoryName) {
+        let named = Repository(name.clone());
+        let _ = self.failures.get_or_create(&By(named.clone()));
+        for verb in Verb::ALL {
+            let _ = self.operation_running.get_or_create(&By2(named.clone(), *verb));
+            for ending in Ending::ALL {
+                let _ = self.operations.get_or_create(&By3(named.clone(), *verb, *ending));
+            }
+        }
+        for outcome in Push::ALL {
+            let _ = self.pushes.get_or_create(&By2(named.clone(), *outcome));
+        }
+        for event in SessionEvent::ALL {
+            let _ = self.sessions.get_or_create(&By2(named.clone(), *event));
         }
     }
 }

@@ -48,6 +48,7 @@ fn what_is_told_is_what_is_scraped() {
 /// Metrics in which everything was counted that needs no lane's state.
 fn counted() -> Metrics {
     let metrics = Metrics::new();
+    metrics.serves(&app());
     let took = Duration::from_secs(1);
     metrics.request(Endpoint::Page, &http::Method::GET, http::StatusCode::OK, took, 1);
     metrics.received(Endpoint::ReceivePack, 1);
@@ -63,6 +64,21 @@ fn counted() -> Metrics {
     metrics.session(&app(), SessionEvent::Opened);
     metrics.pushed(&LaneName::parse("main").expect("a name"), at(0));
     metrics
+}
+
+#[test]
+fn what_can_be_counted_is_there_before_it_is() {
+    let metrics = Metrics::new();
+    metrics.serves(&app());
+    let text = metrics.text(at(0));
+    for line in [
+        r#"git_mirror_operations_total{repository="app",verb="maintain",outcome="failed"} 0"#,
+        r#"git_mirror_packs_total{source="disk"} 0"#,
+        r#"git_mirror_ssh_sessions_total{repository="app",event="lost"} 0"#,
+        r#"git_mirror_upstream_consecutive_failures{repository="app"} 0"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]
