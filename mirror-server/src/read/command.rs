@@ -51,16 +51,20 @@ impl<'a> Command<'a> {
         let Some(name) = name else {
             return if has_arguments { Err(Refused("no command requested".to_owned())) } else { Ok(None) };
         };
-        let mut arguments = Vec::new();
-        while has_arguments {
-            match take(&mut bytes)? {
-                Some(packet @ Packet::Data(_)) => arguments.push(packet.line().unwrap_or_default()),
-                Some(Packet::Flush) => break,
-                Some(_) => return Err(Refused("expected flush after the arguments".to_owned())),
-                None => return Err(cut()),
-            }
-        }
+        let arguments = if has_arguments { arguments(bytes)? } else { Vec::new() };
         Ok(Some(Self { name, arguments }))
+    }
+}
+
+fn arguments(mut bytes: &[u8]) -> Result<Vec<&[u8]>, Refused> {
+    let mut arguments = Vec::new();
+    loop {
+        match take(&mut bytes)? {
+            Some(packet @ Packet::Data(_)) => arguments.push(packet.line().unwrap_or_default()),
+            Some(Packet::Flush) => return Ok(arguments),
+            Some(_) => return Err(Refused("expected flush after the arguments".to_owned())),
+            None => return Err(cut()),
+        }
     }
 }
 
