@@ -1,6 +1,6 @@
 //! Upkeep: what keeps a cache quick and small while it grows, and never costs it an object that anybody needs.
 //!
-//! The tree reads in the order of the steps of [`UpkeepTask`](mirror_core::report::maintain::UpkeepTask). A [`Survey`](survey::Survey) tells
+//! The tree reads in the order of the steps of [`UpkeepTask`](mirror_core::report::maintain::UpkeepTask). A survey tells
 //! what is there; each step selects its work from it, which is all that a dry run does ([`Cache::plan_upkeep`](super::Cache::plan_upkeep)),
 //! and [`Operation::maintain`](super::Operation::maintain) carries it out.
 //!
