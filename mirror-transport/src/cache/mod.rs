@@ -3,7 +3,7 @@
 //! The tree reads in the order of an operation. [`Cache::open`] or [`Cache::create`]; [`Cache::recover`] for what a dead operation left;
 //! [`Cache::begin`] for an [`Operation`] of one's own; a received pack waits in [`Operation::quarantine`], is proved whole by
 //! [`Operation::verify_received`] and becomes visible by [`Operation::install`]; [`Cache::find`] and [`Cache::relation`] are the facts a plan
-//! is made of; [`Operation::apply`] carries its edits out.
+//! is made of; [`Operation::apply`] carries its edits out. Readers are shown a [`Cache::view`], and what is too much for one by [`Cache::below`].
 //!
 //! Invariants, on which the parts rely:
 //! - *The store is closed*: an object is in it only when all that it refers to is.
