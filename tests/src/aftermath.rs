@@ -31,8 +31,8 @@ fn is_leftover(relative: &str, path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let alone = |other: &str| !path.with_extension(other).exists();
     match extension {
-        // The lock of the whole cache stays: it is the kernel that holds it or not.
-        "lock" => relative != "git-mirror/op.lock",
+        // These two stay: it is the kernel that holds them or not.
+        "lock" => !matches!(relative, "git-mirror/op.lock" | "git-mirror/receive.lock"),
         "new" | "tmp" | "temp" => true,
         "pack" => alone("idx"),
         "idx" | "keep" | "rev" => alone("pack"),
