@@ -291,6 +291,41 @@ fn a_push_is_seen_by_the_next_reader() {
 }
 
 #[test]
+fn i5_a_reader_who_sees_a_tip_sees_its_snapshot() {
+    let sandbox = Sandbox::new();
+    let commits = sandbox.fill();
+    let served = sandbox.served();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..60 {
+                // As a sync does: the snapshot first. Each group has each commit once, so that a snapshot never moves.
+                let (group, commit) = (round / commits.len(), &commits[round % commits.len()]);
+                sandbox.git(&["update-ref", &format!("refs/mirror/snapshots/{group}/main/{commit}"), commit], b"");
+                sandbox.git(&["update-ref", &format!("refs/heads/lane/{group}"), commit], b"");
+                if round % 7 == 0 {
+                    sandbox.git(&["pack-refs", "--all", "--prune"], b"");
+                }
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        let body = body(&["ref-prefix refs/heads/lane/", "ref-prefix refs/mirror/snapshots/"]);
+        let mut seen = 0;
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            let list = lines(&listed(&served, &body));
+            for tip in list.iter().filter(|line| line.contains(" refs/heads/lane/")) {
+                let (commit, name) = tip.trim_end_matches("\\n").split_once(' ').unwrap();
+                let group = name.rsplit_once('/').unwrap().1;
+                let snapshot = format!("{commit} refs/mirror/snapshots/{group}/main/{commit}\\n");
+                assert!(list.contains(&snapshot), "{tip} without its snapshot");
+                seen += 1;
+            }
+        }
+        assert!(seen > 0);
+    });
+}
+
+#[test]
 fn a_long_list_of_snapshots_comes_in_pieces_and_whole() {
     let sandbox = Sandbox::new();
     let commits = sandbox.fill();
