@@ -5,7 +5,8 @@
 use std::io;
 use std::sync::Arc;
 
-use hyper::{Method, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::identity::RequestId;
@@ -21,6 +22,7 @@ pub(super) struct Account {
     metrics: Arc<Metrics>,
     id: RequestId,
     method: Method,
+    version: Version,
     path: String,
     endpoint: Endpoint,
     status: StatusCode,
@@ -32,13 +34,14 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Opens the account of a request that was just read; the path comes as it was sent.
-    pub(super) fn open(metrics: Arc<Metrics>, id: RequestId, method: Method, path: &str) -> Self {
+    /// Opens the account of a request that was just read.
+    pub(super) fn open(metrics: Arc<Metrics>, id: RequestId, parts: &Parts) -> Self {
         Self {
             metrics,
             id,
-            method,
-            path: path.chars().take(SHOWN).flat_map(char::escape_debug).collect(),
+            method: parts.method.clone(),
+            version: parts.version,
+            path: parts.uri.path().chars().take(SHOWN).flat_map(char::escape_debug).collect(),
             endpoint: Endpoint::Other,
             status: gone(),
             caller: None,
@@ -104,12 +107,14 @@ impl Drop for Account {
             request = %self.id,
             method = %self.method,
             path = %self.path,
+            version = ?self.version,
             status = self.status.as_u16(),
             bytes = self.bytes,
             ms,
             caller = self.caller.as_deref(),
             outcome,
             error = self.error.as_deref(),
+            "answered"
         );
     }
 }

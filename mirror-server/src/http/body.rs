@@ -10,6 +10,7 @@ mod tests;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use gunzip::Gunzip;
 pub(crate) use patience::Patience;
+
+use crate::observe::Metrics;
+use crate::observe::label::Endpoint;
 
 /// How a body may be packed for its journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +95,7 @@ pub(crate) struct Inbound {
     given: u64,
     patience: Patience,
     failed: Option<BodyError>,
+    counted: Option<(Arc<Metrics>, Endpoint)>,
 }
 
 /// A gzip of what does not get smaller is a little larger than what it holds.
@@ -100,6 +105,12 @@ impl Inbound {
     /// Reads what a client sends.
     pub(crate) fn new(body: Incoming, coding: Coding, limit: u64, patience: Patience) -> Self {
         Self::from_source(body.map_err(|_| BodyError::Gone).boxed_unsync(), coding, limit, patience)
+    }
+
+    /// Counts what came, packed as it was, when it is over.
+    pub(crate) fn counted(mut self, metrics: Arc<Metrics>, endpoint: Endpoint) -> Self {
+        self.counted = Some((metrics, endpoint));
+        self
     }
 
     /// Reads bytes that are all here.
@@ -114,7 +125,18 @@ impl Inbound {
             Coding::Identity => None,
             Coding::Gzip => Some(Gunzip::new()),
         };
-        Self { source, raw: Bytes::new(), ended: false, gunzip, limit, came: 0, given: 0, patience, failed: None }
+        Self {
+            source,
+            raw: Bytes::new(),
+            ended: false,
+            gunzip,
+            limit,
+            came: 0,
+            given: 0,
+            patience,
+            failed: None,
+            counted: None,
+        }
     }
 
     /// Reads the whole body into memory, up to its bound.
@@ -187,6 +209,14 @@ impl Inbound {
             if self.ended && self.raw.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+        }
+    }
+}
+
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        if let Some((metrics, endpoint)) = &self.counted {
+            metrics.received(*endpoint, self.came);
         }
     }
 }

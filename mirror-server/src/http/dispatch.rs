@@ -49,7 +49,7 @@ impl Dispatcher {
         let (parts, body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
         let metrics = Arc::clone(&self.context.metrics);
-        let mut account = Account::open(metrics, id, parts.method.clone(), parts.uri.path());
+        let mut account = Account::open(metrics, id, &parts);
         let answer = match self.ask(&parts, body, &mut account).await {
             Ok(answer) | Err(answer) => answer,
         };
@@ -90,17 +90,21 @@ impl Dispatcher {
         let served = context.site.find(path).ok_or_else(|| {
             self.refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
         })?;
-        let take = |kind, limit| take_body(&parts.headers, body, kind, limit).map_err(|refusal| self.refuse(&refusal));
+        let take = |kind, limit| {
+            let body = take_body(&parts.headers, body, kind, limit)?;
+            Ok(body.counted(Arc::clone(&context.metrics), endpoint_of(question)))
+        };
         Ok(match question {
             Question::ReadRefs => read::info_refs(served, Version::of(&parts.headers)).await,
             Question::ReadPack => {
-                let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT)?.gather().await;
-                let body = body.map_err(|error| self.refuse(&broken(error)))?;
+                let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT).map_err(|refusal: Refusal| self.refuse(&refusal))?;
+                let body = body.gather().await.map_err(|error| self.refuse(&broken(error)))?;
                 read::upload_pack(context, served, Version::of(&parts.headers), body).await
             }
             Question::WriteRefs => write::info_refs(context, served, caller).await,
             Question::WritePack => {
-                let body = take(RECEIVE_REQUEST, context.serve.limits.body.get())?;
+                let body = take(RECEIVE_REQUEST, context.serve.limits.body.get());
+                let body = body.map_err(|refusal| self.refuse(&refusal))?;
                 write::receive_pack(context, served, caller, body).await
             }
         })
@@ -184,12 +188,16 @@ fn endpoint(route: &Route) -> Endpoint {
         Route::Metrics => Endpoint::Metrics,
         Route::Status => Endpoint::Status,
         Route::History => Endpoint::History,
-        Route::Git { question, .. } => match question {
-            Question::ReadRefs => Endpoint::UploadAdvertisement,
-            Question::ReadPack => Endpoint::UploadPack,
-            Question::WriteRefs => Endpoint::ReceiveAdvertisement,
-            Question::WritePack => Endpoint::ReceivePack,
-        },
+        Route::Git { question, .. } => endpoint_of(*question),
+    }
+}
+
+fn endpoint_of(question: Question) -> Endpoint {
+    match question {
+        Question::ReadRefs => Endpoint::UploadAdvertisement,
+        Question::ReadPack => Endpoint::UploadPack,
+        Question::WriteRefs => Endpoint::ReceiveAdvertisement,
+        Question::WritePack => Endpoint::ReceivePack,
     }
 }
 
