@@ -13,6 +13,7 @@ Examples:
   git-mirror sync                            show what a sync would do; nothing is changed
   git-mirror sync --confirm --wait           do it, and wait for a turn where the cache is busy
   git-mirror status                          one line a lane, what is wrong first
+  git-mirror serve                           serve it to builds and promotions over HTTP
   git-mirror flush --lane main --confirm     push the GitOps branch to upstream, fast-forward only
 
 Without --confirm nothing is ever changed: the verb shows what it would do.

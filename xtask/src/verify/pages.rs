@@ -10,8 +10,17 @@ use super::Finding;
 use crate::run::{Outcome, files, root};
 
 /// Folders of this repository whose files pages name by their path from the top.
-const FOLDERS: [&str; 8] =
-    ["docs/", "mirror-core/", "mirror-transport/", "mirror-engine/", "mirror-cli/", "xtask/", "tests/", ".ci/"];
+const FOLDERS: [&str; 9] = [
+    "docs/",
+    "mirror-core/",
+    "mirror-transport/",
+    "mirror-engine/",
+    "mirror-server/",
+    "mirror-cli/",
+    "xtask/",
+    "tests/",
+    ".ci/",
+];
 
 /// The page whose examples show every key.
 const EXAMPLES: &str = "docs/configuration.md";
@@ -32,7 +41,7 @@ pub(super) fn check() -> Outcome<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Every block of YAML on a page is a whole configuration, and is read as one.
+/// Every block of YAML on a page is a whole configuration, and is read as one. A part of one, and what other programs read, is fenced as `yml`.
 fn wrong_configurations(page: &str, text: &str) -> Vec<Finding> {
     let refused = |(line, block): (usize, String)| {
         let error = mirror_core::config::parse(page, &block).err()?;
