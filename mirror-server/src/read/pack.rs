@@ -35,7 +35,8 @@ pub(super) use turns::Turns;
 const FOLDER: &str = "fanout";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
-/// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything.
+/// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything; it needs
+/// them for nothing but a history that is deepened by so many commits.
 const NO_REFS: &str = "git-mirror-none";
 
 /// What makes packs, and keeps them.
@@ -101,20 +102,22 @@ impl Packs {
                 None
             }
         };
-        let recipe = || self.recipe(served, request.wire(), form, tags);
+        let recipe = || self.recipe(served, request, form, tags);
         Ok((self.fanout.answer(key, recipe).await, began))
     }
 
-    fn recipe(&self, served: &Arc<Served>, wire: Wire, input: Vec<u8>, tags: Option<TagsDigest>) -> Recipe {
+    fn recipe(&self, served: &Arc<Served>, of: &FetchRequest, input: Vec<u8>, tags: Option<TagsDigest>) -> Recipe {
         let mut command = self
             .git
             .command(&served.place, ["upload-pack", "--stateless-rpc", "--strict", "."])
             .caps(&self.caps)
             .setting("uploadpack.allowAnySHA1InWant", "true")
             .setting("uploadpack.allowFilter", "true")
-            .setting("uploadpack.allowRefInWant", "false")
-            .environment("GIT_NAMESPACE", NO_REFS);
-        if wire == Wire::V2 {
+            .setting("uploadpack.allowRefInWant", "false");
+        if !of.asks_refs() {
+            command = command.environment("GIT_NAMESPACE", NO_REFS);
+        }
+        if of.wire() == Wire::V2 {
             command = command.protocol_v2();
         }
         let (digests, served) = (Arc::clone(&self.tags), Arc::clone(served));

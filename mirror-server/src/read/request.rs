@@ -117,6 +117,8 @@ pub(crate) enum Sharing {
 pub(crate) enum Reason {
     /// The request names a ref, whose value changes, or an object by something else than its id.
     NamesRef,
+    /// More history is wanted than the client has, and git gives that to whom a ref leads.
+    AsksRefs,
     /// The client has something that is not known here, and may be tomorrow.
     UnknownHaves,
     /// So many haves that hardly anyone else has the same.
@@ -130,6 +132,7 @@ impl Reason {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::NamesRef => "names-ref",
+            Self::AsksRefs => "asks-refs",
             Self::UnknownHaves => "unknown-haves",
             Self::ManyHaves => "many-haves",
             Self::NothingWanted => "nothing-wanted",
@@ -179,6 +182,8 @@ impl FetchRequest {
             Sharing::Own(Reason::NothingWanted)
         } else if names_ref || self.filter.as_ref().is_some_and(|filter| filter.contains("sparse")) {
             Sharing::Own(Reason::NamesRef)
+        } else if self.asks_refs() {
+            Sharing::Own(Reason::AsksRefs)
         } else if self.haves.len() + self.shallow.len() > MAX_SHARED_HAVES {
             Sharing::Own(Reason::ManyHaves)
         } else if self.haves.is_empty() && self.shallow.is_empty() {
@@ -196,6 +201,11 @@ impl FetchRequest {
     /// Whether the answer also depends on which tags there are.
     pub(crate) fn includes_tags(&self) -> bool {
         self.features.contains(&Feature::IncludeTag)
+    }
+
+    /// Whether git looks at refs before it answers: a history is deepened, by so many commits, where refs reach the commits at its end.
+    pub(crate) fn asks_refs(&self) -> bool {
+        self.features.contains(&Feature::DeepenRelative)
     }
 
     /// Drops what does not change the answer, once all lines are read.

@@ -165,6 +165,9 @@ fn what_can_be_shared_is_told_from_the_request() {
     check_sharing(Wire::V2, &v2("have $B"), Sharing::SharedWhereKnown);
     check_sharing(Wire::V2, &v2("shallow $B"), Sharing::SharedWhereKnown);
     check_sharing(Wire::V2, &v2("deepen-not refs/heads/main"), Sharing::Own(Reason::NamesRef));
+    check_sharing(Wire::V2, &v2("deepen-relative"), Sharing::Shared);
+    let deepened = ["command=fetch", "0001", "want $A", "shallow $B", "deepen 4", "deepen-relative", "done", "0000"];
+    check_sharing(Wire::V2, &deepened, Sharing::Own(Reason::AsksRefs));
     check_sharing(Wire::V2, &v2("filter sparse:oid=main:spec"), Sharing::Own(Reason::NamesRef));
     check_sharing(
         Wire::V2,
