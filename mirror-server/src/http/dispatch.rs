@@ -166,7 +166,11 @@ fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64
     };
     // What is told in advance to be too large is refused before a client that waits for leave sends it.
     if body.size_hint().lower() > limit {
-        return Err(broken(BodyError::TooLarge { limit }));
+        let mut refusal = broken(BodyError::TooLarge { limit });
+        if kind == RECEIVE_REQUEST {
+            refusal.words.to_mut().push_str(", which is what serve.limits.body allows a push");
+        }
+        return Err(refusal);
     }
     Ok(Inbound::new(body, coding, limit, Patience::default()))
 }
