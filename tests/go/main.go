@@ -41,7 +41,7 @@ type answer struct {
 	Commit string `json:"commit,omitempty"`
 	// How many commits are reachable from it.
 	Commits int `json:"commits,omitempty"`
-	// The files of its tree, and their contents.
+	// The files of its tree, and the ids of their contents.
 	Files map[string]string `json:"files,omitempty"`
 	// The tags that came with it.
 	Tags []string `json:"tags,omitempty"`
@@ -334,6 +334,7 @@ func describe(repository *git.Repository, at plumbing.Hash) (answer, error) {
 		return told, err
 	}
 	err = files.ForEach(func(file *object.File) error {
+		// The bytes are read, so that their sum is checked.
 		reader, err := file.Reader()
 		if err != nil {
 			return err
@@ -343,7 +344,10 @@ func describe(repository *git.Repository, at plumbing.Hash) (answer, error) {
 		if err != nil {
 			return err
 		}
-		told.Files[file.Name] = string(content)
+		if plumbing.ComputeHash(plumbing.BlobObject, content) != file.Hash {
+			return fmt.Errorf("%s: the bytes are not those of %s", file.Name, file.Hash)
+		}
+		told.Files[file.Name] = file.Hash.String()
 		return nil
 	})
 	if err != nil {

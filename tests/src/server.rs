@@ -147,9 +147,10 @@ pub fn configure(world: &mut World, change: impl FnOnce(&mut Value)) {
     });
 }
 
-/// Makes the command of a server on a world, for a test that starts it itself. It finds the system's programs: git is one of them.
+/// Makes the command of a server on a world, for a test that starts it itself. It logs every request, and finds the system's programs: git
+/// is one of them.
 pub fn command(world: &World, listen: &str) -> Command {
-    let mut command = world.command(&["serve", "--node", "local", "--listen", listen, "--output", "json"]);
+    let mut command = world.command(&["-v", "serve", "--node", "local", "--listen", listen, "--output", "json"]);
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
@@ -200,7 +201,11 @@ impl Server {
 
     fn await_announcement(&mut self, lines: &Receiver<String>) -> Value {
         match lines.recv_timeout(PATIENCE) {
-            Ok(line) => serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in announcement {line:?}")),
+            Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| {
+                // An error report is made for people to read, over several lines.
+                let rest: Vec<_> = lines.iter().collect();
+                panic!("no announcement: {line}\n{}\n{}", rest.join("\n"), self.log())
+            }),
             Err(RecvTimeoutError::Timeout) => panic!("no announcement within {PATIENCE:?}; it says {}", self.log()),
             Err(RecvTimeoutError::Disconnected) => {
                 let ended = self.child.wait();

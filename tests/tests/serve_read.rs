@@ -515,6 +515,6 @@ fn two_repositories_are_two() {
         assert_eq!(clone.branch("main"), wanted.branch("main"));
     }
     let nowhere = site.get("/third.git/info/refs?service=git-upload-pack").expect(404);
-    assert!(nowhere.text().contains("third"), "{}", nowhere.text());
+    assert!(nowhere.text().contains("no such repository"), "{}", nowhere.text());
     assert!(!Path::new(&site.world.cache_folder()).join("third.git").exists());
 }

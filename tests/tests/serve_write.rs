@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use mirror_core::name::CommitId;
 use mirror_tests::aftermath::leftovers;
@@ -307,6 +308,7 @@ fn a_large_push_goes_through_in_little_memory() {
         let watching = scope.spawn(|| {
             let mut peak = 0;
             while !over.load(Ordering::SeqCst) {
+                std::thread::park_timeout(Duration::from_millis(10));
                 let all = promotion
                     .site
                     .server
@@ -433,10 +435,13 @@ fn objects_that_git_would_not_take_are_not_taken() {
     bad.push(("a commit without a date", commit(&good, "A <a@b>")));
     bad.push(("a commit without a tree", write("commit", format!("parent {before}\n\nBare\n").as_bytes())));
     for (name, commit) in bad {
+        let tree = trees.iter().find(|(other, _)| *other == name).map(|(_, tree)| tree);
+        let all = [&commit, &blob, &inner].into_iter().chain(tree);
+        let pack = rawpush::pack_of(work, &all.cloned().collect::<Vec<_>>());
         let commit = CommitId::from_hex(&commit).expect("because git printed it");
-        work.run(["update-ref", "refs/heads/bad", &commit.to_string()]);
-        let answer = promotion.push(&["--no-thin", "bad:gitops"]);
-        assert!(!answer.status.success(), "{name} was accepted: {}", answer.stderr);
+        let told = RawPush::new().command(GITOPS, Some(before), Some(commit)).pack(pack);
+        let told = told.send(promotion.site.address(), &promotion.token);
+        assert!(!told.accepts(GITOPS), "{name} was accepted: {told:?}");
         assert_eq!(promotion.tip(), before, "{name}");
         assert!(!promotion.site.world.cache().has(commit), "{name} was kept");
     }

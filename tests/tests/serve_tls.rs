@@ -1,0 +1,170 @@
+//! The server with a certificate: git reads and pushes over TLS by HTTP/2 and HTTP/1.1, and a new certificate is taken without a restart.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use mirror_tests::gitclient::{GitClient, Token, VERSIONS};
+use mirror_tests::http;
+use mirror_tests::server::{self, Server, small_world};
+use mirror_tests::world::World;
+use serde_json::json;
+
+/// A world whose server has a certificate.
+struct Sealed {
+    server: Server,
+    world: World,
+}
+
+impl Sealed {
+    fn begin() -> Self {
+        let mut world = small_world();
+        world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
+        let folder = world.sandbox().path().to_owned();
+        put_pair(&folder);
+        server::configure(&mut world, |serve| {
+            serve["tls"] = json!({ "certificate": folder.join("tls.crt"), "key": folder.join("tls.key") });
+        });
+        // Tokens may cross any network here: TLS hides them.
+        let server = Server::spawn(server::command(&world, "0.0.0.0:0").arg("-v"));
+        Self { server, world }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.world.sandbox().path().to_owned()
+    }
+
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/app.git", self.server.address().port())
+    }
+
+    /// Git that trusts a certificate and nothing else.
+    fn client(&self, certificate: &Path) -> GitClient {
+        let certificate = certificate.to_str().expect("a path of text");
+        GitClient::new(self.world.sandbox()).set("http.sslCAInfo", certificate)
+    }
+
+    fn reads(&self, certificate: &Path) -> bool {
+        let folder = self.folder();
+        self.client(certificate).ask(&folder, ["ls-remote", &self.url()]).status.success()
+    }
+}
+
+/// Puts a new certificate and its key in place, as those who renew them do, and gives a copy of the certificate for clients.
+fn put_pair(folder: &Path) -> PathBuf {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("because ring makes keys");
+    put(folder, "tls.key", &made.signing_key.serialize_pem());
+    put(folder, "tls.crt", &made.cert.pem());
+    let copies = std::fs::read_dir(folder).expect("a folder of ours").count();
+    let copy = folder.join(format!("trusted-{copies}.crt"));
+    std::fs::write(&copy, made.cert.pem()).expect("a folder of ours");
+    copy
+}
+
+fn put(folder: &Path, name: &str, text: &str) {
+    let new = folder.join(format!("{name}.new"));
+    std::fs::write(&new, text).expect("a folder of ours");
+    std::fs::rename(new, folder.join(name)).expect("a folder of ours");
+}
+
+#[test]
+fn git_reads_and_pushes_over_tls_by_both_versions_of_http() {
+    let sealed = Sealed::begin();
+    let port = sealed.server.address().port();
+    assert_eq!(sealed.server.announcement()["url"], json!(format!("https://127.0.0.1:{port}")));
+    let trusted = sealed.folder().join("tls.crt");
+    let token = Token::make(&sealed.world, "ci", &[], &[]);
+    for (http, logged) in [("HTTP/2", "HTTP/2.0"), ("HTTP/1.1", "HTTP/1.1")] {
+        let client = sealed.client(&trusted).set("http.version", http);
+        for version in VERSIONS {
+            let name = format!("clone-{}-{version:?}", logged.replace('/', "-"));
+            let clone = client.clone().speaking(version).clone_bare(&sealed.url(), &name, &[]);
+            assert_eq!(clone.branch("main"), sealed.world.upstream().branch("main"));
+            clone.fsck();
+        }
+        sealed.server.wait_for_log(&format!("\"version\":\"{logged}\""));
+
+        // A push that is larger than git sends in one piece comes in chunks.
+        let tip = sealed.world.cache().branch("gitops").expect("because it was synced");
+        let work = client.clone_bare(&sealed.url(), &format!("work-{}", logged.replace('/', "-")), &[]);
+        let mut noise = vec![0; 3 << 20];
+        fill(&mut noise, logged.len() as u64);
+        let made = work.commit("gitops").on(tip).file("noise", noise).make();
+        let pushing = client.clone().with(&token).ask(work.path(), ["push", &sealed.url(), "gitops"]);
+        assert!(pushing.status.success(), "{http}: {}", pushing.stderr);
+        assert_eq!(sealed.world.cache().branch("gitops"), Some(made));
+    }
+    assert!(!sealed.server.log().contains(token.text()));
+}
+
+/// Fills bytes so that no packing makes them smaller; the same seed fills the same.
+fn fill(bytes: &mut [u8], seed: u64) {
+    let mut state = seed | 1;
+    for byte in bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *byte = (state >> 32) as u8;
+    }
+}
+
+#[test]
+fn a_new_certificate_is_taken_without_a_restart() {
+    let sealed = Sealed::begin();
+    let folder = sealed.folder();
+    let second = put_pair(&folder);
+    sealed.server.wait_until("the new certificate is shown", || sealed.reads(&second));
+
+    // One that cannot be used is warned of, and the old one goes on.
+    put(&folder, "tls.crt", "this is no certificate\n");
+    sealed.server.wait_until("the broken one is noticed", || {
+        assert!(sealed.reads(&second), "the old one goes on");
+        sealed.server.log().contains("kept the old certificate")
+    });
+    let third = put_pair(&folder);
+    sealed.server.wait_until("the next one is shown", || sealed.reads(&third));
+    assert!(!sealed.reads(&second), "and the one before is not");
+}
+
+#[test]
+fn who_does_not_speak_tls_is_not_answered() {
+    let sealed = Sealed::begin();
+    let address = (std::net::Ipv4Addr::LOCALHOST, sealed.server.address().port()).into();
+    for words in [&b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\xff\xff", b""] {
+        let mut stream = http::connect(address);
+        stream.write_all(words).expect("an open connection");
+        stream.shutdown(std::net::Shutdown::Write).expect("an open connection");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(!String::from_utf8_lossy(&answer).contains("HTTP/"), "{answer:?}");
+    }
+    assert!(sealed.reads(&sealed.folder().join("tls.crt")));
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_ends_the_start_with_its_repair() {
+    let mut world = small_world();
+    let folder = world.sandbox().path().to_owned();
+    put_pair(&folder);
+    put(&folder, "tls.key", "no key\n");
+    server::configure(&mut world, |serve| {
+        serve["tls"] = json!({ "certificate": folder.join("tls.crt"), "key": folder.join("tls.key") });
+    });
+    let ended = server::command(&world, "127.0.0.1:0").output().expect("a program");
+    assert_eq!(ended.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("a report");
+    assert_eq!(report["error"]["code"], "mirror::serve::certificate_file", "{report}");
+}
+
+#[test]
+fn tokens_without_tls_are_refused_where_others_listen() {
+    let mut world = small_world();
+    server::configure(&mut world, |_| {});
+    let ended = server::command(&world, "0.0.0.0:0").output().expect("a program");
+    assert_eq!(ended.status.code(), Some(2));
+    let report: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("a report");
+    assert_eq!(report["error"]["code"], "mirror::serve::insecure_tokens", "{report}");
+
+    server::configure(&mut world, |serve| serve["insecureTokens"] = true.into());
+    let server = Server::spawn(&mut server::command(&world, "0.0.0.0:0"));
+    server.wait_for_log("serve.insecureTokens");
+}
