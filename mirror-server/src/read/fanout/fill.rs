@@ -94,6 +94,7 @@ impl Fill {
     }
 
     fn begin(&self) -> Sink {
+        self.inner.claim();
         match self.inner.room.create(self.key.is_some()) {
             Ok(making) => {
                 self.growth.store_in(Arc::clone(&making.file));

@@ -79,6 +79,15 @@ impl Index {
         }
     }
 
+    /// Takes in what an earlier process kept, other than what is there or being made again.
+    pub(super) fn adopt(&mut self, found: Vec<Kept>) {
+        for kept in found {
+            if !self.slots.contains_key(&kept.key()) {
+                self.keep(Arc::new(kept));
+            }
+        }
+    }
+
     /// Drops a kept answer; false where it is not there any more.
     pub(super) fn drop_kept(&mut self, kept: &Arc<Kept>) -> bool {
         let is_there = matches!(self.slots.get(&kept.key()), Some(Slot::Kept(there)) if Arc::ptr_eq(there, kept));

@@ -55,15 +55,9 @@ impl Fanout {
         patience: Patience,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let room = Room::open(folder, budget, spare);
-        let mut index = Index::default();
-        for kept in room.list() {
-            index.keep(Arc::new(kept));
-        }
-        let inner = Inner { index: Mutex::new(index), room, turns, patience, metrics };
-        // The budget may be smaller than it was.
-        inner.promise(0);
-        inner.tell();
+        let room = Room::at(folder, budget, spare);
+        let inner = Inner { index: Mutex::default(), room, turns, patience, metrics };
+        inner.claim();
         Self { inner: Arc::new(inner) }
     }
 
@@ -95,6 +89,12 @@ impl Fanout {
         }
     }
 
+    /// Whether the folder of kept answers is this one's.
+    #[cfg(test)]
+    pub(in crate::read) fn is_kept(&self) -> bool {
+        self.inner.room.is_kept()
+    }
+
     fn make(&self, key: Option<Key>, growth: Arc<Growth>, recipe: Recipe) {
         tokio::spawn(make(Arc::clone(&self.inner), key, growth, recipe));
     }
@@ -113,6 +113,23 @@ async fn give(reader: Reader, source: PackSource) -> Given {
 impl Inner {
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the folder of kept answers, unless another process has it, and what is in it. Blocks.
+    pub(super) fn claim(&self) {
+        match self.room.claim() {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                self.index().adopt(found);
+                // The budget may be smaller than it was.
+                self.promise(0);
+                self.tell();
+            }
+            Err(error) => {
+                let (folder, error) = (self.room.folder().display(), &error as &dyn std::error::Error);
+                tracing::warn!(%folder, error, "packs are not kept: their folder cannot be used");
+            }
+        }
     }
 
     /// Lets nobody else find an answer that grows.

@@ -1,13 +1,13 @@
 //! The folder of kept answers: which files are in it, and how much may be.
 //!
 //! One process keeps answers there. A second one beside it, as during a restart, shares answers while they are made and keeps none: its files have no
-//! names.
+//! names. It takes the folder over when the first has ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -23,7 +23,7 @@ const MAKING: &str = ".making";
 pub(super) struct Room {
     folder: PathBuf,
     /// Held by the process that keeps answers here.
-    lock: Option<File>,
+    lock: OnceLock<File>,
     /// How many bytes it may take.
     pub(super) budget: u64,
     /// How many bytes of the file system it leaves to others.
@@ -40,43 +40,46 @@ pub(super) struct Making {
 }
 
 impl Room {
-    /// Opens the folder, and makes it where it is missing. Where that fails, answers are still made, in memory.
-    pub(super) fn open(folder: PathBuf, budget: u64, spare: u64) -> Self {
-        let lock = match lock(&folder) {
-            Ok(lock) => lock,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(folder = %folder.display(), error, "packs are not kept: their folder cannot be used");
-                None
-            }
-        };
-        Self { folder, lock, budget, spare, next: AtomicU64::new(0) }
+    /// Describes the folder; [`Room::claim`] opens it.
+    pub(super) fn at(folder: PathBuf, budget: u64, spare: u64) -> Self {
+        Self { folder, lock: OnceLock::new(), budget, spare, next: AtomicU64::new(0) }
+    }
+
+    /// Takes the folder, and makes it where it is missing; gives what an earlier process kept there, and removes what it left unfinished. `None` where
+    /// the folder is ours already, or another process has it.
+    ///
+    /// # Errors
+    /// What the disk refuses. Answers are made all the same, in memory where no file can be made.
+    pub(super) fn claim(&self) -> io::Result<Option<Vec<Kept>>> {
+        if self.lock.get().is_some() {
+            return Ok(None);
+        }
+        fs::create_dir_all(&self.folder)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(self.folder.join(LOCK))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        // Before the first file of ours has a name.
+        let found = self.list()?;
+        // Two of our own threads cannot both have got it.
+        let _ = self.lock.set(lock);
+        Ok(Some(found))
     }
 
     /// Whether answers are kept here.
     pub(super) fn is_kept(&self) -> bool {
-        self.lock.is_some() && self.budget > 0
+        self.lock.get().is_some() && self.budget > 0
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Lists what an earlier process kept, and removes what it left unfinished.
-    pub(super) fn list(&self) -> Vec<Kept> {
-        if self.lock.is_none() {
-            return Vec::new();
-        }
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(folder = %self.folder.display(), error, "kept packs cannot be listed");
-                return Vec::new();
-            }
-        };
+    fn list(&self) -> io::Result<Vec<Kept>> {
         let mut found = Vec::new();
-        for entry in entries.flatten() {
+        for entry in fs::read_dir(&self.folder)?.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.ends_with(MAKING) {
@@ -88,7 +91,7 @@ impl Room {
                 found.push(Kept::listed(key, seen.len(), seen.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH)));
             }
         }
-        found
+        Ok(found)
     }
 
     /// Makes an empty file, with a name where it may be kept.
@@ -136,19 +139,6 @@ impl Drop for Making {
         if let Some(path) = &self.path {
             remove(path);
         }
-    }
-}
-
-fn lock(folder: &Path) -> io::Result<Option<File>> {
-    fs::create_dir_all(folder)?;
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join(LOCK))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(lock)),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            tracing::warn!(folder = %folder.display(), "another process keeps packs here; this one keeps none");
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
     }
 }
 
