@@ -348,3 +348,44 @@ fn road(node: &Node, base: &Base) -> Result<RoadPlaces, PlaceError> {
     };
     Ok(RoadPlaces { identity, known_hosts, proxy_credentials })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(serve: &str) -> LocalNode {
+        let text = format!(
+            "
+apiVersion: git-mirror/v1
+kind: MirrorConfig
+repositories: {{ app: {{ upstream: 'git@github.com:octo/app.git' }} }}
+nodes:
+  here:
+    cache: ./caches
+    githubTransport: {{ identity: {{ agent: true }} }}
+    lanes: {{ main: {{ repository: app, source: {{ branch: main, snapshotGroup: app }}, gitops: {{ branch: gitops }} }} }}
+    {serve}
+"
+        );
+        let config = mirror_core::config::parse("git-mirror.yaml", &text).unwrap();
+        let base = Base { folder: "/srv/mirror".into(), home: Some("/home/ada".into()), agent: None };
+        LocalNode::resolve(&config, &base, "HERE").unwrap()
+    }
+
+    #[test]
+    fn a_node_without_a_serve_block_serves_with_the_defaults() {
+        assert_eq!(node("").serve().unwrap(), Serve::local());
+        assert_eq!(node("serve:").serve().unwrap(), Serve::local());
+    }
+
+    #[test]
+    fn the_files_of_a_server_have_whole_paths() {
+        let block = "serve: { tls: { certificate: ./tls.crt, key: ~/tls.key }, tokens: { file: /etc/tokens.yaml } }";
+        let serve = node(block).serve().unwrap();
+        let tls = Tls { certificate: "/srv/mirror/tls.crt".to_owned(), key: "/home/ada/tls.key".to_owned() };
+        assert_eq!(serve.tls, Some(tls));
+        assert_eq!(serve.tokens, Some(SecretSource::File("/etc/tokens.yaml".to_owned())));
+        let homeless = Base { home: None, ..node(block).base };
+        assert!(matches!(LocalNode { base: homeless, ..node(block) }.serve(), Err(PlaceError::NoHome { .. })));
+    }
+}
