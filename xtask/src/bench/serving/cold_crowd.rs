@@ -1,6 +1,6 @@
 //! Many clients that clone a large repository at once, which nobody did before: git runs once, and all are given what it makes.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -69,7 +69,7 @@ fn crowd(request: &Request) -> Outcome<Vec<u64>> {
     })
 }
 
-/// Says a request and writes the answer, head and chunk sizes included, to a sink; gives its size.
+/// Says a request and writes the body of the answer, which comes in chunks, to a sink; gives its size.
 fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
     let failed = |error: std::io::Error| format!("{}: {error}", request.url);
     let rest = request.url.strip_prefix("http://").ok_or("not HTTP")?;
@@ -83,19 +83,28 @@ fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
         body.len()
     );
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).map_err(failed)?;
-    let mut buffer = vec![0; 256 << 10];
+    let mut answer = BufReader::with_capacity(256 << 10, stream);
+    let mut line = || -> Outcome<String> {
+        let mut line = String::new();
+        answer.by_ref().take(8192).read_line(&mut line).map_err(failed)?;
+        Ok(line.trim_end().to_owned())
+    };
+    let status = line()?;
+    if !status.starts_with("HTTP/1.1 200") {
+        return Err(format!("{} answers {status}", request.url));
+    }
+    while !line()?.is_empty() {}
+    // How the answer is cut into chunks is its server's and the moment's affair; what is in them is the same for all.
     let mut size = 0;
     loop {
-        match stream.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(size),
-            read => {
-                if size == 0 && !buffer.starts_with(b"HTTP/1.1 200") {
-                    let said = String::from_utf8_lossy(&buffer[..read.min(500)]);
-                    return Err(format!("{} answers {said}", request.url));
-                }
-                size += read as u64;
-                into.write_all(&buffer[..read]).map_err(failed)?;
-            }
+        let mut head = String::new();
+        answer.by_ref().take(8192).read_line(&mut head).map_err(failed)?;
+        let length =
+            u64::from_str_radix(head.trim_end(), 16).map_err(|_| format!("{} sends no chunks", request.url))?;
+        size += std::io::copy(&mut answer.by_ref().take(length), into).map_err(failed)?;
+        answer.by_ref().take(2).read_to_end(&mut Vec::new()).map_err(failed)?;
+        if length == 0 {
+            return Ok(size);
         }
     }
 }

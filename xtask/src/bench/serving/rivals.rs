@@ -1,11 +1,13 @@
 //! What the server is measured against: nginx with a file, and git's own `git-http-backend` behind nginx.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mirror_tests::sandbox::GitSandbox;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::run::Outcome;
 use crate::tools::{self, Tool};
@@ -34,14 +36,16 @@ impl Nginx {
         let socket = root.join("fcgi.sock");
         let mut wrap = sandbox.git().program(program("fcgiwrap")?, &root);
         wrap.args(["-c", "4", "-s"]).arg(format!("unix:{}", socket.display()));
-        let wrap = wrap.stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+        // It forks and does not end its forks: they are a group of their own, which ends as one.
+        wrap.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let wrap = wrap.spawn().map_err(|error| error.to_string())?;
         let mut rival = Self { port: 0, nginx: idle()?, wrap };
         for _ in 0..ATTEMPTS {
             rival.port = free_port()?;
             let text = settings(&root, rival.port, &socket, projects, files, &backend()?);
             let config = sandbox.write("nginx.conf", text);
             let mut nginx = Command::new(program("nginx")?);
-            nginx.arg("-c").arg(config).arg("-p").arg(&root).stderr(Stdio::null());
+            nginx.arg("-c").arg(config).arg("-p").arg(&root).stdout(Stdio::null()).stderr(Stdio::null());
             let _ = rival.nginx.wait();
             rival.nginx = nginx.spawn().map_err(|error| error.to_string())?;
             if listens(rival.port, &mut rival.nginx) {
@@ -64,13 +68,16 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
+        let pid = |child: &Child| i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         // nginx's master ends its workers on SIGTERM; a kill would leave them.
-        for child in [&mut self.nginx, &mut self.wrap] {
-            if let Some(pid) = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap_or_default()) {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            }
-            let _ = child.wait();
+        if let Some(pid) = pid(&self.nginx) {
+            let _ = kill_process(pid, Signal::TERM);
         }
+        if let Some(pid) = pid(&self.wrap) {
+            let _ = kill_process_group(pid, Signal::TERM);
+        }
+        let _ = self.nginx.wait();
+        let _ = self.wrap.wait();
     }
 }
 
