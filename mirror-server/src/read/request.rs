@@ -11,6 +11,7 @@
 
 mod encode;
 mod error;
+mod filter;
 mod lines;
 mod v0;
 mod v2;
@@ -20,6 +21,7 @@ use std::collections::BTreeSet;
 use mirror_core::name::CommitId;
 
 pub(crate) use error::RequestError;
+use filter::Depends;
 
 /// The most wants of one request. A clone wants the tip of every branch and tag.
 const MAX_WANTS: usize = 20_000;
@@ -180,7 +182,7 @@ impl FetchRequest {
         let names_ref = matches!(&self.depth, Depth::Bounded { not, .. } if !not.is_empty());
         if self.wants.is_empty() {
             Sharing::Own(Reason::NothingWanted)
-        } else if names_ref || self.filter.as_ref().is_some_and(|filter| filter.contains("sparse")) {
+        } else if names_ref || self.filter.as_deref().and_then(filter::read) == Some(Depends::OnNames) {
             Sharing::Own(Reason::NamesRef)
         } else if self.asks_refs() {
             Sharing::Own(Reason::AsksRefs)

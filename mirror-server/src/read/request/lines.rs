@@ -3,6 +3,7 @@
 use mirror_core::name::CommitId;
 use mirror_transport::pkt::{Decoded, Packet, decode};
 
+use super::filter;
 use super::{Depth, FetchRequest, MAX_HAVES, MAX_NAMED, MAX_WANTS, MAX_WORD, RequestError};
 
 /// The packets of a request, one after the other.
@@ -122,7 +123,10 @@ impl FetchRequest {
                 at_most(not.len(), MAX_NAMED, "refs to leave out")?;
             }
             "filter" if self.filter.is_some() => return Err(RequestError::Filters),
-            "filter" => self.filter = Some(filter(value)?.to_owned()),
+            "filter" => match filter::read(value) {
+                Some(_) => self.filter = Some(value.to_owned()),
+                None => return Err(RequestError::Filter(shown(value))),
+            },
             _ => return Ok(false),
         }
         Ok(true)
@@ -151,18 +155,4 @@ fn number(text: &str) -> Option<u32> {
         .then(|| text.parse().ok())
         .flatten()
         .map(|depth: u64| u32::try_from(depth).unwrap_or(u32::MAX).min(0x7fff_ffff))
-}
-
-/// Takes a filter of a kind that git knows.
-///
-/// # Source
-/// `git-rev-list(1)`, `--filter`.
-fn filter(spec: &str) -> Result<&str, RequestError> {
-    let is_known = spec.len() <= MAX_WORD
-        && !spec.chars().any(char::is_control)
-        && (spec == "blob:none"
-            || ["blob:limit=", "tree:", "object:type=", "sparse:oid=", "combine:"]
-                .iter()
-                .any(|kind| spec.strip_prefix(kind).is_some_and(|value| !value.is_empty())));
-    if is_known { Ok(spec) } else { Err(RequestError::Filter(shown(spec))) }
 }
