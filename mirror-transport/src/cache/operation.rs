@@ -23,8 +23,10 @@ use super::recover::sweep;
 
 /// How long a lock of a ref that somebody else holds is waited for. Git holds one for the time of a rename.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many operations of one process may begin in one millisecond.
+/// How many names are tried; another process with the same number, in another container, may take one.
 const ATTEMPTS: u32 = 1000;
+/// The operations that this process began.
+static BEGUN: AtomicU32 = AtomicU32::new(0);
 pub(super) const ALIVE: &str = "alive";
 pub(super) const QUARANTINE: &str = "quarantine";
 pub(super) const LOCKS: &str = "locks-";
@@ -156,8 +158,10 @@ impl Drop for Operation {
 fn claim(operations: &Path, verb: &str) -> Result<(PathBuf, File), DiskError> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
     let process = std::process::id();
-    for attempt in 0..ATTEMPTS {
-        let folder = operations.join(format!("{verb}-{now}-{process}-{attempt}"));
+    for _ in 0..ATTEMPTS {
+        // No name comes again: what is removed under one never meets what is made under the same.
+        let number = BEGUN.fetch_add(1, Ordering::Relaxed);
+        let folder = operations.join(format!("{verb}-{now}-{process}-{number}"));
         match fs::create_dir(&folder) {
             Ok(()) => {}
             Err(source) if source.kind() == io::ErrorKind::AlreadyExists => continue,

@@ -4,6 +4,7 @@
 //! dead operation's own folder. It never takes a folder whose `alive` somebody holds, and holds it itself while it sweeps.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there};
@@ -44,6 +45,11 @@ impl Cache {
         };
         for entry in entries {
             let folder = entry.at("list", &operations)?.path();
+            if is_swept(&folder) {
+                // Nothing outside belongs to it any more. Whoever moved it aside may be removing it right now.
+                remove_folder(&folder)?;
+                continue;
+            }
             let Some(_dead) = lock_folder(&folder)? else { continue };
             let left = sweep(self.layout(), &folder)?;
             recovered.operations.extend(folder.file_name().map(|name| name.to_string_lossy().into_owned()));
@@ -91,26 +97,31 @@ pub(super) fn sweep(layout: &Layout, folder: &Path) -> Result<Recovered, DiskErr
             sweep_packs(layout, &entry.path(), &mut swept)?;
         }
     }
-    // Moved aside first: who looks for it finds it whole or not at all, never with its `alive` gone and its links not yet.
-    let aside = aside(folder);
-    let folder = match fs::rename(folder, &aside) {
-        Ok(()) => aside.as_path(),
+    // Moved aside first: who looks for it finds it whole or not at all, never with its `alive` gone.
+    let mut aside = folder.as_os_str().to_owned();
+    aside.push(SWEPT);
+    let aside = PathBuf::from(aside);
+    remove_folder(match fs::rename(folder, &aside) {
+        Ok(()) => &aside,
         // It is removed where it stands.
         Err(_) => folder,
-    };
-    match fs::remove_dir_all(folder) {
-        Err(source) if !is_absent(&source) => Err(DiskError::new("remove", folder, source)),
-        _ => Ok(swept),
-    }
+    })?;
+    Ok(swept)
 }
 
-/// Names the place of a folder whose links were taken back. One that stays there, because its sweeper died too, is swept again.
-fn aside(folder: &Path) -> PathBuf {
-    let mut name = folder.file_name().unwrap_or_default().to_owned();
-    if !name.to_string_lossy().ends_with(SWEPT) {
-        name.push(SWEPT);
+fn is_swept(folder: &Path) -> bool {
+    folder.as_os_str().as_encoded_bytes().ends_with(SWEPT.as_bytes())
+}
+
+/// Removes a folder that somebody else may be removing as well.
+fn remove_folder(folder: &Path) -> Result<(), DiskError> {
+    match fs::remove_dir_all(folder) {
+        // A git that was killed a moment ago may have put something there; the next who sweeps finds it.
+        Err(source) if !is_absent(&source) && source.kind() != io::ErrorKind::DirectoryNotEmpty => {
+            Err(DiskError::new("remove", folder, source))
+        }
+        _ => Ok(()),
     }
-    folder.with_file_name(name)
 }
 
 /// Removes the locks that are links to files of this batch.

@@ -6,6 +6,7 @@ mod crash;
 mod edits;
 mod open;
 mod packs;
+mod receive;
 mod refs;
 mod sandbox;
 mod snapshots;
