@@ -1,9 +1,9 @@
 //! One authenticated SSH connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{Config, Handle, connect_stream};
+use russh::client::{Config, Handle, Msg, connect_stream};
 use russh::{Channel, Disconnect, Limits, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -58,6 +58,8 @@ pub struct Session {
     handle: Handle<Guard>,
     target: HostPort,
     idle: Duration,
+    /// A channel that was opened in advance, on which nothing was asked yet.
+    spare: Mutex<Option<Channel<Msg>>>,
     traces: Arc<Traces>,
     farewell: Arc<Farewell>,
     cut: CancellationToken,
@@ -114,7 +116,11 @@ impl Session {
         protocol: Option<Protocol>,
         first_bytes: Vec<u8>,
     ) -> Result<GitChannel, SshError> {
-        let channel = self.open_channel().await?;
+        let spare = self.spare().take();
+        let channel = match spare {
+            Some(channel) => channel,
+            None => self.open_channel().await?,
+        };
         let start = Start { service, path, protocol, first_bytes };
         self.start(channel, start).await
     }
@@ -156,7 +162,23 @@ impl Session {
         let _ = timeout(GOODBYE, goodbye).await;
     }
 
-    async fn open_channel(&self) -> Result<Channel<russh::client::Msg>, SshError> {
+    /// Opens a channel in advance, unless there is one: what is opened next takes it and saves a round trip. No program runs on it.
+    ///
+    /// # Errors
+    /// As for [`Session::open_git`]; the session is as good as before, or gone.
+    pub async fn reserve(&self) -> Result<(), SshError> {
+        if self.spare().is_none() {
+            let channel = self.open_channel().await?;
+            *self.spare() = Some(channel);
+        }
+        Ok(())
+    }
+
+    fn spare(&self) -> std::sync::MutexGuard<'_, Option<Channel<Msg>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open_channel(&self) -> Result<Channel<Msg>, SshError> {
         let opening = timeout(self.idle, self.handle.channel_open_session());
         let target = || self.target.clone();
         match opening.await {
@@ -171,7 +193,7 @@ impl Session {
         }
     }
 
-    async fn start(&self, channel: Channel<russh::client::Msg>, start: Start<'_>) -> Result<GitChannel, SshError> {
+    async fn start(&self, channel: Channel<Msg>, start: Start<'_>) -> Result<GitChannel, SshError> {
         GitChannel::start(channel, start, self.target.clone(), self.idle, self.traces.clone(), self.cut.clone())
             .await
             .map_err(|error| SshError::Lost {
@@ -225,6 +247,7 @@ impl Handshake<'_> {
             handle,
             target: self.target.clone(),
             idle: self.limits.idle,
+            spare: Mutex::new(None),
             traces,
             farewell,
             cut,

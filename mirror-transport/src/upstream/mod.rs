@@ -3,7 +3,8 @@
 //! Owns which channel carries what, and when a channel or a connection is used up. A look for reading sends its question behind `exec`;
 //! a look for pushing is the advertisement of `receive-pack`, with an `upload-pack` channel opened beside it for the looks that follow.
 //!
-//! The session may come from [`Warm`], which keeps it between operations; a look on it takes no more than a channel does.
+//! The session may come from [`Warm`], which keeps it between operations; a look on it takes two round trips: the
+//! channel is open by then, and what is left are the program's start and its answer.
 //!
 //! Never: retries (but for a look on a session that was kept and turns out dead), deciding what to want or to push, refs of the cache.
 

@@ -1,6 +1,6 @@
 //! An SSH session that outlives the operation it was opened for, so that the next one need not pay for tunnel, handshake and login again.
 //!
-//! Keeps the session only, never its channels: what was said on one belongs to its operation. Never opens a session, and never retries.
+//! Keeps the session, and at most one channel on which nothing was said yet: what was said on one belongs to its operation. Never opens a session, and never retries.
 
 use std::fmt;
 use std::ops::Deref;
@@ -50,7 +50,7 @@ pub struct Warm {
 }
 
 struct Kept {
-    session: Session,
+    session: Arc<Session>,
     opened: Instant,
     idle_since: Instant,
 }
@@ -68,19 +68,24 @@ impl Warm {
         Self { kept: Mutex::new(None), patience, changed: Notify::new(), tell: Box::new(tell) }
     }
 
-    /// Closes what nobody used for long, or what is old; runs until it is dropped.
+    /// Opens a channel in advance for the next operation, and closes what nobody used for long, or what is old; runs until it is dropped.
     ///
     /// # Cancel safety
     /// Safe: a goodbye that is cut short ends the session all the same.
     pub async fn tend(&self) {
         loop {
             let changed = self.changed.notified();
-            match self.due() {
-                None => changed.await,
-                Some(due) => tokio::select! {
-                    () = changed => {}
-                    () = tokio::time::sleep_until(due) => self.close_due().await,
-                },
+            let Some((session, due)) = self.resting() else {
+                changed.await;
+                continue;
+            };
+            if let Err(error) = session.reserve().await {
+                tracing::debug!(%error, "no channel could be opened in advance");
+            }
+            drop(session);
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep_until(due) => self.close_due().await,
             }
         }
     }
@@ -106,7 +111,7 @@ impl Warm {
         Some(Leased { session: Some(kept.session), opened: kept.opened, home: Some(Arc::clone(self)) })
     }
 
-    fn put(&self, session: Session, opened: Instant) -> Option<Session> {
+    fn put(&self, session: Arc<Session>, opened: Instant) -> Option<Arc<Session>> {
         let mut kept = self.kept();
         if kept.is_some() {
             return Some(session);
@@ -121,8 +126,8 @@ impl Warm {
         (kept.idle_since + self.patience.idle).min(kept.opened + self.patience.age)
     }
 
-    fn due(&self) -> Option<Instant> {
-        self.kept().as_ref().map(|kept| self.expiry(kept))
+    fn resting(&self) -> Option<(Arc<Session>, Instant)> {
+        self.kept().as_ref().map(|kept| (Arc::clone(&kept.session), self.expiry(kept)))
     }
 
     async fn close_due(&self) {
@@ -138,11 +143,18 @@ impl Warm {
     async fn end(&self, kept: Option<Kept>) {
         let Some(Kept { session, .. }) = kept else { return };
         (self.tell)(if session.is_closed() { Change::Lost } else { Change::Closed });
-        session.close().await;
+        close(session).await;
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says goodbye. Where a channel is just being opened in advance, the session ends with that instead.
+async fn close(session: Arc<Session>) {
+    if let Some(session) = Arc::into_inner(session) {
+        session.close().await;
     }
 }
 
@@ -158,7 +170,7 @@ pub(super) enum Origin {
 /// A session in use, and where it goes when it is no longer. Dropping it cuts the connection.
 #[derive(Debug)]
 pub(super) struct Leased {
-    session: Option<Session>,
+    session: Option<Arc<Session>>,
     opened: Instant,
     home: Option<Arc<Warm>>,
 }
@@ -174,20 +186,20 @@ impl Leased {
         if let Some(home) = home {
             (home.tell)(Change::Opened);
         }
-        Self { session: Some(session), opened: Instant::now(), home: home.cloned() }
+        Self { session: Some(Arc::new(session)), opened: Instant::now(), home: home.cloned() }
     }
 
     /// Gives the session back to where it is kept; without such a place, or where it is dead, ends it.
     pub(super) async fn give_back(mut self) {
         let Some(session) = self.session.take() else { return };
-        let Some(home) = self.home.take() else { return session.close().await };
+        let Some(home) = self.home.take() else { return close(session).await };
         if session.is_closed() {
             (home.tell)(Change::Lost);
             return;
         }
         if let Some(session) = home.put(session, self.opened) {
             (home.tell)(Change::Closed);
-            session.close().await;
+            close(session).await;
         }
     }
 }

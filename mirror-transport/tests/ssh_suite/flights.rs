@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use mirror_transport::ssh::{Protocol, Session};
+use mirror_transport::ssh::{Protocol, Service, Session};
 use mirror_transport::tunnel::{Deadlines, NoSteps};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
@@ -76,4 +76,33 @@ async fn no_more_turns_than_the_protocol_needs() {
         let taken = turns.count.load(Ordering::SeqCst);
         assert!((NEEDED..=NEEDED + SLACK).contains(&taken), "{name}: {taken} turns");
     }
+}
+
+/// A channel that was opened in advance is one turn less: what is left are the program's start and the question, which has to wait for the
+/// server's window.
+#[tokio::test]
+async fn a_channel_opened_in_advance_saves_a_turn() {
+    let sshd = Sshd::new();
+    let turns = Turns::default();
+    let (stream, _served) = sshd.stream();
+    let stream = Counted { stream, turns: turns.clone() };
+    let (hosts, identity) = (sshd.known_hosts(&["ed25519"]), sshd.identity("user_ed25519"));
+    let limits = Deadlines::default();
+    let session =
+        Session::connect(stream, &target(), sshd.user(), &identity, &hosts, &limits, &mut NoSteps).await.unwrap();
+    let mut taken = Vec::new();
+    for reserved in [false, true] {
+        if reserved {
+            session.reserve().await.unwrap();
+            session.reserve().await.unwrap();
+        }
+        let before = turns.count.load(Ordering::SeqCst);
+        let question = b"ls-refs".to_vec();
+        let mut channel = session.open_git(Service::UploadPack, "/echo", Some(Protocol::V2), question).await.unwrap();
+        let mut answer = [0; 17];
+        channel.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"version=2:ls-refs");
+        taken.push(turns.count.load(Ordering::SeqCst) - before);
+    }
+    assert!(taken[1] < taken[0] && taken[1] <= 2, "{taken:?}");
 }
