@@ -41,7 +41,9 @@ pub enum ServeError {
     #[error("cannot listen on {address}")]
     #[diagnostic(
         code(mirror::serve::listen),
-        help("find who has it with `ss -ltnp`, or choose another address: `serve.listen`, or `git-mirror serve --listen ADDR`")
+        help(
+            "find who has it with `ss -ltnp`, or choose another address: `serve.listen`, or `git-mirror serve --listen ADDR`"
+        )
     )]
     Listen {
         /// The address.
@@ -97,7 +99,11 @@ impl Classified for ServeError {
     fn retry(&self) -> Retry {
         match self {
             Self::Listen { .. } => Retry::Backoff,
-            Self::Inherited { .. } | Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) | Self::Git(_) => Retry::Never,
+            Self::Inherited { .. }
+            | Self::InsecureTokens { .. }
+            | Self::Certificates(_)
+            | Self::Tokens(_)
+            | Self::Git(_) => Retry::Never,
         }
     }
 }
@@ -133,8 +139,7 @@ impl Server {
         }
         if listeners.is_empty() {
             let address = plan.listen.unwrap_or(plan.serve.listen);
-            let listener =
-                TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+            let listener = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
             listeners.push(listener);
         }
         let mut addresses = Vec::new();
