@@ -13,6 +13,8 @@ mod report;
 mod request;
 mod settle;
 mod take;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 pub(crate) use auth::{Authority, Caller, identify, unauthorized};

@@ -95,7 +95,7 @@ pub(crate) async fn receive_pack(
 
 /// # Errors
 /// The answer of a request that is no push, or did not come to its end.
-async fn receive<R: AsyncRead + Unpin + Send + 'static>(
+pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     context: &Arc<Context>,
     served: &Arc<Served>,
     caller: &Caller,

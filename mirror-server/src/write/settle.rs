@@ -18,7 +18,7 @@ use crate::observe::label::Push as Outcome;
 
 /// How long the first try waits for a ref's lock; git and this program hold one for the time of a rename.
 const FIRST_PATIENCE: Duration = Duration::from_millis(300);
-const SECOND_PATIENCE: Duration = Duration::from_secs(5);
+const SECOND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a push holds in the cache while it is under way.
 #[derive(Debug)]
