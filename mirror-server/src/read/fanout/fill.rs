@@ -1,6 +1,5 @@
 //! From git's pipe into an answer that grows: on a thread of its own, as fast as the disk takes it.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +10,11 @@ use ring::digest::{Context, SHA256};
 use super::growth::Growth;
 use super::key::{Key, bytes_of};
 use super::made::Inner;
+use super::pipe::Pipe;
 use super::room::Making;
 
 /// How much is taken from the pipe at once.
-const PIECE: usize = 256 << 10;
+const PIECE: usize = 1 << 20;
 /// How much room is asked for at once.
 const PROMISE: u64 = 4 << 20;
 /// The longest `ERR` answer.
@@ -57,7 +57,7 @@ impl Fill {
     ///
     /// # Errors
     /// A pipe that breaks, and no memory where there was no disk.
-    pub(super) fn run(mut self, mut pipe: File) -> io::Result<Filled> {
+    pub(super) fn run(mut self, mut pipe: Pipe) -> io::Result<Filled> {
         let mut piece = vec![0; PIECE];
         let mut held = read_some(&mut pipe, &mut piece, 8)?;
         if is_refusal(&piece[..held]) {
@@ -141,7 +141,7 @@ impl Drop for Fill {
 }
 
 /// Reads until there are some bytes, or no more.
-fn read_some(pipe: &mut File, into: &mut [u8], wanted: usize) -> io::Result<usize> {
+fn read_some(pipe: &mut Pipe, into: &mut [u8], wanted: usize) -> io::Result<usize> {
     let mut held = 0;
     while held < wanted {
         match pipe.read(&mut into[held..])? {

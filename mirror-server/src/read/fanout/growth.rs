@@ -21,8 +21,10 @@ use super::reader::Reader;
 use super::window::Window;
 use crate::http::answer::Region;
 
-/// How much may come before sleeping readers are woken for it; less is left to [`Growth::wake`].
-const WAKE: u64 = 256 << 10;
+/// Up to where readers are woken for every byte, as they are for what git says of its progress.
+const PROMPT: u64 = 64 << 10;
+/// From there on, how much may come before they are woken for it; less is left to [`Growth::wake`].
+const WAKE: u64 = 2 << 20;
 
 /// An answer while it grows, and until the last of its readers has gone.
 #[derive(Debug)]
@@ -296,7 +298,7 @@ impl State {
     /// Notes that bytes came, and tells the readers where it is worth it.
     fn grow(&mut self) {
         self.grown = Instant::now();
-        if self.told == 0 || self.length() - self.told >= WAKE || self.window.is_some() {
+        if self.told < PROMPT || self.length() - self.told >= WAKE || self.window.is_some() {
             self.tell();
         }
     }

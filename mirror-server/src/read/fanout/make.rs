@@ -17,6 +17,7 @@ use super::growth::{Ending, Growth};
 use super::kept::Kept;
 use super::key::Key;
 use super::made::Inner;
+use super::pipe::Pipe;
 
 /// How often a run is looked after.
 const TICK: Duration = Duration::from_millis(200);
@@ -102,7 +103,7 @@ async fn run(inner: &Arc<Inner>, key: Option<Key>, growth: &Arc<Growth>, recipe:
     let verb = child.verb().to_owned();
     feed(&mut child, recipe.input);
     let pipe = child.take_stdout().ok_or_else(|| io::Error::other("git has no output"))?;
-    let pipe = File::from(pipe.into_owned_fd()?);
+    let pipe = Pipe::of(File::from(pipe.into_owned_fd()?));
     let patience = inner.patience;
     let fill =
         Fill { inner: Arc::clone(inner), key, growth: Arc::clone(growth), patience: patience.reader, promised: 0 };

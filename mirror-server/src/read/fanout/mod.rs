@@ -41,6 +41,7 @@ mod kept;
 mod key;
 mod made;
 mod make;
+mod pipe;
 mod reader;
 mod room;
 mod window;

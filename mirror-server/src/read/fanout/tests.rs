@@ -97,7 +97,7 @@ fn what_the_disk_does_not_take_passes_through_memory_to_those_who_are_there() {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut expect = b"on disk, ".to_vec();
     // Far more than the window holds.
-    for number in 0..u8::try_from(3 * WINDOW >> 20).unwrap() {
+    for number in 0..u8::try_from((3 * WINDOW) >> 20).unwrap() {
         let piece = vec![number; 1 << 20];
         growth.pass(&piece, Duration::MAX).unwrap();
         expect.extend_from_slice(&piece);
