@@ -169,7 +169,7 @@ impl Server {
     /// # Panics
     /// Where it does not announce itself within a minute; the message holds what it said.
     pub fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let log = Watched::<String>::default();
         let errors = child.stderr.take().expect("because its errors are piped");

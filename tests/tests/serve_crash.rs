@@ -286,6 +286,12 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
             thread.join().expect("because it found nothing wrong");
         }
     });
+    let accepted = shared.accepted.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum::<usize>();
+    let cloned = shared.clones.load(Ordering::SeqCst);
+    let told = format!(
+        "{of_server} kills of the server, {of_children} of its programs; {accepted} pushes accepted, {cloned} clones"
+    );
+    writeln!(std::io::stderr(), "{told}").expect("because the harness listens");
     assert!(of_server > 30 && of_children > 10, "{of_server} kills of the server, {of_children} of its programs");
 
     let world = &served.world;

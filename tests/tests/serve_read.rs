@@ -94,9 +94,9 @@ fn a_shallow_clone_is_deepened_to_the_whole() {
         assert_eq!((clone.branch("main"), commits(&clone, "main")), (Some(tip(&site.world)), 1));
         clone.fsck();
         clone.run(["config", "remote.origin.fetch", "+refs/heads/*:refs/heads/*"]);
-        client.run(clone.path(), ["fetch", "--quiet", "--deepen=4", "origin"]);
+        client.run(clone.path(), ["fetch", "--quiet", "--no-tags", "--deepen=4", "origin"]);
         assert_eq!(commits(&clone, "main"), 5, "{version:?}");
-        client.run(clone.path(), ["fetch", "--quiet", "--depth=2", "origin"]);
+        client.run(clone.path(), ["fetch", "--quiet", "--no-tags", "--depth=2", "origin"]);
         assert_eq!(commits(&clone, "main"), 2, "{version:?}");
         client.run(clone.path(), ["fetch", "--quiet", "--unshallow", "--tags", "origin"]);
         assert_eq!(objects(&clone), objects(upstream), "{version:?}");

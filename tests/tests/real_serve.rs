@@ -1,0 +1,238 @@
+//! What the server asks of the kernel for a push: everything is on the disk before `ok` (I2), and a `kill -9` on the way into any effect
+//! leaves the old tip or the new one, and nothing to repair (I7).
+//!
+//! `strace` looks at the running server; its own `inject` does the killing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use mirror_core::name::CommitId;
+use mirror_tests::aftermath::leftovers;
+use mirror_tests::gitclient::Token;
+use mirror_tests::http;
+use mirror_tests::procfs;
+use mirror_tests::rawpush::{self, RawPush};
+use mirror_tests::requires;
+use mirror_tests::sandbox::Repository;
+use mirror_tests::server::{Served, became};
+use rustix::process::Signal;
+
+const GITOPS: &str = "refs/heads/gitops";
+
+/// System calls that change something outside of the process.
+const EFFECTS: [&str; 20] = [
+    "openat",
+    "write",
+    "writev",
+    "pwrite64",
+    "sendto",
+    "sendmsg",
+    "fsync",
+    "fdatasync",
+    "ftruncate",
+    "link",
+    "linkat",
+    "rename",
+    "renameat",
+    "renameat2",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "mkdirat",
+    "rmdir",
+    "flock",
+];
+
+/// A site, and a promotion that is pushed to it again and again.
+struct Scene {
+    site: Served,
+    token: Token,
+    work: Repository,
+    old: CommitId,
+    new: CommitId,
+    push: RawPush,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let site = Served::small(|_| {});
+        let token = site.token("promoter", &[]);
+        let work = site.client().clone_bare(&site.url(), "work", &[]);
+        let old = work.branch("gitops").expect("because it was cloned");
+        let bulk: Vec<u8> =
+            (0..40_000_u64).map(|at| (at.wrapping_mul(at.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
+        let new = work.commit("gitops").file("deployed", "promoted\n").file("bulk", bulk).make();
+        let push = RawPush::new().command(GITOPS, Some(old), Some(new)).pack(rawpush::pack(&work, new, Some(old)));
+        Self { site, token, work, old, new, push }
+    }
+
+    fn cache(&self) -> Repository {
+        self.site.world.cache()
+    }
+
+    /// Pushes; nothing where no whole answer came.
+    fn attempt(&self) -> Option<rawpush::Report> {
+        let bytes = [self.push.head(self.site.address(), &self.token).into_bytes(), self.push.body()].concat();
+        let reply = http::raw(self.site.address(), &bytes).ok()?;
+        (reply.status == 200).then(|| rawpush::report(&reply.body))
+    }
+
+    /// Puts the cache back to where the push begins; the server is away.
+    fn reset(&self) {
+        self.cache().set_ref(GITOPS, self.old);
+        self.cache().run(["reflog", "expire", "--expire=now", "--all"]);
+        self.cache().run(["-c", "gc.pruneExpire=now", "prune", "--expire=now"]);
+        self.cache().run(["repack", "-adq"]);
+        self.cache().run(["prune", "--expire=now"]);
+        assert!(!self.cache().has(self.new), "the promotion is to come anew");
+    }
+}
+
+/// A look at a server through `strace`. It goes with its value; the server stays.
+struct Look {
+    strace: Child,
+    log: PathBuf,
+}
+
+impl Look {
+    /// Attaches to the server and to every program it starts from now on.
+    fn at(scene: &Scene, more: &[String]) -> Self {
+        let log = scene.site.world.sandbox().path().join("trace");
+        let mut strace = Command::new(requires::program("strace"));
+        strace.args(["--follow-forks", "--decode-fds=path", "--string-limit=64", "--trace"]).arg(EFFECTS.join(","));
+        strace.arg("--output").arg(&log).args(more).arg("--attach").arg(scene.site.id().to_string());
+        strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let strace = strace.spawn().expect("because strace can be started");
+        let tasks = format!("/proc/{}/task", scene.site.id());
+        assert!(became(|| traced(Path::new(&tasks))), "strace cannot attach");
+        Self { strace, log }
+    }
+
+    /// Detaches, and gives what was seen: the thread and the call, in their order.
+    fn end(mut self) -> Vec<(String, String)> {
+        procfs::signal(self.strace.id(), Signal::INT);
+        let _ = self.strace.wait();
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let pair =
+            |line: &str| line.split_once(' ').map(|(thread, call)| (thread.to_owned(), call.trim_start().to_owned()));
+        text.lines().filter_map(pair).collect()
+    }
+}
+
+/// Says whether somebody traces all threads of a program.
+fn traced(tasks: &Path) -> bool {
+    let mut threads = std::fs::read_dir(tasks).into_iter().flatten().flatten().peekable();
+    let is_traced = |task: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("TracerPid:").is_some_and(|tracer| tracer.trim() != "0"))
+    };
+    threads.peek().is_some() && threads.all(is_traced)
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let _ = self.strace.kill();
+        let _ = self.strace.wait();
+    }
+}
+
+#[test]
+fn i2_what_is_acknowledged_was_on_the_disk_before() {
+    let scene = Scene::set();
+    let look = Look::at(&scene, &[]);
+    let told = scene.attempt().expect("because nothing disturbs it");
+    assert!(told.accepts(GITOPS), "{told:?}");
+    let calls: Vec<_> = look.end().into_iter().map(|(_, call)| call).collect();
+    let all = calls.join("\n");
+    let said =
+        calls.iter().position(|call| call.contains("unpack ok")).unwrap_or_else(|| panic!("no answer in\n{all}"));
+    let synced = |wanted: &dyn Fn(&str) -> bool| {
+        calls[..said].iter().any(|call| (call.starts_with("fsync(") || call.starts_with("fdatasync(")) && wanted(call))
+    };
+    // The objects, the index, the names of both; the ref and its name.
+    for (what, wanted) in [
+        ("the pack", &(|call: &str| call.contains(".pack>") || call.contains("tmp_pack")) as &dyn Fn(&str) -> bool),
+        ("its index", &|call| call.contains(".idx>") || call.contains("tmp_idx")),
+        ("the folder of packs", &|call| call.contains("objects/pack>")),
+        ("the ref", &|call| call.contains("gitops") || call.contains("git-mirror/op/")),
+        ("the folder of refs", &|call| call.contains("refs/heads>")),
+    ] {
+        assert!(synced(wanted), "{what} was not synced before the answer:\n{all}");
+    }
+    // What is synced after it has got its name would be lost under it: the ref is whole before it is named.
+    let named = calls.iter().position(|call| call.starts_with("rename") && call.contains("refs/heads/gitops\""));
+    let named = named.unwrap_or_else(|| panic!("the ref is not renamed into place:\n{all}"));
+    let folder = calls.iter().rposition(|call| call.starts_with("fsync(") && call.contains("refs/heads>"));
+    assert!(named < said && folder.is_some_and(|folder| named < folder), "the name of the ref was not synced:\n{all}");
+    let pack = calls
+        .iter()
+        .position(|call| (call.starts_with("rename") || call.starts_with("link")) && call.contains(".idx\""));
+    assert!(pack.is_some_and(|pack| pack < named), "objects come before the ref that needs them:\n{all}");
+}
+
+/// The effects of a push that nothing disturbs: the kind of call, and how often it was made before in its thread.
+fn effects(scene: &Scene) -> Vec<(String, usize, String)> {
+    let look = Look::at(scene, &[]);
+    let told = scene.attempt().expect("because nothing disturbs it");
+    assert!(told.accepts(GITOPS), "{told:?}");
+    let mut counts = BTreeMap::new();
+    let mut points: Vec<(String, usize, String)> = Vec::new();
+    for (thread, call) in look.end() {
+        let Some((name, words)) = call.split_once('(').filter(|(name, _)| EFFECTS.contains(name)) else { continue };
+        let count: &mut usize = counts.entry((thread, name.to_owned())).or_default();
+        *count += 1;
+        let changes = name != "openat" || words.contains("O_CREAT");
+        if changes && !points.iter().any(|(other, nth, _)| other == name && nth >= count) {
+            points.push((name.to_owned(), *count, call.chars().take(160).collect()));
+        }
+    }
+    points
+}
+
+#[test]
+fn i7_a_push_killed_at_any_effect_leaves_the_old_tip_or_the_new_one() {
+    const WANTED: usize = 60;
+    let mut scene = Scene::set();
+    let points = effects(&scene);
+    assert!(points.len() >= 30, "a push has no more than {} effects", points.len());
+    let wanted = WANTED.min(points.len());
+    let (mut killed, mut accepted) = (0, 0);
+    for number in 0..wanted {
+        let (call, nth, line) = &points[number * points.len() / wanted];
+        let name = format!("killed at {call} {nth}: {line}");
+        scene.site.server.kill();
+        scene.reset();
+        scene.site.start_again();
+        let look = Look::at(&scene, &[format!("--inject={call}:signal=KILL:when={nth}")]);
+        let told = scene.attempt();
+        drop(look.end());
+        let alive = scene.site.server.runs();
+        killed += usize::from(!alive);
+        // The answer may have been on its way when its sender died.
+        let tip = scene.cache().branch("gitops");
+        if told.as_ref().is_some_and(|told| told.accepts(GITOPS)) {
+            accepted += 1;
+            assert_eq!(tip, Some(scene.new), "{name}: it was acknowledged");
+        } else if told.is_some() && alive {
+            assert_eq!(tip, Some(scene.old), "{name}: it was refused: {told:?}");
+        }
+        assert!([Some(scene.old), Some(scene.new)].contains(&tip), "{name}: {tip:?}");
+        scene.cache().fsck();
+        if alive {
+            scene.site.server.kill();
+        }
+        scene.site.start_again();
+        // The same push, as git would make it: onto what is there now.
+        let client = scene.site.client().with(&scene.token);
+        let again = client.ask(scene.work.path(), ["push", &scene.site.url(), "gitops"]);
+        assert!(again.status.success(), "{name}: {}", again.stderr);
+        assert_eq!(scene.cache().branch("gitops"), Some(scene.new), "{name}");
+        let cache = scene.cache();
+        scene.site.world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
+        assert!(became(|| leftovers(cache.path()).is_empty()), "{name}: {:?}", leftovers(cache.path()));
+        cache.fsck();
+    }
+    assert!(killed * 2 >= wanted, "{killed} of {wanted} pushes were killed");
+    assert!(accepted < wanted && Path::new(scene.cache().path()).exists());
+}
