@@ -12,5 +12,4 @@ mod table;
 mod tests;
 
 pub use catalogue::reference;
-pub(crate) use record::Counted;
 pub(crate) use table::Metrics;

@@ -13,5 +13,5 @@ pub(crate) use api::{Reports, history, metrics, status};
 pub(crate) use health::{healthz, readyz};
 pub(crate) use metrics::label;
 pub use metrics::reference as metrics_reference;
-pub(crate) use metrics::{Counted, Metrics};
+pub(crate) use metrics::Metrics;
 pub(crate) use page::page;

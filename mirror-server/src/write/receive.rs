@@ -28,7 +28,7 @@ use super::take::{Taker, blocking};
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};
-use crate::observe::label::Push as Outcome;
+use crate::observe::label::{Push as Outcome, Refusal};
 use crate::read::{AGENT, Unshown, unshown};
 use crate::site::Served;
 
@@ -57,9 +57,10 @@ impl Default for Turns {
 /// Answers `GET …/info/refs?service=git-receive-pack`.
 pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, caller: &Caller) -> Answer {
     if let Err(answer) = admit(served, caller) {
-        return answer;
+        return *answer;
     }
     if let Err(low) = context.space.admit() {
+        context.metrics.refused(Refusal::LowSpace);
         return words(StatusCode::INSUFFICIENT_STORAGE, &format!("pushes are not taken at the moment: {low}"));
     }
     let shelf = match served.shelf().await {
@@ -102,7 +103,7 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     body: R,
 ) -> Result<Answer, Answer> {
     let came = Instant::now();
-    let writer = admit(served, caller)?;
+    let writer = admit(served, caller).map_err(|answer| *answer)?;
     let cache = served.cache().map_err(|error| unshown(served, &Unshown::Open(error)))?.clone();
     let mut reader = PacketReader::new(body);
     let request = Request::read(&mut reader).await.map_err(|error| no_push(&error))?;
@@ -115,6 +116,7 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     let has_pack = request.has_pack();
     let mut push = Push::judged(request, writer, &served.gitops);
     if let Err(low) = context.space.admit() {
+        context.metrics.refused(Refusal::LowSpace);
         push.refuse_open(Outcome::Failed, &format!("no space: {low}"));
     }
     if !push.is_decided() {
@@ -151,15 +153,15 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     // Where nobody tells any more, the task has ended, and the next wait is over at once.
     let _ = all_read.await;
     match timeout(SOON, &mut taken).await {
-        Ok(taken) => answer_taken(taken),
+        Ok(taken) => Ok(answer_taken(taken)),
         Err(_) if is_banded => Ok(with_body(StatusCode::OK, RESULT, AnswerBody::Pieces(answer_in_pieces(taken)))),
-        Err(_) => answer_taken(taken.await),
+        Err(_) => Ok(answer_taken(taken.await)),
     }
 }
 
 /// Lets a caller in who may push something here.
-fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Answer> {
-    let Caller::Writer { name, lanes } = caller else { return Err(unauthorized()) };
+fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Box<Answer>> {
+    let Caller::Writer { name, lanes } = caller else { return Err(Box::new(unauthorized())) };
     let writer = Writer { name, lanes: lanes.as_ref() };
     if !writer.branches(&served.gitops).is_empty() {
         return Ok(writer);
@@ -170,7 +172,7 @@ fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Answer> 
         served.name,
         listed(needed.into_iter())
     );
-    Err(words(StatusCode::FORBIDDEN, &said))
+    Err(Box::new(words(StatusCode::FORBIDDEN, &said)))
 }
 
 /// Ends a push of which nothing is taken; its pack was read and dropped.
@@ -194,15 +196,14 @@ async fn refuse_all(
 
 type Taken = Result<(Push, Result<(), BodyError>), JoinError>;
 
-/// # Errors
-/// The answer to a push that did not come to its end, or broke this server.
-fn answer_taken(taken: Taken) -> Result<Answer, Answer> {
+/// Answers a push that was decided, did not come to its end, or broke this server.
+fn answer_taken(taken: Taken) -> Answer {
     match taken {
-        Ok((push, Ok(()))) => Ok(whole(StatusCode::OK, RESULT, said(&push).into())),
-        Ok((_, Err(error))) => Err(cut(error)),
+        Ok((push, Ok(()))) => whole(StatusCode::OK, RESULT, said(&push).into()),
+        Ok((_, Err(error))) => cut(error),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "taking a push broke off");
-            Err(ending())
+            ending()
         }
     }
 }

@@ -105,7 +105,7 @@ macro_rules! words {
             const NAME: &'static str = $label;
 
             fn values() -> String {
-                [$(concat!("`", $word, "`")),+].join(", ")
+                Self::ALL.iter().map(|word| format!("`{}`", word.as_str())).collect::<Vec<_>>().join(", ")
             }
 
             fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
@@ -241,14 +241,8 @@ words! {
         Forbidden = "forbidden",
         /// As many packs are made, and wait, as allowed.
         Busy = "busy",
-        /// As many connections are open as allowed.
-        Connections = "connections",
         /// Too little disk is free for a push.
         LowSpace = "low-space",
-        /// The server is ending.
-        Draining = "draining",
-        /// The repository was never synced.
-        NotSynced = "not-synced",
         /// Something broke here.
         Failed = "failed",
     }
