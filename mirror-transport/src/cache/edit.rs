@@ -156,8 +156,13 @@ impl Operation {
             done += 1;
             unsynced = folder;
         }
-        if let Some(last) = unsynced {
-            sync_folder(&last).map_err(|source| ApplyError::Interrupted { done, total, source })?;
+        let mut last: BTreeSet<PathBuf> = unsynced.into_iter().collect();
+        // Whoever moved a ref gave its lock back before the move was on the disk, and may have died since.
+        let there = edits.iter().zip(&found).filter(|(_, edited)| **edited == Edited::AlreadyThere);
+        let there = there.map(|(edit, _)| layout.loose(edit.name().as_str())).filter(|file| file.exists());
+        last.extend(there.filter_map(|file| file.parent().map(Path::to_owned)));
+        for folder in last {
+            sync_folder(&folder).map_err(|source| ApplyError::Interrupted { done, total, source })?;
         }
         locks.finish()?;
         Ok(found)
