@@ -21,18 +21,28 @@ impl Operation {
     pub fn install(&self, closed: ClosedPack) -> Result<(), DiskError> {
         let packs = self.cache().layout().packs();
         for file in [&closed.pack, &closed.index] {
-            let opened = fs::File::open(file).at("open", file)?;
-            opened.sync_all().at("sync", file)?;
             fs::set_permissions(file, Permissions::from_mode(0o444)).at("set the mode of", file)?;
         }
+        // Asked for at the same moment, the file system writes both in one turn instead of one each.
+        std::thread::scope(|scope| {
+            let index = scope.spawn(|| sync(&closed.index));
+            sync(&closed.pack)?;
+            index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         link(&closed.pack, &target(&packs, &closed.pack))?;
         link(&closed.index, &target(&packs, &closed.index))?;
+        // A dead operation's pack of this name may have been taken back just before its index was there.
+        link(&closed.pack, &target(&packs, &closed.pack))?;
         sync_folder(&packs)?;
         for file in [&closed.index, &closed.pack] {
             fs::remove_file(file).at("remove", file)?;
         }
         Ok(())
     }
+}
+
+fn sync(file: &Path) -> Result<(), DiskError> {
+    fs::File::open(file).and_then(|opened| opened.sync_all()).at("sync", file)
 }
 
 fn target(packs: &Path, file: &Path) -> PathBuf {

@@ -7,7 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there};
+use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there, sync_folder};
 use super::layout::Layout;
 use super::locks::INTENT;
 use super::open::Cache;
@@ -158,6 +158,16 @@ fn sweep_packs(layout: &Layout, quarantine: &Path, swept: &mut Recovered) -> Res
         let has_index = fs::symlink_metadata(installed.with_extension("idx")).is_ok();
         if !has_index && is_same_file(&ours, &installed)? {
             remove_if_there(&installed)?;
+            // Somebody who installs the same pack may have built on this one meanwhile. Either they see that it is gone, or this sees their index.
+            if fs::symlink_metadata(installed.with_extension("idx")).is_ok() {
+                match fs::hard_link(&ours, &installed) {
+                    Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(DiskError::new("install", installed, source));
+                    }
+                    _ => sync_folder(&layout.packs())?,
+                }
+                continue;
+            }
             swept.packs.push(installed);
         }
     }
