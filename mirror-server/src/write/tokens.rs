@@ -85,8 +85,14 @@ impl TokenAuthority {
                     held.is_stale = false;
                 }
                 Err(error) => {
-                    tracing::error!(file = %path.display(), %error, "the token file changed and cannot be read; the tokens that it had before stay in force");
+                    if !held.is_stale {
+                        tracing::error!(file = %path.display(), %error, "the token file changed and cannot be read; the tokens that it had before stay in force");
+                    }
                     held.is_stale = true;
+                    // What the system refuses may pass without another change of the file: the next request tries again.
+                    if let TokensError::Io { .. } = error {
+                        return (Arc::clone(&held.tokens), true);
+                    }
                 }
             }
             held.stamp = stamp;
