@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::http::body::BodyError;
 
-/// How long git may check a pack after its last byte came.
+/// How long git may check a pack after its last byte came, and how long it may take for one piece before that.
 const CHECKING: Duration = Duration::from_secs(15 * 60);
 /// What is read of the client and written to git at once.
 const PIECE: usize = 64 << 10;
@@ -59,7 +59,7 @@ pub(crate) enum Arrived {
     /// A pack of nothing: what is pushed is here already.
     Empty,
     /// A pack that git has read to its end, and checks now.
-    Checking(Checking),
+    Checking(Box<Checking>),
 }
 
 /// A pack that is being checked.
@@ -116,11 +116,16 @@ pub(crate) async fn receive<R: AsyncRead + Unpin>(
     let mut stdin = child.take_stdin();
     let mut piece = header.to_vec();
     loop {
-        if let Some(pipe) = &mut stdin
-            && pipe.write_all(&piece).await.is_err()
-        {
-            // Git has seen enough; what it thinks of it comes with its end.
-            stdin = None;
+        if let Some(pipe) = &mut stdin {
+            let Ok(written) = tokio::time::timeout(CHECKING, pipe.write_all(&piece)).await else {
+                child.kill();
+                let _ = child.wait().await;
+                return Err(GitError::Deadline { verb: "index-pack".to_owned(), after: CHECKING }.into());
+            };
+            if written.is_err() {
+                // Git has seen enough; what it thinks of it comes with its end.
+                stdin = None;
+            }
         }
         piece.resize(PIECE, 0);
         let read = read_some(&mut from, &mut piece).await;
@@ -142,7 +147,7 @@ pub(crate) async fn receive<R: AsyncRead + Unpin>(
     drop(stdin);
     let sent = if is_closed { Sent::Whole } else { Sent::Part };
     let quarantine = receiving.objects().display().to_string();
-    Ok(Arrived::Checking(Checking { child, sent, quarantine }))
+    Ok(Arrived::Checking(Box::new(Checking { child, sent, quarantine })))
 }
 
 impl Checking {
