@@ -66,6 +66,10 @@ pub(super) struct Plan {
     wanted: BTreeSet<LaneName>,
     /// Syncs and flushes that broke since the last that did not.
     failures: u32,
+    /// Flushes that broke since the last that did not: that upstream can be read does not say that it takes commits.
+    unflushed: u32,
+    /// Whether a sync that came well has let the flush go ahead of its pause already, for nothing so far.
+    was_let_go: bool,
 }
 
 impl Plan {
@@ -80,6 +84,8 @@ impl Plan {
             maintain: None,
             wanted: BTreeSet::new(),
             failures: 0,
+            unflushed: 0,
+            was_let_go: false,
         };
         plan.sync = schedule.sync_every.map(|every| plan.share(every.min(SPREAD)));
         plan.maintain = schedule.maintain_every.map(|every| {
@@ -121,15 +127,22 @@ impl Plan {
             Job::Sync => {
                 self.count(came);
                 self.sync = self.schedule.sync_every.map(|every| now + self.pause(every));
-                if came == Came::Well && self.flush.is_some() {
-                    // Upstream is back.
-                    self.flush = Some(now);
+                match came {
+                    Came::Well if self.flush.is_some() && !self.was_let_go => {
+                        // Upstream may be back. Where it is there and refuses, its next sync is no reason to ask again.
+                        self.flush = Some(now);
+                        self.was_let_go = true;
+                    }
+                    Came::Badly => self.was_let_go = false,
+                    Came::Well | Came::NotAtAll => {}
                 }
             }
             Job::Flush(lanes) => {
                 self.count(came);
+                self.unflushed = in_a_row(self.unflushed, came);
+                self.was_let_go &= came != Came::Well;
                 self.wanted.retain(|lane| !lanes.contains(lane) || unsettled.contains(lane));
-                self.flush = (!self.wanted.is_empty()).then(|| now + self.backoff(FLUSH_AGAIN));
+                self.flush = (!self.wanted.is_empty()).then(|| now + self.backoff(FLUSH_AGAIN, self.unflushed));
                 if came == Came::Well
                     && let (Some(sync), Some(every)) = (self.sync, self.schedule.sync_every)
                 {
@@ -153,23 +166,19 @@ impl Plan {
     }
 
     fn count(&mut self, came: Came) {
-        self.failures = match came {
-            Came::Well => 0,
-            Came::Badly => self.failures.saturating_add(1),
-            Came::NotAtAll => self.failures,
-        };
+        self.failures = in_a_row(self.failures, came);
     }
 
     /// The pause before the next sync: about the configured one, and more with each failure.
     fn pause(&mut self, every: Duration) -> Duration {
         let around = self.around(every);
-        if self.failures == 0 { around } else { around + self.backoff(every.max(FLUSH_AGAIN)) }
+        if self.failures == 0 { around } else { around + self.backoff(every.max(FLUSH_AGAIN), self.failures) }
     }
 
-    fn backoff(&mut self, first: Duration) -> Duration {
+    fn backoff(&mut self, first: Duration, failures: u32) -> Duration {
         let bounds = Backoff { first, max: LONGEST_BACKOFF.max(first) };
         let seed = self.draw();
-        bounds.pause(self.failures.max(1), seed)
+        bounds.pause(failures.max(1), seed)
     }
 
     /// A pause of nine to eleven tenths.
@@ -191,6 +200,14 @@ impl Plan {
         let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+}
+
+fn in_a_row(failures: u32, came: Came) -> u32 {
+    match came {
+        Came::Well => 0,
+        Came::Badly => failures.saturating_add(1),
+        Came::NotAtAll => failures,
     }
 }
 

@@ -197,6 +197,27 @@ fn a_sync_that_comes_well_lets_a_flush_go_that_waited() {
 }
 
 #[test]
+fn an_upstream_that_can_be_read_and_takes_no_commits_is_not_hammered() {
+    for seed in 0..50 {
+        let mut plan = Plan::new(Schedule { maintain_every: None, ..schedule(10 * SECOND) }, None, seed);
+        plan.pushed(Duration::ZERO, lanes(&["a"]));
+        let (mut now, mut flushes) = (Duration::ZERO, 0);
+        while now < 2 * HOUR {
+            match plan.next(now) {
+                Next::Do(job @ Job::Flush(_)) => {
+                    flushes += 1;
+                    plan.ended(now, &job, Came::Badly, lanes(&["a"]));
+                }
+                Next::Do(job) => plan.ended(now, &job, Came::Well, BTreeSet::new()),
+                Next::At(at) => now = at,
+                Next::Rest => panic!("seed {seed}: the commits are forgotten"),
+            }
+        }
+        assert!((20..=80).contains(&flushes), "seed {seed}: {flushes} flushes");
+    }
+}
+
+#[test]
 fn what_is_not_wanted_is_never_due() {
     let nothing = Schedule { sync_every: None, flush_on_push: FlushOnPush::No, maintain_every: None };
     let mut plan = Plan::new(nothing, None, 1);
