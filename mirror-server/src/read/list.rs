@@ -82,7 +82,7 @@ impl Run {
                 },
             };
             match below.next() {
-                Some(seen) => self.listing.add(&seen?, &mut self.piece),
+                Some(seen) => self.listing.add_asked(&seen?, &mut self.piece),
                 None => self.below = None,
             }
         }

@@ -99,13 +99,17 @@ impl Listing {
     }
 
     fn add_refs(&self, refs: &[SeenRef], out: &mut Vec<u8>) {
-        for seen in refs.iter().filter(|seen| self.prefixes.has(seen.name.as_str())) {
+        refs.iter().for_each(|seen| self.add_asked(seen, out));
+    }
+
+    /// Appends one ref, where it was asked for.
+    pub(super) fn add_asked(&self, seen: &SeenRef, out: &mut Vec<u8>) {
+        if self.prefixes.has(seen.name.as_str()) {
             self.add(seen, out);
         }
     }
 
-    /// Appends one ref.
-    pub(super) fn add(&self, seen: &SeenRef, out: &mut Vec<u8>) {
+    fn add(&self, seen: &SeenRef, out: &mut Vec<u8>) {
         packet::packet(out, |out| {
             packet::id(out, seen.value);
             out.push(b' ');

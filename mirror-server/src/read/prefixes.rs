@@ -4,6 +4,8 @@ use mirror_core::name::RefPrefix;
 
 /// Above this a client gets everything, as from git: it filters what it gets anyway.
 const MOST: usize = 1 << 16;
+/// Each beginning below a prefix costs a look at folders. From this number on, all names there are gone through once instead.
+const MOST_LOOKS: usize = 64;
 
 /// Beginnings of names: sorted, and none the beginning of another, so that one look finds the only one that can match. Without any, every
 /// name matches.
@@ -20,7 +22,8 @@ impl Prefixes {
     }
 
     /// Gives the beginnings that name refs below a prefix: those that go beyond it, and the prefix itself. A shorter one, such as
-    /// `refs/`, names none of them.
+    /// `refs/`, names none of them. Where there are many, it is the prefix's own folder: more than was asked for, so that [`Self::has`] has
+    /// the last word.
     pub(super) fn below(wanted: &[&[u8]], prefix: &RefPrefix) -> Vec<String> {
         if wanted.len() >= MOST {
             return Vec::new();
@@ -31,6 +34,9 @@ impl Prefixes {
             wanted => wanted.starts_with(&folder).then_some(wanted.as_bytes()),
         });
         let named = shortest(named.collect());
+        if named.len() > MOST_LOOKS {
+            return vec![folder];
+        }
         named.into_iter().map(|named| String::from_utf8_lossy(named).into_owned()).collect()
     }
 
@@ -79,6 +85,14 @@ mod tests {
         assert!(Prefixes::of(&wanted).has("refs/tags/y"));
         assert!(!Prefixes::of(&wanted[1..]).has("refs/tags/y"));
         assert!(Prefixes::below(&vec![&b"refs/mirror/snapshots/"[..]; MOST], &snapshots()).is_empty());
+    }
+
+    #[test]
+    fn many_below_their_prefix_are_looked_for_in_one_pass() {
+        let wanted: Vec<String> = (0..=MOST_LOOKS).map(|number| format!("refs/mirror/snapshots/{number:04}")).collect();
+        let bytes: Vec<&[u8]> = wanted.iter().map(|wanted| wanted.as_bytes()).collect();
+        assert_eq!(Prefixes::below(&bytes, &snapshots()), ["refs/mirror/snapshots/"]);
+        assert_eq!(Prefixes::below(&bytes[1..], &snapshots()), wanted[1..]);
     }
 
     fn snapshots() -> RefPrefix {
