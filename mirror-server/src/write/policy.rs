@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn each_command_is_let_through_or_refused_with_what_is_allowed() {
         let both = "only GitOps branches refs/heads/gitops, refs/heads/v03/gitops can be pushed";
-        let table: &[(&str, u8, u8, Option<&[&str]>, Option<&str>)] = &[
+        type Case<'a> = (&'a str, u8, u8, Option<&'a [&'a str]>, Option<&'a str>);
+        let table: &[Case] = &[
             ("refs/heads/gitops", 1, 2, None, None),
             ("refs/heads/gitops", 0, 2, None, None),
             ("refs/heads/gitops", 2, 2, None, None),

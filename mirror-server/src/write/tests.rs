@@ -121,13 +121,14 @@ nodes:
         Caller::Writer { name: "promoter".to_owned(), lanes: None }
     }
 
-    async fn send<R: AsyncRead + Unpin + Send + 'static>(&self, body: R) -> Result<Answer, Answer> {
-        receive(&self.context, &self.served, &Self::writer(), body).await
+    async fn send<R: AsyncRead + Unpin + Send + 'static>(&self, body: R) -> Answer {
+        let (Ok(answer) | Err(answer)) = receive(&self.context, &self.served, &Self::writer(), body).await;
+        answer
     }
 
     /// Sends a push and gives the lines of its report.
     async fn told(&self, body: Vec<u8>) -> Vec<String> {
-        let answer = self.send(Cursor::new(body)).await.unwrap_or_else(|answer| panic!("{}", said(answer)));
+        let answer = self.send(Cursor::new(body)).await;
         lines(&bytes_of(answer).await)
     }
 
@@ -359,7 +360,7 @@ async fn a_client_that_goes_away_anywhere_leaves_nothing() {
     let pack = body.windows(4).position(|window| window == b"PACK").unwrap();
     for sent in [0, 3, pack - 2, pack, pack + 5, pack + 12, pack + 40, body.len() - 1] {
         let cut = Cursor::new(body[..sent].to_vec()).chain(Gone);
-        let answer = said(stage.send(cut).await.err().unwrap());
+        let answer = said(stage.send(cut).await);
         assert!(answer.starts_with("400"), "{sent}: {answer}");
         assert_eq!(stage.tip(), Some(stage.commits[1]), "{sent}");
         stage.prove_clean();
@@ -376,10 +377,7 @@ async fn while_git_works_the_client_hears_that_the_server_is_alive() {
     // It goes on when somebody writes to the gate.
     let git = impostor(programs.path(), &format!("read word < {}", gate.display()));
     let stage = Stage::with(git, "1KiB");
-    let answer = stage
-        .send(Cursor::new(stage.push(&[(GITOPS, Some(1), 3)], "side-band-64k")))
-        .await
-        .unwrap_or_else(|_| panic!());
+    let answer = stage.send(Cursor::new(stage.push(&[(GITOPS, Some(1), 3)], "side-band-64k"))).await;
     let AnswerBody::Pieces(mut pieces) = answer.into_body() else { panic!("it is not decided yet") };
     let Some(Piece::Data(first)) = pieces.recv().await else { panic!() };
     assert_eq!(&*first, b"0005\x02");
@@ -388,8 +386,7 @@ async fn while_git_works_the_client_hears_that_the_server_is_alive() {
     assert!(told.contains("ok refs/heads/gitops"), "{told}");
 
     // One who does not listen any more stops nothing.
-    let answer =
-        stage.send(Cursor::new(stage.push(&[(SECOND, None, 3)], "side-band-64k"))).await.unwrap_or_else(|_| panic!());
+    let answer = stage.send(Cursor::new(stage.push(&[(SECOND, None, 3)], "side-band-64k"))).await;
     drop(answer);
     fs::write(&gate, "go\n").unwrap();
     let until = Instant::now() + MINUTE;
@@ -422,9 +419,9 @@ async fn a_pack_of_nothing_needs_no_git() {
 #[tokio::test]
 async fn a_question_without_commands_is_answered_with_nothing() {
     let stage = Stage::new();
-    let answer = stage.send(Cursor::new(b"0000".to_vec())).await.unwrap_or_else(|_| panic!());
+    let answer = stage.send(Cursor::new(b"0000".to_vec())).await;
     assert_eq!(bytes_of(answer).await, b"");
-    let refused = said(stage.send(Cursor::new(b"hello".to_vec())).await.err().unwrap());
+    let refused = said(stage.send(Cursor::new(b"hello".to_vec())).await);
     assert!(refused.starts_with("400"), "{refused}");
     assert!(stage.journal().is_empty());
 }
