@@ -11,7 +11,7 @@ mod reading;
 
 pub(crate) use api::{Reports, history, metrics, status};
 pub(crate) use health::{healthz, readyz};
+pub(crate) use metrics::Metrics;
 pub(crate) use metrics::label;
 pub use metrics::reference as metrics_reference;
-pub(crate) use metrics::Metrics;
 pub(crate) use page::page;

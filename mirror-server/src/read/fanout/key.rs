@@ -40,6 +40,7 @@ impl Key {
         Self(bytes_of(hash.finish()))
     }
 
+    #[cfg(test)]
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -4,7 +4,7 @@
 //! `gitprotocol-pack(5)`, "Packfile Negotiation": `upload-request`, then `upload-haves`. A stateless server answers the first flush behind
 //! haves and reads no further; one without anything behind the wants it answers with the ends of the history alone.
 
-use super::lines::{Line, Lines, object, shown, unexpected};
+use super::lines::{Line, Lines, shown, unexpected};
 use super::{Ending, Feature, FetchRequest, RequestError, Wire};
 
 pub(super) fn parse(body: &[u8]) -> Result<FetchRequest, RequestError> {
@@ -89,6 +89,7 @@ impl Feature {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::object;
     use super::*;
 
     #[test]
