@@ -175,7 +175,11 @@ impl Journal {
         let path = self.folder.join(format!("{number:06}.jsonl"));
         let lines: Vec<u8> = records.iter().flat_map(line_of).collect();
         let fresh = !path.exists();
-        append_lines(&path, &lines).map_err(|source| JournalError { action: "append to", path: path.clone(), source })?;
+        append_lines(&path, &lines).map_err(|source| JournalError {
+            action: "append to",
+            path: path.clone(),
+            source,
+        })?;
         if fresh {
             // The new name must survive too, or the synced line would be lost with it.
             File::open(&self.folder)
