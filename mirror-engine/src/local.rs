@@ -93,13 +93,13 @@ impl Ports for LocalRepository<'_> {
             Ok(_) | Err(cache::OpenError::Missing { .. }) => {}
             Err(error) => return Err(Fault::of(&error)),
         }
-        if !AT_HOME.contains(&self.verb) {
-            self.road()?;
-        }
         if self.verb == SYNC
             && let Some(space) = self.node.space()
         {
             space.admit().map_err(|error| Fault::of(&error))?;
+        }
+        if !AT_HOME.contains(&self.verb) {
+            self.road()?;
         }
         std::fs::create_dir_all(&self.node.caches)
             .map_err(|source| Fault::of(&Uncreatable { path: self.node.caches.clone(), source }))?;
@@ -508,5 +508,40 @@ nodes:
         assert_eq!(Disk::create(&path, &before).unwrap().head().unwrap(), Some(before));
         drop(LocalRepository::new(&node, repository, "sync").open(Access::Write).unwrap());
         assert_eq!(Disk::open(&path).unwrap().head().unwrap().unwrap().as_str(), "v2");
+    }
+
+    #[tokio::test]
+    async fn a_sync_of_a_node_that_serves_needs_room_and_a_look_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "
+apiVersion: git-mirror/v1
+kind: MirrorConfig
+repositories: { app: { upstream: 'git@github.com:octo/app.git' } }
+nodes:
+  here:
+    cache: ./caches
+    githubTransport: { identity: { file: ./key } }
+    serve: { freeSpace: { stop: 1000000TiB, resume: 1000001TiB } }
+    lanes: { main: { repository: app, source: { branch: main, snapshotGroup: app }, gitops: { branch: gitops } } }
+";
+        let config = mirror_core::config::parse("git-mirror.yaml", text).unwrap();
+        let base = Base { folder: folder.path().to_owned(), home: None, agent: None };
+        let node = LocalNode::resolve(&config, &base, "here").unwrap();
+        let lanes = node.lanes::<&str>(&[]).unwrap();
+        let terms = |mode| crate::drive::Terms {
+            mode,
+            wait: Wait::No,
+            watch: Arc::new(crate::watch::Silent),
+            stop: crate::stop::Stop::new(),
+        };
+        let code = |lane: &Option<Fault>| lane.as_ref().map(|fault| fault.code.clone()).unwrap_or_default();
+        let refused = crate::verbs::sync(&node, &lanes, &terms(crate::drive::Mode::Confirm)).await;
+        assert_eq!(code(&refused.lanes[0].fault), "mirror::space::low");
+        assert!(!node.caches.exists(), "nothing was made");
+        // A dry run, and a flush, which brings what is here to safety, get as far as the key that is not there.
+        let looked = crate::verbs::sync(&node, &lanes, &terms(crate::drive::Mode::DryRun)).await;
+        assert_ne!(code(&looked.lanes[0].fault), "mirror::space::low");
+        let flushed = crate::verbs::flush(&node, &lanes, &terms(crate::drive::Mode::Confirm)).await;
+        assert_ne!(code(&flushed.lanes[0].fault), "mirror::space::low");
     }
 }
