@@ -4,8 +4,8 @@
 //! maintenance, and what is shown of all that: metrics, health, API and status page. Never has git semantics of its own: what an
 //! operation means is the engine's, what a repository is the transport's. Never prints.
 //!
-//! The tree reads along a request: [`http`] takes it in and knows whose it is, [`read`] or [`write`] answers, [`observe`] counts. What
-//! happens without a request is in [`schedule`].
+//! The tree reads along a request: `http` takes it in and knows whose it is, `read` or `write` answers, `observe` counts. What
+//! happens without a request is in `schedule`.
 
 mod context;
 mod http;

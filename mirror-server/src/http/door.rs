@@ -1,6 +1,6 @@
 //! Who may come in: which questions need a caller that is known, and what is said to those that are not.
 //!
-//! What a known caller may push is decided in [`write`](crate::write).
+//! What a known caller may push is decided in `write`.
 
 use hyper::StatusCode;
 use hyper::header::HeaderMap;
