@@ -57,8 +57,7 @@ impl Packs {
     /// Opens the cache of packs beside the caches of repositories. Lists a folder; blocks meanwhile.
     pub(crate) fn open(git: GitProgram, serve: &Serve, caches: &Path, metrics: Arc<Metrics>) -> Self {
         let turns = Turns::new(serve.limits.packs, serve.limits.queue, Arc::clone(&metrics));
-        // The upper mark: kept packs alone neither bring the disk below the lower one, nor keep it from being clearly free again.
-        let (budget, spare) = (serve.pack_cache.get(), serve.free_space.resume.get());
+        let (budget, spare) = (serve.pack_cache.get(), serve.free_space.stop.get());
         let fanout = Fanout::open(caches.join(FOLDER), budget, spare, turns, Patience::default(), Arc::clone(&metrics));
         Self { git, caps: PackCaps::default(), fanout, tags: Arc::default(), metrics }
     }
