@@ -21,12 +21,12 @@ use mirror_transport::git::{GitProgram, PackCaps};
 use super::endpoints::{RESULT, result, unshown};
 use super::fanout::{Fanout, Given, Key, Patience, Recipe, TagsDigest};
 use super::packet;
-use super::request::{FetchRequest, Reason, RequestError, Sharing, Wire};
+use super::request::{FetchRequest, RequestError, Sharing, Wire};
 use super::version::Version;
 use super::view::{Shelf, Unshown};
 use crate::http::answer::{Answer, AnswerBody, with_body, words};
 use crate::observe::Metrics;
-use crate::observe::label::{PackSource, Refusal};
+use crate::observe::label::{Alone, PackSource, Refusal};
 use crate::site::Served;
 
 pub(super) use turns::Turns;
@@ -87,7 +87,7 @@ impl Packs {
             Sharing::Own(reason) => Some(reason),
             // A disk that cannot tell is git's to report.
             Sharing::SharedWhereKnown => {
-                request.claimed().any(|id| !cache.has_commit(id).unwrap_or_default()).then_some(Reason::UnknownHaves)
+                request.claimed().any(|id| !cache.has_commit(id).unwrap_or_default()).then_some(Alone::UnknownHaves)
             }
         };
         let form = request.encode();
@@ -98,7 +98,7 @@ impl Packs {
         let key = match alone {
             None => Some(Key::of(&served.name, request, &form, tags.as_ref())),
             Some(reason) => {
-                tracing::debug!(repository = %served.name, reason = reason.label(), "an answer is made for one request");
+                self.metrics.pack_alone(reason);
                 None
             }
         };

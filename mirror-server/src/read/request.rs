@@ -21,6 +21,8 @@ use std::collections::BTreeSet;
 use mirror_core::name::CommitId;
 
 pub(crate) use error::RequestError;
+
+use crate::observe::label::Alone;
 use filter::Depends;
 
 /// The most wants of one request. A clone wants the tip of every branch and tag.
@@ -110,36 +112,8 @@ pub(crate) enum Sharing {
     Shared,
     /// It would, were all that the client has known here.
     SharedWhereKnown,
-    /// It is made for this request alone.
-    Own(Reason),
-}
-
-/// Why an answer is made for one request alone. The full reasons stand in [`fanout`](super::fanout).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reason {
-    /// The request names a ref, whose value changes, or an object by something else than its id.
-    NamesRef,
-    /// More history is wanted than the client has, and git gives that to whom a ref leads.
-    AsksRefs,
-    /// The client has something that is not known here, and may be tomorrow.
-    UnknownHaves,
-    /// So many haves that hardly anyone else has the same.
-    ManyHaves,
-    /// Nothing is wanted: a negotiation without a pack.
-    NothingWanted,
-}
-
-impl Reason {
-    /// Its name in metrics and logs.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::NamesRef => "names-ref",
-            Self::AsksRefs => "asks-refs",
-            Self::UnknownHaves => "unknown-haves",
-            Self::ManyHaves => "many-haves",
-            Self::NothingWanted => "nothing-wanted",
-        }
-    }
+    /// It is made for this request alone; the reasons stand with the [cache](super::fanout).
+    Own(Alone),
 }
 
 impl FetchRequest {
@@ -181,13 +155,13 @@ impl FetchRequest {
     pub(crate) fn sharing(&self) -> Sharing {
         let names_ref = matches!(&self.depth, Depth::Bounded { not, .. } if !not.is_empty());
         if self.wants.is_empty() {
-            Sharing::Own(Reason::NothingWanted)
+            Sharing::Own(Alone::NothingWanted)
         } else if names_ref || self.filter.as_deref().and_then(filter::read) == Some(Depends::OnNames) {
-            Sharing::Own(Reason::NamesRef)
+            Sharing::Own(Alone::NamesRef)
         } else if self.asks_refs() {
-            Sharing::Own(Reason::AsksRefs)
+            Sharing::Own(Alone::AsksRefs)
         } else if self.haves.len() + self.shallow.len() > MAX_SHARED_HAVES {
-            Sharing::Own(Reason::ManyHaves)
+            Sharing::Own(Alone::ManyHaves)
         } else if self.haves.is_empty() && self.shallow.is_empty() {
             Sharing::Shared
         } else {

@@ -205,6 +205,22 @@ words! {
 }
 
 words! {
+    /// Why an answer to a fetch is made for one request alone. The whole of each reason stands with the cache of packs, and in the handbook.
+    Alone as "reason" {
+        /// The request names a ref, whose value changes, or an object by something else than its id.
+        NamesRef = "names-ref",
+        /// More history is wanted than the client has, and git gives that to whom a ref leads.
+        AsksRefs = "asks-refs",
+        /// The client has something that is not known here, and may be tomorrow.
+        UnknownHaves = "unknown-haves",
+        /// So many haves that hardly anyone else has the same.
+        ManyHaves = "many-haves",
+        /// Nothing is wanted: a negotiation without a pack.
+        NothingWanted = "nothing-wanted",
+    }
+}
+
+words! {
     /// How a push ended for one ref.
     Push as "outcome" {
         /// On disk, and acknowledged.

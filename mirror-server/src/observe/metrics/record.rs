@@ -9,7 +9,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::label::{
-    By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
+    Alone, By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
     TokenFailure, Verb,
 };
 use super::table::{Metrics, Since};
@@ -78,6 +78,11 @@ impl Metrics {
     pub(crate) fn pack(&self, source: PackSource, took: Duration) {
         self.table.packs.get_or_create(&By(source)).inc();
         self.table.pack_durations.get_or_create(&By(source)).observe(took.as_secs_f64());
+    }
+
+    /// A fetch gets an answer that nobody else gets.
+    pub(crate) fn pack_alone(&self, why: Alone) {
+        self.table.packs_alone.get_or_create(&By(why)).inc();
     }
 
     /// Git makes a pack while the value lives.

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::catalogue::{Catalogue, In, Level, Spread};
 use super::label::{
-    By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
+    Alone, By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
     TokenFailure, Verb, Version,
 };
 
@@ -47,6 +47,7 @@ pub(super) struct Table {
     pub(super) tokens_failed: Family<By<TokenFailure>, Counter>,
 
     pub(super) packs: Family<By<PackSource>, Counter>,
+    pub(super) packs_alone: Family<By<Alone>, Counter>,
     pub(super) packs_running: Gauge,
     pub(super) packs_waiting: Gauge,
     pub(super) pack_durations: Spread<By<PackSource>>,
@@ -106,9 +107,14 @@ impl Metrics {
             tokens_failed: to.counters("token_failures", Pieces, "Tokens that were not taken"),
 
             packs: to.counters("packs", Pieces, "Fetches that were answered with a pack, by where its bytes came from"),
+            packs_alone: to.counters("packs_alone", Pieces, "Fetches whose answer is not shared, by the reason"),
             packs_running: to.gauge("packs_running", Pieces, "Packs that git is making now"),
             packs_waiting: to.gauge("packs_waiting", Pieces, "Requests that wait for their turn to have a pack made"),
-            pack_durations: to.spreads("pack_duration", Seconds, "From a fetch's request to the last byte of its pack"),
+            pack_durations: to.spreads(
+                "pack_duration",
+                Seconds,
+                "From a fetch's request to the first byte of its answer",
+            ),
             fanout_bytes: to.gauge("pack_cache", Bytes, "Bytes of packs that are kept for the next request"),
             fanout_entries: to.gauge("pack_cache_entries", Pieces, "Packs that are kept for the next request"),
             fanout_evicted: to.counter("pack_cache_evictions", Pieces, "Kept packs that made room for others"),
@@ -175,6 +181,9 @@ impl Table {
         }
         for why in TokenFailure::ALL {
             let _ = self.tokens_failed.get_or_create(&By(*why));
+        }
+        for why in Alone::ALL {
+            let _ = self.packs_alone.get_or_create(&By(*why));
         }
         for source in PackSource::ALL {
             let _ = self.packs.get_or_create(&By(*source));

@@ -41,6 +41,7 @@ impl Key {
     }
 
     #[cfg(test)]
+    #[cfg(test)]
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

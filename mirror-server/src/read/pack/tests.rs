@@ -506,11 +506,13 @@ async fn without_room_on_disk_everybody_still_gets_the_pack() {
     // More than the window in memory holds.
     let big = rig.commit("refs/heads/main", "big", &noise(20 << 20, 9));
     rig.hold();
-    for change in [
-        (|serve| serve.pack_cache = ByteSize::bytes(0)) as fn(&mut Serve),
-        |serve| serve.pack_cache = ByteSize::bytes(9 << 20),
-        |serve| serve.free_space.stop = ByteSize::bytes(u64::MAX),
-    ] {
+    type Change = fn(&mut Serve);
+    let changes: [(&str, Change); 3] = [
+        ("no budget", |serve| serve.pack_cache = ByteSize::bytes(0)),
+        ("a small budget", |serve| serve.pack_cache = ByteSize::bytes(9 << 20)),
+        ("no free space", |serve| serve.free_space.stop = ByteSize::bytes(u64::MAX)),
+    ];
+    for (what, change) in changes {
         let (running, body) = (rig.serve_with(change), v0(&big));
         let mut first = Box::pin(running.ask(Version::V0, &body));
         let mut second = Box::pin(running.ask(Version::V0, &body));
@@ -521,7 +523,7 @@ async fn without_room_on_disk_everybody_still_gets_the_pack() {
         assert!(first == second);
         assert!(rig.prove(&pack_of(&first)).contains(&big));
         until(|| running.counted("git_mirror_packs_running") == 0).await;
-        assert_eq!((running.counted("git_mirror_pack_cache_entries"), rig.kept().len()), (0, 0));
+        assert_eq!((running.counted("git_mirror_pack_cache_entries"), rig.kept().len()), (0, 0), "{what}");
     }
 }
 

@@ -164,15 +164,15 @@ fn what_can_be_shared_is_told_from_the_request() {
     }
     check_sharing(Wire::V2, &v2("have $B"), Sharing::SharedWhereKnown);
     check_sharing(Wire::V2, &v2("shallow $B"), Sharing::SharedWhereKnown);
-    check_sharing(Wire::V2, &v2("deepen-not refs/heads/main"), Sharing::Own(Reason::NamesRef));
+    check_sharing(Wire::V2, &v2("deepen-not refs/heads/main"), Sharing::Own(Alone::NamesRef));
     check_sharing(Wire::V2, &v2("deepen-relative"), Sharing::Shared);
     let deepened = ["command=fetch", "0001", "want $A", "shallow $B", "deepen 4", "deepen-relative", "done", "0000"];
-    check_sharing(Wire::V2, &deepened, Sharing::Own(Reason::AsksRefs));
-    check_sharing(Wire::V2, &v2("filter sparse:oid=main:spec"), Sharing::Own(Reason::NamesRef));
+    check_sharing(Wire::V2, &deepened, Sharing::Own(Alone::AsksRefs));
+    check_sharing(Wire::V2, &v2("filter sparse:oid=main:spec"), Sharing::Own(Alone::NamesRef));
     check_sharing(
         Wire::V2,
         &["command=fetch", "0001", "have $B", "wait-for-done", "0000"],
-        Sharing::Own(Reason::NothingWanted),
+        Sharing::Own(Alone::NothingWanted),
     );
     check_sharing(Wire::V0, &["want $A", "deepen 1", "0000"], Sharing::Shared);
     check_sharing(Wire::V0, &["want $A", "0000", "have $B", "0000"], Sharing::SharedWhereKnown);
@@ -181,7 +181,7 @@ fn what_can_be_shared_is_told_from_the_request() {
     many.extend((1..=257).map(|at| format!("have {at:040x}")));
     many.push("0000".to_owned());
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    check_sharing(Wire::V2, &many, Sharing::Own(Reason::ManyHaves));
+    check_sharing(Wire::V2, &many, Sharing::Own(Alone::ManyHaves));
 }
 
 #[test]
