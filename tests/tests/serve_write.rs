@@ -16,7 +16,8 @@ use mirror_tests::http;
 use mirror_tests::procfs;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::sandbox::{Answer, Repository};
-use mirror_tests::server::{Served, became};
+use mirror_tests::server::{Served, became, small_world};
+use mirror_tests::world::Run;
 use serde_json::{Value, json};
 
 const GITOPS: &str = "refs/heads/gitops";
@@ -488,18 +489,22 @@ fn of_two_who_push_onto_one_tip_one_wins_and_the_other_is_told() {
 }
 
 #[test]
-fn i2_pushes_syncs_and_flushes_at_once_lose_no_accepted_commit() {
+fn i2_pushes_syncs_flushes_and_upkeep_at_once_lose_no_accepted_commit() {
     const PUSHES: usize = 12;
     let promotion = Promotion::begin();
     let (site, world) = (&promotion.site, &promotion.site.world);
     let over = AtomicBool::new(false);
     let accepted = std::thread::scope(|scope| {
-        let others = [["sync", "--confirm", "--wait"], ["flush", "--confirm", "--wait"]].map(|words| {
+        let verbs = ["sync --confirm --wait", "flush --confirm --wait", "maintain --confirm --wait"];
+        let others = verbs.map(|words| {
             let over = &over;
             scope.spawn(move || {
+                let words: Vec<_> = words.split(' ').collect();
                 let mut runs = 0;
                 while !over.load(Ordering::SeqCst) {
-                    let run = world.mirror(&words);
+                    // Maintenance runs git; the other verbs do without.
+                    let mut command = world.command(&words);
+                    let run = Run::of(command.env("PATH", std::env::var_os("PATH").unwrap_or_default()));
                     assert!(matches!(run.exit, Some(0 | 3)), "{words:?}: {}\n{}", run.stdout, run.stderr);
                     runs += 1;
                 }
@@ -623,4 +628,18 @@ fn a_push_is_chunked_gzipped_or_of_one_piece_and_always_understood() {
         assert_eq!(promotion.tip(), made, "{buffer}");
     }
     promotion.prove_whole();
+}
+
+#[test]
+fn who_pushes_before_the_first_sync_is_told_what_to_do() {
+    let site = Served::start(small_world(), |_| {});
+    let token = site.token("promoter", &[]);
+    let work = site.world.sandbox().bare("work");
+    work.commit("gitops").file("deployed", "too early\n").make();
+    let answer = push(&site.client().with(&token), &site, &work, &["gitops"]);
+    refused(&answer, &["503"]);
+    let path = "/app.git/info/refs?service=git-receive-pack";
+    let reply = http::get(site.address(), path, &[("Authorization", &token.bearer())]).expect(503);
+    assert!(reply.text().contains("git-mirror sync --node local --confirm"), "{}", reply.text());
+    assert!(!site.world.cache().path().exists(), "a push makes no cache");
 }
