@@ -19,6 +19,7 @@ use super::activity::Activity;
 use super::certificates::Certificates;
 use super::dispatch::Dispatcher;
 use super::paced::Paced;
+use super::turned::needs_http1;
 use super::wire::{Queue, Stream};
 use crate::context::Context;
 
@@ -135,7 +136,13 @@ impl Connections {
             let activity = Arc::clone(&activity);
             move |request| {
                 let (dispatcher, activity) = (dispatcher.clone(), activity.begin());
-                async move { Ok::<_, Infallible>(dispatcher.answer(request, None, Some(activity)).await) }
+                async move {
+                    if needs_http1(&request) {
+                        tracing::debug!("turned a push of an old git to HTTP/1.1");
+                        return Err(h2::Error::from(h2::Reason::HTTP_1_1_REQUIRED));
+                    }
+                    Ok(dispatcher.answer(request, None, Some(activity)).await)
+                }
             }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());

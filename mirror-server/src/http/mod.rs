@@ -16,6 +16,7 @@ mod identity;
 mod outbound;
 mod paced;
 mod route;
+mod turned;
 pub(crate) mod wire;
 
 pub(crate) use certificates::Certificates;
