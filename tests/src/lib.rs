@@ -18,6 +18,7 @@
 
 pub mod aftermath;
 mod background;
+pub mod deadline;
 pub mod evidence;
 mod gate;
 pub mod generate;

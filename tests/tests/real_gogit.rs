@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use mirror_core::name::CommitId;
+use mirror_tests::deadline;
 use mirror_tests::gitclient::Token;
 use mirror_tests::requires;
 use mirror_tests::sandbox::Repository;
@@ -37,7 +38,7 @@ fn ask(site: &Served, token: Option<&Token>, words: &[&str]) -> (bool, Value) {
     if let Some(token) = token {
         command.arg("--token").arg(site.world.sandbox().write("shown-token", token.text()));
     }
-    let output = command.output().expect("because the program was built");
+    let output = deadline::finish(&mut command, &[]);
     let told = serde_json::from_slice(&output.stdout);
     let told = told.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (output.status.success(), told)
@@ -169,7 +170,7 @@ fn an_empty_repository_is_told_from_one_that_is_not_served() {
     let site = Served::small(|_| {});
     let mut command = site.world.sandbox().git().program(program(), site.world.sandbox().path());
     command.args(["list", "--url", &site.server.url("nowhere.git")]);
-    let output = command.output().expect("because the program was built");
+    let output = deadline::finish(&mut command, &[]);
     assert!(!output.status.success());
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(told.contains("not found"), "{told}");

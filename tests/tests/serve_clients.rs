@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use mirror_core::name::CommitId;
+use mirror_tests::deadline;
 use mirror_tests::gitclient::{Token, VERSIONS, Version};
 use mirror_tests::sandbox::{Answer, Repository};
 use mirror_tests::server::Served;
@@ -34,7 +35,7 @@ impl<'a> Client<'a> {
         }
         let mut command = client.command(&self.folder, words);
         command.env("HOME", "/dev/null").env("GIT_TERMINAL_PROMPT", "false").env("GIT_ASKPASS", "");
-        let output = command.output().expect("because git can be started");
+        let output = deadline::finish(&mut command, &[]);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         Answer { status: output.status, stdout: output.stdout, stderr }
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use mirror_tests::deadline;
 use mirror_tests::gitclient::{GitClient, Token, VERSIONS};
 use mirror_tests::http;
 use mirror_tests::server::{self, Server, small_world};
@@ -41,6 +42,18 @@ impl Sealed {
     fn client(&self, certificate: &Path) -> GitClient {
         let certificate = certificate.to_str().expect("a path of text");
         GitClient::new(self.world.sandbox()).set("http.sslCAInfo", certificate)
+    }
+
+    /// Clones and pushes more than git sends in one piece, so that it comes in chunks.
+    fn push_much(&self, client: &GitClient, name: &str) {
+        let tip = self.world.cache().branch("gitops").expect("because it was synced");
+        let work = client.clone_bare(&self.url(), &format!("work-{name}"), &[]);
+        let mut noise = vec![0; 3 << 20];
+        fill(&mut noise, name.len() as u64);
+        let made = work.commit("gitops").on(tip).file(&format!("noise-{name}"), noise).make();
+        let pushing = client.ask(work.path(), ["push", &self.url(), "gitops"]);
+        assert!(pushing.status.success(), "{name}: {}", pushing.stderr);
+        assert_eq!(self.world.cache().branch("gitops"), Some(made));
     }
 
     fn reads(&self, certificate: &Path) -> bool {
@@ -83,17 +96,24 @@ fn git_reads_and_pushes_over_tls_by_both_versions_of_http() {
         }
         sealed.server.wait_for_log(&format!("\"version\":\"{logged}\""));
 
-        // A push that is larger than git sends in one piece comes in chunks.
-        let tip = sealed.world.cache().branch("gitops").expect("because it was synced");
-        let work = client.clone_bare(&sealed.url(), &format!("work-{}", logged.replace('/', "-")), &[]);
-        let mut noise = vec![0; 3 << 20];
-        fill(&mut noise, logged.len() as u64);
-        let made = work.commit("gitops").on(tip).file("noise", noise).make();
-        let pushing = client.clone().with(&token).ask(work.path(), ["push", &sealed.url(), "gitops"]);
-        assert!(pushing.status.success(), "{http}: {}", pushing.stderr);
-        assert_eq!(sealed.world.cache().branch("gitops"), Some(made));
+        sealed.push_much(&client.with(&token), &logged.replace('/', "-"));
     }
     assert!(!sealed.server.log().contains(token.text()));
+}
+
+#[test]
+fn a_git_that_http_2_would_hang_pushes_over_http_1_1() {
+    let sealed = Sealed::begin();
+    let token = Token::make(&sealed.world, "ci", &[], &[]);
+    let client = sealed.client(&sealed.folder().join("tls.crt")).set("http.version", "HTTP/2").with(&token);
+    sealed.push_much(&client.set("http.userAgent", "git/2.43.0"), "old");
+    let log = sealed.server.log();
+    let asked = |service: &str| {
+        let lines = log.lines().filter(move |line| line.contains("\"path\"") && line.contains(service));
+        lines.filter(|line| line.contains("\"version\":\"HTTP/2.0\"")).count()
+    };
+    assert_eq!(asked("git-receive-pack"), 0, "{log}");
+    assert!(asked("git-upload-pack") > 0, "{log}");
 }
 
 /// Fills bytes so that no packing makes them smaller; the same seed fills the same.
@@ -149,7 +169,7 @@ fn a_certificate_that_cannot_be_used_ends_the_start_with_its_repair() {
     server::configure(&mut world, |serve| {
         serve["tls"] = json!({ "certificate": folder.join("tls.crt"), "key": folder.join("tls.key") });
     });
-    let ended = server::command(&world, "127.0.0.1:0").output().expect("a program");
+    let ended = deadline::finish(&mut server::command(&world, "127.0.0.1:0"), &[]);
     assert_eq!(ended.status.code(), Some(2));
     let report: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("a report");
     assert_eq!(report["error"]["code"], "mirror::serve::certificate_file", "{report}");
@@ -159,7 +179,7 @@ fn a_certificate_that_cannot_be_used_ends_the_start_with_its_repair() {
 fn tokens_without_tls_are_refused_where_others_listen() {
     let mut world = small_world();
     server::configure(&mut world, |_| {});
-    let ended = server::command(&world, "0.0.0.0:0").output().expect("a program");
+    let ended = deadline::finish(&mut server::command(&world, "0.0.0.0:0"), &[]);
     assert_eq!(ended.status.code(), Some(2));
     let report: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("a report");
     assert_eq!(report["error"]["code"], "mirror::serve::insecure_tokens", "{report}");

@@ -1,11 +1,12 @@
 //! Runs the `git` program with an environment that holds nothing of this machine.
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::deadline;
 
 /// The first second of the rigs' calendar; every commit of a sandbox is one second younger than the one before.
 const EPOCH: u64 = 1_700_000_000;
@@ -146,16 +147,9 @@ impl Git {
     }
 }
 
-/// Runs a command to its end with `input`, reading both of its streams at the same time.
+/// Runs a command to its end with `input`.
 fn finish(command: &mut Command, input: &[u8]) -> Answer {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    let mut stdin = child.stdin.take().expect("because its input is piped");
-    let output = std::thread::scope(|scope| {
-        // A program that ends without reading everything says why in its status, not here.
-        scope.spawn(move || drop(stdin.write_all(input)));
-        child.wait_with_output().unwrap_or_else(|error| panic!("cannot read from {command:?}: {error}"))
-    });
+    let output = deadline::finish(command, input);
     Answer {
         status: output.status,
         stdout: output.stdout,

@@ -1,8 +1,10 @@
 //! One run of the program, and what came of it.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
+
+use crate::deadline;
 
 /// How a run of `git-mirror` ended and what it said.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +25,7 @@ impl Run {
     /// # Panics
     /// Where it cannot be started.
     pub fn of(command: &mut Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = command.output().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self::from(output)
+        Self::from(deadline::finish(command, &[]))
     }
 
     /// Proves the exit status and hands the run on.

@@ -1,0 +1,64 @@
+//! Runs a program to its end, and ends it with all that it started where that end does not come.
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How long a program may take: an emergency, no measure.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Runs a command to its end with `input`, reading both of its streams at the same time.
+///
+/// # Panics
+/// Where it cannot be started, or does not end within five minutes; the message holds what it had said by then.
+pub fn finish(command: &mut Command, input: &[u8]) -> Output {
+    finish_within(PATIENCE, command, input)
+}
+
+fn finish_within(patience: Duration, command: &mut Command, input: &[u8]) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let group = Pid::from_child(&child);
+    let mut stdin = child.stdin.take().expect("because its input is piped");
+    let (over, ended) = mpsc::channel::<()>();
+    let (output, late) = std::thread::scope(|scope| {
+        // A program that ends without reading everything says why in its status, not here.
+        scope.spawn(move || drop(stdin.write_all(input)));
+        let watch = scope.spawn(move || {
+            let late = ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+            if late {
+                // Whoever holds the program's streams keeps the test waiting as well.
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            late
+        });
+        let output = child.wait_with_output().unwrap_or_else(|error| panic!("cannot read from {command:?}: {error}"));
+        drop(over);
+        (output, watch.join().expect("because it does not panic"))
+    });
+    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!late, "{command:?} did not end within {patience:?}; it had said:\n{said}\n{complained}");
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_are_given_whole() {
+        let input = vec![b'x'; 1 << 20];
+        let output = finish(Command::new("cat").arg("-"), &input);
+        assert!(output.status.success() && output.stdout == input);
+    }
+
+    #[test]
+    #[should_panic(expected = "did not end within")]
+    fn what_never_ends_is_ended_with_its_children() {
+        finish_within(Duration::from_millis(50), Command::new("sh").args(["-c", "sleep 1000 & wait"]), &[]);
+    }
+}
