@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mirror_core::config::Serve;
 use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
+use mirror_transport::cache::network_file_system;
 use mirror_transport::git::GitProgram;
 
 use crate::observe::{Metrics, Reports};
@@ -51,6 +52,10 @@ impl Context {
         let metrics = Arc::new(Metrics::new());
         let names = || site.served().iter().map(|served| &served.name);
         names().for_each(|name| metrics.serves(name));
+        if let Some(kind) = network_file_system(&plan.node.caches) {
+            let caches = plan.node.caches.display();
+            tracing::warn!(%caches, "the caches lie on {kind}: put them on a local disk, whose locks and stamps of files are sure");
+        }
         Self {
             packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&metrics)),
             git,

@@ -9,7 +9,7 @@ use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
 use mirror_core::name::RefName;
 use mirror_core::report::doctor::{DoctorStep, LaneDoctor, RoadStep};
 use mirror_core::report::status::TransportView;
-use mirror_transport::cache::{Cache, OpenError};
+use mirror_transport::cache::{Cache, OpenError, network_file_system};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 use mirror_transport::ssh::KnownHosts;
 use mirror_transport::tunnel::{Step, Steps};
@@ -62,11 +62,17 @@ async fn steps(node: &LocalNode, repository: &Repository, lane: &Lane, notes: &N
 
 /// A cache that is not there yet is no fault: the first sync makes it.
 fn look_at_cache(path: &Path) -> Result<String, Fault> {
-    match Cache::open(path) {
-        Ok(_) => Ok(path.display().to_string()),
-        Err(OpenError::Missing { .. }) => Ok(format!("{} (made by the first sync)", path.display())),
-        Err(error) => Err(Fault::of(&error)),
+    let mut told = match Cache::open(path) {
+        Ok(_) => path.display().to_string(),
+        Err(OpenError::Missing { .. }) => format!("{} (made by the first sync)", path.display()),
+        Err(error) => return Err(Fault::of(&error)),
+    };
+    if let Some(kind) = network_file_system(path) {
+        told.push_str(&format!(
+            "; it lies on {kind}, where locks and stamps of files are less sure than on a local disk"
+        ));
     }
+    Ok(told)
 }
 
 fn judge_refs(source: &RefName, refs: &[RemoteRef]) -> Result<(), NoSource> {

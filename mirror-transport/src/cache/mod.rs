@@ -35,6 +35,7 @@ mod refs;
 mod snapshots;
 mod upkeep;
 mod view;
+mod volume;
 mod window;
 
 pub use ancestry::AncestryError;
@@ -53,4 +54,5 @@ pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
 pub use upkeep::{Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools, Upkept};
 pub use view::{Below, SeenRef, View};
+pub use volume::network_file_system;
 pub use window::Adding;
