@@ -49,6 +49,8 @@ impl Context {
     pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>, git: GitProgram) -> Self {
         let site = Arc::new(Site::of(Arc::clone(&plan.node)));
         let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
+        // A typed sync and this server judge by the same marks; within this process, by the same guard.
+        let space = plan.node.space().cloned().unwrap_or_else(guard);
         let metrics = Arc::new(Metrics::new());
         let names = || site.served().iter().map(|served| &served.name);
         names().for_each(|name| metrics.serves(name));
@@ -57,7 +59,7 @@ impl Context {
             tracing::warn!(%caches, "the caches lie on {kind}: put them on a local disk, whose locks and stamps of files are sure");
         }
         Self {
-            packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&metrics)),
+            packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&space), Arc::clone(&metrics)),
             git,
             authority,
             turns: Turns::default(),
@@ -66,8 +68,7 @@ impl Context {
             metrics,
             pulses: Pulses::of(names()),
             reports: Reports::default(),
-            // A typed sync and this server judge by the same marks; within this process, by the same guard.
-            space: plan.node.space().cloned().unwrap_or_else(guard),
+            space,
             stop: Stop::new(),
             site,
         }

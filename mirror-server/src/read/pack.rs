@@ -16,10 +16,11 @@ use std::time::Instant;
 use http::{HeaderValue, StatusCode, header};
 use mirror_core::config::Serve;
 use mirror_core::name::RepositoryName;
+use mirror_engine::space::SpaceGuard;
 use mirror_transport::git::{GitProgram, PackCaps};
 
 use super::endpoints::{RESULT, result, unshown};
-use super::fanout::{Fanout, Given, Key, Patience, Recipe, TagsDigest};
+use super::fanout::{Fanout, Given, Key, Patience, Recipe, Spare, TagsDigest};
 use super::packet;
 use super::request::{FetchRequest, RequestError, Sharing, Wire};
 use super::version::Version;
@@ -55,9 +56,15 @@ struct TagDigests(Mutex<HashMap<RepositoryName, (Weak<Shelf>, TagsDigest)>>);
 
 impl Packs {
     /// Opens the cache of packs beside the caches of repositories. Lists a folder; blocks meanwhile.
-    pub(crate) fn open(git: GitProgram, serve: &Serve, caches: &Path, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn open(
+        git: GitProgram,
+        serve: &Serve,
+        caches: &Path,
+        space: Arc<SpaceGuard>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let turns = Turns::new(serve.limits.packs, serve.limits.queue, Arc::clone(&metrics));
-        let (budget, spare) = (serve.pack_cache.get(), serve.free_space.stop.get());
+        let (budget, spare) = (serve.pack_cache.get(), Spare::of(serve.free_space, space));
         let fanout = Fanout::open(caches.join(FOLDER), budget, spare, turns, Patience::default(), Arc::clone(&metrics));
         Self { git, caps: PackCaps::default(), fanout, tags: Arc::default(), metrics }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,10 +13,14 @@ use super::key::Key;
 use super::make::{Patience, Recipe, make};
 use super::reader::{Front, Reader};
 use super::room::Room;
+use super::spare::Spare;
 use crate::http::answer::Stored;
 use crate::observe::Metrics;
 use crate::observe::label::PackSource;
 use crate::read::pack::Turns;
+
+/// How often the room on the disk is looked at, whether anybody asks for a pack or not.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The cache. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -46,11 +51,12 @@ pub(in crate::read) enum Given {
 }
 
 impl Fanout {
-    /// Opens the cache in a folder, of so many bytes at most, and leaves so many of the file system free. Reads no entry.
+    /// Opens the cache in a folder, of so many bytes at most, and leaves to others what is theirs of the file system, for
+    /// as long as it lives. Reads no entry.
     pub(in crate::read) fn open(
         folder: PathBuf,
         budget: u64,
-        spare: u64,
+        spare: Spare,
         turns: Turns,
         patience: Patience,
         metrics: Arc<Metrics>,
@@ -58,7 +64,9 @@ impl Fanout {
         let room = Room::at(folder, budget, spare);
         let inner = Inner { index: Mutex::default(), room, turns, patience, metrics };
         inner.claim();
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        watch_room(&inner);
+        Self { inner }
     }
 
     /// Answers from what is there, or makes the answer; without a key, for this request alone. Dropping the future, or what it gives, takes part no longer.
@@ -97,6 +105,22 @@ impl Fanout {
 
     fn make(&self, key: Option<Key>, growth: Arc<Growth>, recipe: Recipe) {
         tokio::spawn(make(Arc::clone(&self.inner), key, growth, recipe));
+    }
+}
+
+/// Has kept answers give way to whatever else fills the disk, without anybody who asks for one. On a thread, as it blocks.
+fn watch_room(inner: &Arc<Inner>) {
+    let inner = Arc::downgrade(inner);
+    let watch = move || {
+        while let Some(inner) = inner.upgrade() {
+            inner.give_way(0);
+            drop(inner);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("kept packs".to_owned()).spawn(watch) {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "kept packs give way only where new ones are made: there is no thread to watch the disk");
     }
 }
 
@@ -152,14 +176,20 @@ impl Inner {
     pub(super) fn promise(&self, bytes: u64) -> bool {
         let Some(evicted) = self.index().promise(bytes, self.room.budget) else { return false };
         self.remove(&evicted);
-        if self.room.free() < bytes {
-            self.evict(bytes);
-            if self.room.free() < bytes {
-                self.release(bytes);
-                return false;
-            }
+        let has_room = self.give_way(bytes);
+        if !has_room {
+            self.release(bytes);
         }
-        true
+        has_room
+    }
+
+    /// Lets kept answers go where the disk is short of room, for so many bytes more; whether there is room then. Blocks.
+    fn give_way(&self, bytes: u64) -> bool {
+        let shortage = self.room.shortage(bytes);
+        if shortage > 0 {
+            self.evict(shortage);
+        }
+        shortage == 0 || self.room.shortage(bytes) == 0
     }
 
     /// Takes back a promise.

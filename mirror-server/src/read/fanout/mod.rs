@@ -44,11 +44,13 @@ mod make;
 mod pipe;
 mod reader;
 mod room;
+mod spare;
 mod window;
 
 pub(super) use key::{Key, TagsDigest};
 pub(super) use made::{Fanout, Given};
 pub(super) use make::{Patience, Recipe};
+pub(super) use spare::Spare;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::kept::Kept;
 use super::key::Key;
+use super::spare::Spare;
 
 const LOCK: &str = "lock";
 /// The end of the names of files that are being made.
@@ -26,8 +27,8 @@ pub(super) struct Room {
     lock: OnceLock<File>,
     /// How many bytes it may take.
     pub(super) budget: u64,
-    /// How many bytes of the file system it leaves to others.
-    pub(super) spare: u64,
+    /// What it leaves of the file system to others.
+    spare: Spare,
     next: AtomicU64,
 }
 
@@ -41,7 +42,7 @@ pub(super) struct Making {
 
 impl Room {
     /// Describes the folder; [`Room::claim`] opens it.
-    pub(super) fn at(folder: PathBuf, budget: u64, spare: u64) -> Self {
+    pub(super) fn at(folder: PathBuf, budget: u64, spare: Spare) -> Self {
         Self { folder, lock: OnceLock::new(), budget, spare, next: AtomicU64::new(0) }
     }
 
@@ -117,11 +118,11 @@ impl Room {
         remove(&self.folder.join(key.to_string()));
     }
 
-    /// How many bytes are free for answers, beside what is left to others.
-    pub(super) fn free(&self) -> u64 {
+    /// How many bytes kept answers have to make free for so many more, beside what is left to others; 0 where there is room for these.
+    pub(super) fn shortage(&self, bytes: u64) -> u64 {
         // Where the file system does not tell, writing does.
-        rustix::fs::statvfs(&self.folder)
-            .map_or(u64::MAX, |seen| seen.f_bavail.saturating_mul(seen.f_frsize).saturating_sub(self.spare))
+        let free = rustix::fs::statvfs(&self.folder).map(|seen| seen.f_bavail.saturating_mul(seen.f_frsize));
+        free.map_or(0, |free| self.spare.shortage(free, bytes))
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use mirror_core::config::{ByteSize, FreeSpace, Limits, Serve};
 use mirror_core::name::BranchName;
+use mirror_engine::space::SpaceGuard;
 use mirror_transport::cache::Cache;
 use mirror_transport::git::GitProgram;
 use mirror_transport::pkt::{Band, Decoded, Packet, decode, encode};
@@ -145,10 +146,18 @@ impl Rig {
         let mut serve = Serve::local();
         serve.free_space = FreeSpace { stop: ByteSize::bytes(0), resume: ByteSize::bytes(0) };
         change(&mut serve);
+        let guard = Arc::new(SpaceGuard::new(self.folder.path().to_owned(), serve.free_space));
+        self.serve_beside(guard, |settings| *settings = serve)
+    }
+
+    /// Begins a server whose disk a guard watches.
+    fn serve_beside(&self, guard: Arc<SpaceGuard>, change: impl FnOnce(&mut Serve)) -> Running {
+        let mut serve = Serve::local();
+        change(&mut serve);
         let path = std::env::join_paths([self.folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
         let git = GitProgram::find_on(&path).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let packs = Packs::open(git, &serve, self.folder.path(), Arc::clone(&metrics));
+        let packs = Packs::open(git, &serve, self.folder.path(), guard, Arc::clone(&metrics));
         Running { packs, metrics, served: Arc::clone(&self.served) }
     }
 
@@ -525,6 +534,28 @@ async fn without_room_on_disk_everybody_still_gets_the_pack() {
         until(|| running.counted("git_mirror_packs_running") == 0).await;
         assert_eq!((running.counted("git_mirror_pack_cache_entries"), rig.kept().len()), (0, 0), "{what}");
     }
+}
+
+#[tokio::test]
+async fn kept_packs_give_way_to_others_without_being_asked_and_readers_go_on() {
+    let rig = Rig::new();
+    let body = v0(&rig.snapshot());
+    let free = rustix::fs::statvfs(rig.folder.path()).map(|seen| seen.f_bavail * seen.f_frsize).unwrap();
+    let marks = FreeSpace { stop: ByteSize::bytes(1), resume: ByteSize::bytes(2 * free) };
+    // The guard looks at a disk of its own, which can be full from one moment to the next.
+    let disk = rig.path("disk");
+    std::os::unix::fs::symlink(rig.folder.path(), &disk).unwrap();
+    let guard = Arc::new(SpaceGuard::new(disk.clone(), marks));
+    let running = rig.serve_beside(guard, |serve| serve.free_space = marks);
+    let answer = running.fetch(Version::V0, &body).await;
+    until(|| running.counted("git_mirror_pack_cache_entries") == 1).await;
+    std::os::unix::fs::symlink("/proc", rig.path("full")).unwrap();
+    std::fs::rename(rig.path("full"), &disk).unwrap();
+    until(|| running.counted("git_mirror_pack_cache_evictions_total") == 1).await;
+    assert_eq!((rig.kept().len(), rig.runs()), (0, 1));
+    assert!(running.fetch(Version::V0, &body).await == answer);
+    until(|| running.counted("git_mirror_packs_running") == 0).await;
+    assert_eq!((rig.kept().len(), rig.runs()), (0, 2), "readers still get their pack, and it is not kept");
 }
 
 #[tokio::test]
