@@ -9,7 +9,7 @@ use crate::rig::{Rig, Unhurried, step};
 use crate::sandbox::listing;
 
 #[test]
-fn many_small_packs_become_one_and_go_an_hour_later() {
+fn many_small_packs_become_one_and_go_when_no_reader_can_have_them_open() {
     let rig = Rig::new();
     rig.feed("main", 24);
     let (objects, packs, refs) = (rig.objects(), rig.packs(), rig.sandbox.refs(&rig.cache));

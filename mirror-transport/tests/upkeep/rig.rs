@@ -91,6 +91,8 @@ impl Rig {
         let now = Timestamp::now().checked_add(SignedDuration::from_hours(hours)).unwrap();
         let mut rules = UpkeepRules::new(RefPrefix::parse(PREFIX).unwrap(), now);
         rules.spare_bytes = 0;
+        // Shorter than where readers are, so that a few hours are enough for all that has to pass.
+        rules.reader_grace = std::time::Duration::from_secs(3600);
         rules
     }
 

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mirror_transport::cache::LONGEST_READ;
 use mirror_transport::git::{GitChild, GitCommand, GitError};
 use tokio::io::AsyncWriteExt;
 
@@ -35,7 +36,7 @@ pub(in crate::read) struct Recipe {
 /// How long a run of git may take.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::read) struct Patience {
-    /// In all.
+    /// In all: no longer than the upkeep keeps what a reader may have open.
     pub(in crate::read) total: Duration,
     /// Without a byte. Git itself says that it is alive every few seconds, where the client's capabilities allow it to.
     pub(in crate::read) quiet: Duration,
@@ -46,7 +47,7 @@ pub(in crate::read) struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let minutes = |count: u64| Duration::from_secs(60 * count);
-        Self { total: minutes(120), quiet: minutes(10), reader: Duration::from_secs(30) }
+        Self { total: LONGEST_READ, quiet: minutes(10), reader: Duration::from_secs(30) }
     }
 }
 

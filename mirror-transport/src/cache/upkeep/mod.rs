@@ -34,5 +34,5 @@ mod survey;
 mod unreachable;
 
 pub use error::UpkeepError;
-pub use rules::{Halt, Pace, UpkeepRules, UpkeepTools};
+pub use rules::{Halt, LONGEST_READ, Pace, UpkeepRules, UpkeepTools};
 pub use run::Upkept;

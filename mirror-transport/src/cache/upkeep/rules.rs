@@ -12,6 +12,10 @@ use crate::git::{GitCommand, GitProgram, PackCaps};
 /// How often a run of git is interrupted to ask whether it should go on.
 const POLL: Duration = Duration::from_millis(50);
 
+/// The longest that a git which reads the store may run: whoever starts one for a reader stops it then. What was replaced stays for longer than that,
+/// since git keeps to the packs that it found when it began.
+pub const LONGEST_READ: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// What is due when, and what it may cost.
 #[derive(Debug, Clone)]
 pub struct UpkeepRules {
@@ -19,7 +23,7 @@ pub struct UpkeepRules {
     pub prefix: RefPrefix,
     /// What time it is.
     pub now: Timestamp,
-    /// How long a pack that was replaced stays for the readers that opened it.
+    /// How long a pack that was replaced stays for the readers that opened it: longer than [`LONGEST_READ`].
     pub reader_grace: Duration,
     /// How long a file that nobody finished may still belong to somebody who works on it.
     pub garbage_grace: Duration,
@@ -46,7 +50,7 @@ impl UpkeepRules {
         Self {
             prefix,
             now,
-            reader_grace: HOUR,
+            reader_grace: LONGEST_READ + HOUR,
             garbage_grace: HOUR * 24,
             look_every: HOUR * 24 * 7,
             unreachable_grace: HOUR * 24 * 14,
@@ -134,5 +138,19 @@ impl UpkeepTools<'_> {
             None if Instant::now() >= self.until => Err(UpkeepError::Late),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_replaced_outlasts_the_longest_read() {
+        let rules = UpkeepRules::new(RefPrefix::parse("refs/mirror/snapshots").unwrap(), Timestamp::UNIX_EPOCH);
+        let replaced = rules.now;
+        let at = |after: Duration| UpkeepRules { now: replaced + after, ..rules.clone() };
+        assert!(!at(LONGEST_READ).is_past(replaced, rules.reader_grace), "a reader that began just before still runs");
+        assert!(at(LONGEST_READ * 2).is_past(replaced, rules.reader_grace));
     }
 }
