@@ -121,6 +121,8 @@ fn what_is_out_of_reach_by_little_is_left_where_it_is() {
     let upkeep = rig.maintain_with(&rules, &crate::rig::Unhurried).upkeep.unwrap();
     let told = step(&upkeep, UpkeepTask::Unreachable);
     assert_eq!(told.outcome, TaskOutcome::Nothing);
+    let reached = rig.sandbox.git(rig.cache.path(), &["rev-list", "--objects", "--no-object-names", "--all"]);
+    assert_eq!(told.items, rig.objects().len() as u64 - reached.lines().count() as u64);
     assert!(told.items > 0 && told.bytes_before > 0 && told.why.is_some(), "{told:?}");
     assert!(rig.cache.has_commit(side).unwrap());
 }

@@ -25,6 +25,7 @@ mod loose;
 mod notes;
 mod packer;
 mod packs;
+mod reach;
 mod refs;
 mod roll;
 mod rules;

@@ -105,7 +105,7 @@ impl Packer<'_> {
     pub(super) fn apart(&self, args: &[&std::ffi::OsStr], folder: &Path) -> Result<GitCommand, DiskError> {
         let objects = borrowing(folder, &self.operation.cache().layout().objects())?;
         let command = self.tools.git.command(self.operation.cache().path(), args);
-        Ok(command.environment("GIT_OBJECT_DIRECTORY", objects))
+        Ok(command.environment("GIT_OBJECT_DIRECTORY", objects).in_background())
     }
 
     /// Proves that some new packs together have all that an old one has.

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mirror_core::name::RefPrefix;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::runtime::Handle;
 
 use super::error::UpkeepError;
-use crate::git::{GitCommand, GitProgram, PackCaps};
+use crate::git::{GitCommand, GitError, GitProgram, PackCaps};
 
 /// How often a run of git is interrupted to ask whether it should go on.
 const POLL: Duration = Duration::from_millis(50);
@@ -118,6 +119,34 @@ impl UpkeepTools<'_> {
                 biased;
                 error = self.wished() => Err(error),
                 ended = command.output(input, limit, left) => Ok(ended?),
+            }
+        })
+    }
+
+    /// Runs git to its end without input, and gives each line that it prints, without its end, as it comes.
+    pub(super) fn run_for_lines(&self, command: GitCommand, mut each: impl FnMut(&[u8])) -> Result<(), UpkeepError> {
+        self.halted()?;
+        let run = async {
+            let mut child = command.start()?;
+            let verb = child.verb().to_owned();
+            drop(child.take_stdin());
+            if let Some(stdout) = child.take_stdout() {
+                let mut stdout = BufReader::with_capacity(1 << 16, stdout);
+                let mut line = Vec::new();
+                let broken = |source| GitError::Pipe { verb: verb.clone(), source };
+                while stdout.read_until(b'\n', &mut line).await.map_err(broken)? > 0 {
+                    each(line.trim_ascii_end());
+                    line.clear();
+                }
+            }
+            child.wait().await?.succeeded(&verb)
+        };
+        // Its deadline is this one's, which is among what is wished.
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                error = self.wished() => Err(error),
+                ended = run => Ok(ended.map(drop)?),
             }
         })
     }

@@ -22,6 +22,7 @@ use super::garbage::folders_in;
 use super::notes::{Noted, Notes};
 use super::packer::Packer;
 use super::packs::{PackFolder, Role, StorePack};
+use super::reach::{OutOfReach, Reach};
 use super::rules::UpkeepRules;
 use crate::cache::disk::{At, sync_folder};
 use crate::git::GitError;
@@ -38,13 +39,6 @@ pub(super) struct Unreachable {
     due: Vec<StorePack>,
     waiting: Vec<StorePack>,
     is_look_due: bool,
-}
-
-/// What a walk of all refs came to.
-#[derive(Debug, Default)]
-struct OutOfReach {
-    objects: u64,
-    bytes: u64,
 }
 
 impl Unreachable {
@@ -225,33 +219,18 @@ fn look(packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
     Ok(step)
 }
 
-/// Counts what is in the packs and out of reach.
+/// Counts what is in the packs and out of reach. A store may have more objects than there is memory for their names.
 fn walk(packer: &Packer<'_>, packs: &PackFolder) -> Result<OutOfReach, UpkeepError> {
     let args = ["rev-list", "--objects", "--no-object-names", "--all"];
     let command = packer.tools.git.command(packer.operation.cache().path(), args).caps(&packer.rules.caps);
     packer.tools.pass("walk all refs")?;
-    let known: u64 = packs.packs.iter().map(|pack| pack.objects).sum();
-    // Loose objects and packs that arrive meanwhile make it a little more.
-    let limit = usize::try_from(known * 2 + (1 << 20)).unwrap_or(usize::MAX / LINE).saturating_mul(LINE);
-    let said = packer.tools.run(command, b"", limit)?;
-    let mut reached: Vec<ObjectId> =
-        said.split(|byte| *byte == b'\n').filter_map(|line| ObjectId::from_hex(line).ok()).collect();
-    drop(said);
-    reached.sort_unstable();
-    let mut found = OutOfReach::default();
-    for pack in packs.used() {
-        let index = pack.index()?;
-        let offsets = index.sorted_offsets();
-        for place in 0..index.num_objects() {
-            if reached.binary_search_by(|id| id.as_ref().cmp(index.oid_at_index(place))).is_err() {
-                let from = index.pack_offset_at_index(place);
-                let behind = offsets.partition_point(|offset| *offset <= from);
-                found.objects += 1;
-                found.bytes += offsets.get(behind).map_or(0, |next| next - from);
-            }
+    let mut reach = Reach::into(packs.used())?;
+    packer.tools.run_for_lines(command, |line| {
+        if let Ok(id) = ObjectId::from_hex(line) {
+            reach.reach(&id);
         }
-    }
-    Ok(found)
+    })?;
+    Ok(reach.missed())
 }
 
 /// Makes everything into one pack of what the refs reach and one of the rest.
