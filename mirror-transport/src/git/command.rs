@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, setpriority_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::caps::PackCaps;
 use super::child::GitChild;
@@ -19,7 +20,23 @@ pub struct GitCommand {
     program: PathBuf,
     verb: String,
     settings: u32,
+    urgency: Urgency,
 }
+
+/// Who goes first where there is not enough of the machine for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// Like everything else.
+    Ordinary,
+    /// Everything else first.
+    Background,
+}
+
+/// The lowest priority that there is.
+///
+/// # Source
+/// `setpriority(2)`.
+const BACKGROUND: i32 = 19;
 
 impl GitCommand {
     /// Builds the environment: what git and its children need to run, and answers to everything that git would otherwise look for.
@@ -51,7 +68,7 @@ impl GitCommand {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .process_group(0)
             .kill_on_drop(true);
-        Self { command, program: program.to_owned(), verb, settings: 0 }
+        Self { command, program: program.to_owned(), verb, settings: 0, urgency: Urgency::Ordinary }
             .setting("safe.directory", repository)
             .setting("gc.auto", "0")
             .setting("maintenance.auto", "false")
@@ -92,6 +109,13 @@ impl GitCommand {
         self
     }
 
+    /// Lets everything else on the machine go first: for work that nobody waits for.
+    #[must_use]
+    pub fn in_background(mut self) -> Self {
+        self.urgency = Urgency::Background;
+        self
+    }
+
     /// Starts it, with pipes to its three streams. Needs a tokio runtime.
     ///
     /// # Errors
@@ -99,7 +123,12 @@ impl GitCommand {
     pub fn start(mut self) -> Result<GitChild, GitError> {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         match self.command.spawn() {
-            Ok(child) => Ok(GitChild::new(self.verb, child)),
+            Ok(child) => {
+                if self.urgency == Urgency::Background {
+                    yield_to_others(&child);
+                }
+                Ok(GitChild::new(self.verb, child))
+            }
             Err(source) => Err(GitError::Start { program: self.program, source }),
         }
     }
@@ -145,5 +174,13 @@ impl GitCommand {
             Ok(ended) => ended,
             Err(_) => Err(GitError::Deadline { verb, after: deadline }),
         }
+    }
+}
+
+/// A system that does not let it be so lets it run all the same.
+fn yield_to_others(child: &Child) {
+    let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    if let Some(Err(error)) = id.map(|id| setpriority_process(Some(id), BACKGROUND)) {
+        tracing::debug!(%error, "git runs like everything else");
     }
 }

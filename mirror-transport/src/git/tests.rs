@@ -116,3 +116,22 @@ async fn what_a_git_started_ends_with_it() {
         assert_eq!(end.expect("the grandchild was killed too").unwrap(), 0);
     }
 }
+
+#[tokio::test]
+async fn what_runs_in_the_background_lets_others_go_first() {
+    let folder = tempfile::tempdir().unwrap();
+    // It looks when it has been spoken to, which is when it has begun for its caller.
+    let script = "test \"$1\" = version && echo git version 9.1.0 && exit; read line; nice";
+    let git = GitProgram::find_on(
+        &std::env::join_paths([impostor(folder.path(), script), "/usr/bin".into(), "/bin".into()]).unwrap(),
+    );
+    let git = git.unwrap();
+    let ask = async |command: GitCommand| {
+        let printed = command.output(b"go\n", 1 << 10, Duration::from_secs(60)).await.unwrap();
+        String::from_utf8(printed).unwrap().trim().parse::<i32>().unwrap()
+    };
+    let ours = ask(git.command(folder.path(), ["look"])).await;
+    let behind = ask(git.command(folder.path(), ["look"]).in_background()).await;
+    assert_eq!(behind, 19);
+    assert!(ours <= 19 && (ours == 19) == (rustix::process::getpriority_process(None).unwrap() == 19));
+}
