@@ -55,6 +55,8 @@ pub(super) struct Objects {
 
 struct OpenStore {
     store: Arc<gix_odb::Store>,
+    /// Which folder it was opened in: a cache may be moved away and made anew.
+    folder: Option<(u64, u64)>,
     /// The notes of the upkeep at that time. What it removes from the store, it removes before it writes them anew.
     upkeep: Option<Stamp>,
     /// The folder of packs when it was last looked at, and how often it was another one than before.
@@ -63,13 +65,14 @@ struct OpenStore {
 }
 
 impl Objects {
-    /// Gives the store, opened anew where packs have left it, because who keeps them mapped would still find what is gone; and where so
-    /// many have come that there is no room for more.
+    /// Gives the store, opened anew where packs have left it or another folder stands in its place, because who keeps packs mapped would still find
+    /// what is gone; and where so many have come that there is no room for more.
     fn current(&self, layout: &Layout) -> Result<Arc<gix_odb::Store>, ObjectError> {
         let (upkeep, packs) = (Stamp::of(&layout.upkeep_notes())?, Stamp::of(&layout.packs())?);
+        let folder = Stamp::of(&layout.objects())?.map(|stamp| stamp.identity());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = open.as_mut()
-            && known.upkeep == upkeep
+            && (known.folder, known.upkeep) == (folder, upkeep)
         {
             if known.packs != packs {
                 known.packs = packs;
@@ -88,7 +91,7 @@ impl Objects {
         let store = gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
             .map_err(|source| DiskError::new("open", path, source))?;
         let store = Arc::new(store);
-        *open = Some(OpenStore { store: Arc::clone(&store), upkeep, packs, changes: 0 });
+        *open = Some(OpenStore { store: Arc::clone(&store), folder, upkeep, packs, changes: 0 });
         Ok(store)
     }
 }

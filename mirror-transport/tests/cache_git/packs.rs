@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mirror_core::name::CommitId;
+use mirror_core::name::{BranchName, CommitId};
 use mirror_transport::cache::{Cache, ClosureError, Tip};
 
 use crate::sandbox::{Sandbox, id};
@@ -26,6 +26,21 @@ fn whole_packs_enter_the_store_one_on_another() {
     sandbox.bring(&operation, &[second[39]], &[first[199]]).unwrap();
     assert_eq!(fs::read_dir(cache.path().join("objects/pack")).unwrap().count(), 4);
     assert_eq!(fs::read_dir(operation.quarantine()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_cache_that_was_moved_away_and_made_anew_has_the_objects_of_the_new_one() {
+    let sandbox = Sandbox::new();
+    let cache = sandbox.cache();
+    let old = sandbox.commits("old", 3)[2];
+    sandbox.bring(&cache.begin("sync").unwrap(), &[old], &[]).unwrap();
+    assert!(cache.has_commit(old).unwrap());
+    fs::rename(cache.path(), cache.path().with_extension("away")).unwrap();
+    let again = Cache::create(cache.path(), &BranchName::parse("main").unwrap()).unwrap();
+    assert!(!cache.has_commit(old).unwrap(), "it went with the old one");
+    let new = sandbox.commits("new", 3)[2];
+    sandbox.bring(&again.begin("sync").unwrap(), &[new], &[]).unwrap();
+    assert!(cache.has_commit(new).unwrap());
 }
 
 fn objects(sandbox: &Sandbox, tip: CommitId) -> Vec<String> {

@@ -40,6 +40,11 @@ impl Stamp {
         }
     }
 
+    /// Says which file or folder it is, whatever changed in it.
+    pub(in super::super) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Says whether what was read at `now` is all that this stamp can stand for.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let before = now.checked_sub(RACY).unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
