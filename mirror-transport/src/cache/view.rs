@@ -103,7 +103,7 @@ impl View {
     }
 
     fn of(parts: Parts, is_whole: bool) -> Self {
-        let unreadable: Vec<RefName> = parts.unreadable().cloned().collect();
+        let mut unreadable: Vec<RefName> = parts.unreadable().cloned().collect();
         let mut refs: Vec<SeenRef> = parts.loose().chain(parts.packed()).cloned().collect();
         // The sort keeps the order of equals, so that a loose ref hides the packed one.
         refs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -112,6 +112,11 @@ impl View {
             let hidden: HashSet<&RefName> = unreadable.iter().collect();
             refs.retain(|seen| !hidden.contains(&seen.name));
         }
+        // A loose ref that can be read stands before the packed one.
+        let is_loose =
+            |name: &RefName| refs.binary_search_by(|seen| seen.name.cmp(name)).is_ok() || unreadable.contains(name);
+        let packed: Vec<RefName> = parts.unreadable_packed().filter(|name| !is_loose(name)).cloned().collect();
+        unreadable.extend(packed);
         refs.shrink_to_fit();
         Self { refs, unreadable, parts, is_whole }
     }

@@ -164,6 +164,26 @@ fn what_cannot_be_read_is_named_and_hides_nothing_else() {
 }
 
 #[test]
+fn a_packed_tag_that_cannot_be_read_is_named_and_hides_nothing_else() {
+    let sandbox = Sandbox::new();
+    let (cache, commits) = filled(&sandbox);
+    let broken = "0123456789012345678901234567890123456789";
+    fs::create_dir_all(cache.path().join("objects/01")).unwrap();
+    fs::write(cache.path().join("objects/01").join(&broken[2..]), "no object").unwrap();
+    fs::remove_dir_all(cache.path().join("refs/tags")).unwrap();
+    // Written by who did not look at what tags are tags of.
+    let good = commits[0];
+    let packed = format!("{broken} refs/tags/broken\n{good} refs/tags/good\n{broken} refs/tags/moved\n");
+    fs::write(cache.path().join("packed-refs"), packed).unwrap();
+    fs::create_dir_all(cache.path().join("refs/tags")).unwrap();
+    fs::write(cache.path().join("refs/tags/moved"), format!("{good}\n")).unwrap();
+    let view = cache.view(None).unwrap();
+    assert_eq!(view.unreadable().iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["refs/tags/broken"]);
+    let tags: Vec<_> = view.tags().iter().map(|seen| (seen.name.as_str(), seen.value)).collect();
+    assert_eq!(tags, [("refs/tags/good", good), ("refs/tags/moved", good)]);
+}
+
+#[test]
 fn no_view_shows_a_pair_of_refs_that_never_was() {
     // Two branches move forward one after the other, and are packed now and then: `a` is never behind `b`, and never two ahead.
     let sandbox = Sandbox::new();

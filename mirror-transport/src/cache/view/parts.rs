@@ -1,12 +1,13 @@
 //! The parts of a view: the folders of loose refs, and the part of the packed refs that matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use mirror_core::name::RefName;
 
+use super::super::objects::ObjectError;
 use super::super::open::Cache;
 use super::super::refs::RefError;
 use super::folder::Folder;
@@ -27,6 +28,8 @@ struct PackedPart {
     stamp: Option<Stamp>,
     is_settled: bool,
     refs: Vec<SeenRef>,
+    /// Tags that cannot be followed to what they are tags of.
+    unreadable: Vec<RefName>,
 }
 
 impl Parts {
@@ -64,8 +67,14 @@ impl Parts {
         self.packed.refs.iter()
     }
 
+    /// The loose refs that cannot be read. Each hides the packed one of its name.
     pub(super) fn unreadable(&self) -> impl Iterator<Item = &RefName> {
         self.folders.values().flat_map(|folder| &folder.unreadable)
+    }
+
+    /// The packed refs that cannot be read.
+    pub(super) fn unreadable_packed(&self) -> impl Iterator<Item = &RefName> {
+        self.packed.unreadable.iter()
     }
 }
 
@@ -95,24 +104,33 @@ impl PackedPart {
                 refs.push(seen?);
             }
         }
-        cache.peel_packed(&mut refs)?;
+        let unreadable = cache.peel_packed(&mut refs)?;
         let is_settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
-        Ok(Arc::new(Self { path, stamp, is_settled, refs }))
+        Ok(Arc::new(Self { path, stamp, is_settled, refs, unreadable }))
     }
 }
 
 impl Cache {
-    /// Fills in what tags peel to where the writer of the packed refs did not say it.
-    fn peel_packed(&self, refs: &mut [SeenRef]) -> Result<(), RefError> {
+    /// Fills in what tags peel to where the writer of the packed refs did not say it; takes out, and names, those of which that cannot be read.
+    fn peel_packed(&self, refs: &mut Vec<SeenRef>) -> Result<Vec<RefName>, RefError> {
         let is_tag = |seen: &SeenRef| seen.peeled.is_none() && seen.name.tag().is_some();
         if !refs.iter().any(is_tag) || self.inner.packed.is_fully_peeled()? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let odb = self.odb()?;
+        let mut unreadable = Vec::new();
         for seen in refs.iter_mut().filter(|seen| is_tag(seen)) {
-            seen.peeled = self.peel(&odb, seen.value)?;
+            match self.peel(&odb, seen.value) {
+                Ok(peeled) => seen.peeled = peeled,
+                Err(ObjectError::Unreadable { .. }) => unreadable.push(seen.name.clone()),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(())
+        if !unreadable.is_empty() {
+            let names: HashSet<&RefName> = unreadable.iter().collect();
+            refs.retain(|seen| !names.contains(&seen.name));
+        }
+        Ok(unreadable)
     }
 }
 
