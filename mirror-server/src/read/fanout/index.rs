@@ -88,9 +88,13 @@ impl Index {
         }
     }
 
+    fn has(&self, kept: &Arc<Kept>) -> bool {
+        matches!(self.slots.get(&kept.key()), Some(Slot::Kept(there)) if Arc::ptr_eq(there, kept))
+    }
+
     /// Drops a kept answer; false where it is not there any more.
     pub(super) fn drop_kept(&mut self, kept: &Arc<Kept>) -> bool {
-        let is_there = matches!(self.slots.get(&kept.key()), Some(Slot::Kept(there)) if Arc::ptr_eq(there, kept));
+        let is_there = self.has(kept);
         if is_there {
             self.slots.remove(&kept.key());
             self.kept -= kept.footprint();
@@ -99,8 +103,13 @@ impl Index {
         is_there
     }
 
-    /// Notes that the file of a kept answer is open now, and closes one where there are too many.
+    /// Notes that the file of a kept answer is open now, and closes one where there are too many. That of an answer which was evicted meanwhile is
+    /// closed, so that its bytes become free as soon as it was read.
     pub(super) fn opened(&mut self, kept: &Arc<Kept>) {
+        if !self.has(kept) {
+            kept.close();
+            return;
+        }
         self.open.push_back(Arc::clone(kept));
         if self.open.len() > OPEN_FILES
             && let Some(oldest) = self.open.pop_front()

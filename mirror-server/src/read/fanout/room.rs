@@ -97,9 +97,16 @@ impl Room {
 
     /// Makes an empty file, with a name where it may be kept.
     pub(super) fn create(&self, may_keep: bool) -> io::Result<Making> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(format!("{}-{number}{MAKING}", std::process::id()));
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
+        let (path, file) = loop {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let path = self.folder.join(format!("{}-{number}{MAKING}", std::process::id()));
+            match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+                Ok(file) => break (path, file),
+                // A process in another container may have our number.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        };
         let making = Making { file: Arc::new(file), path: Some(path) };
         Ok(if may_keep && self.is_kept() { making } else { making.without_name() })
     }

@@ -7,11 +7,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use mirror_core::config::{ByteSize, FreeSpace};
+use mirror_engine::space::SpaceGuard;
+
 use super::growth::{Ending, Growth};
 use super::index::{Found, Index};
 use super::kept::Kept;
 use super::key::Key;
 use super::reader::Reader;
+use super::room::Room;
+use super::spare::Spare;
 use super::window::WINDOW;
 use crate::http::answer::Stored;
 
@@ -168,6 +173,40 @@ fn what_was_not_used_for_the_longest_time_goes_first() {
     assert_eq!(index.size(), (3 * 3 * 4096, 3), "then nothing goes for it");
     index.release(5 * 4096);
     assert_eq!(index.promise(16 * 4096, 16 * 4096).unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_evicted_while_it_is_opened_does_not_stay_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let length = 10;
+    let path = folder.path().join(key(1).to_string());
+    std::fs::write(&path, vec![0; length + usize::try_from(super::entry::FOOTER).unwrap()]).unwrap();
+    let kept = Arc::new(Kept::made(key(1), length as u64, Arc::new(File::open(&path).unwrap())));
+    let mut index = Index::default();
+    index.keep(Arc::clone(&kept));
+    kept.close();
+    let opened = kept.open(folder.path()).await.unwrap();
+    assert_eq!(index.evict(1).len(), 1);
+    // Somebody else opens it before the file goes.
+    let again = kept.open(folder.path()).await.unwrap();
+    index.opened(&kept);
+    let left = [opened.file, again.file].map(|file| Arc::downgrade(&file));
+    assert!(left.iter().all(|file| file.upgrade().is_none()), "once it is read, nobody holds it");
+}
+
+#[test]
+fn a_file_gets_another_name_where_one_has_the_name_already() {
+    let folder = tempfile::tempdir().unwrap();
+    let marks = FreeSpace { stop: ByteSize::bytes(0), resume: ByteSize::bytes(0) };
+    let guard = Arc::new(SpaceGuard::new(folder.path().to_owned(), marks));
+    let room = || Room::at(folder.path().to_owned(), 1 << 20, Spare::of(marks, Arc::clone(&guard)));
+    let (one, other) = (room(), room());
+    assert!(one.claim().unwrap().is_some());
+    let made = one.create(true).unwrap();
+    // As a process of the same number does, in another container.
+    let beside = other.create(true).unwrap();
+    beside.file.write_all_at(b"other", 0).unwrap();
+    assert_eq!((made.file.metadata().unwrap().len(), std::fs::read_dir(folder.path()).unwrap().count()), (0, 2));
 }
 
 #[test]
