@@ -15,6 +15,7 @@ mod settle;
 mod take;
 #[cfg(test)]
 mod tests;
+mod timely;
 mod tokens;
 
 pub(crate) use auth::{Authority, Caller, identify, unauthorized};

@@ -14,6 +14,7 @@ use mirror_transport::git::{GitChild, GitError, GitProgram, PackCaps};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
+use super::timely::Cut;
 use crate::http::body::BodyError;
 
 /// How long git may check a pack after its last byte came, and how long it may take for one piece before that.
@@ -30,7 +31,7 @@ const PRINTED: usize = 46;
 pub(crate) enum PackError {
     /// It did not come to its end. The client cannot be answered, or not in git's words.
     #[error(transparent)]
-    Body(#[from] BodyError),
+    Cut(#[from] Cut),
     /// It is not sound, or objects in it are not.
     #[error("{reason}")]
     Refused {
@@ -225,7 +226,7 @@ async fn take_empty<R: AsyncRead + Unpin>(header: &[u8], from: &mut R) -> Result
 ///
 /// # Errors
 /// What cuts it off.
-pub(crate) async fn drain<R: AsyncRead + Unpin>(from: &mut R) -> Result<u64, BodyError> {
+pub(crate) async fn drain<R: AsyncRead + Unpin>(from: &mut R) -> Result<u64, Cut> {
     let mut piece = vec![0; PIECE];
     let mut all = 0;
     loop {
@@ -237,7 +238,7 @@ pub(crate) async fn drain<R: AsyncRead + Unpin>(from: &mut R) -> Result<u64, Bod
 }
 
 /// Fills the whole of it; false where the stream ends first.
-async fn fill<R: AsyncRead + Unpin>(from: &mut R, into: &mut [u8]) -> Result<bool, BodyError> {
+async fn fill<R: AsyncRead + Unpin>(from: &mut R, into: &mut [u8]) -> Result<bool, Cut> {
     let mut at = 0;
     while at < into.len() {
         match read_some(from, &mut into[at..]).await? {
@@ -248,6 +249,6 @@ async fn fill<R: AsyncRead + Unpin>(from: &mut R, into: &mut [u8]) -> Result<boo
     Ok(true)
 }
 
-async fn read_some<R: AsyncRead + Unpin>(from: &mut R, into: &mut [u8]) -> Result<usize, BodyError> {
-    from.read(into).await.map_err(|error: io::Error| BodyError::of(&error).unwrap_or(BodyError::Gone))
+async fn read_some<R: AsyncRead + Unpin>(from: &mut R, into: &mut [u8]) -> Result<usize, Cut> {
+    from.read(into).await.map_err(|error: io::Error| Cut::of(&error).unwrap_or(Cut::Body(BodyError::Gone)))
 }

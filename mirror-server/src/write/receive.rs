@@ -25,6 +25,7 @@ use super::report::{keepalive, talk};
 use super::request::{OFFERED, Request, RequestError, Wish};
 use super::settle::refuse_stale;
 use super::take::{Taker, blocking};
+use super::timely::{COMING, Cut, Timely};
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};
@@ -51,6 +52,14 @@ pub(crate) struct Turns(Arc<Semaphore>);
 impl Default for Turns {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+#[cfg(test)]
+impl Turns {
+    /// How many could be taken now.
+    pub(super) fn free(&self) -> usize {
+        self.0.available_permits()
     }
 }
 
@@ -105,7 +114,7 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     let came = Instant::now();
     let writer = admit(served, caller).map_err(|answer| *answer)?;
     let cache = served.cache().map_err(|error| unshown(served, &Unshown::Open(error)))?.clone();
-    let mut reader = PacketReader::new(body);
+    let mut reader = PacketReader::new(Timely::new(body, COMING));
     let request = Request::read(&mut reader).await.map_err(|error| no_push(&error))?;
     if request.commands.is_empty() {
         // A client that tries whether it may talk before it sends a large body.
@@ -194,7 +203,7 @@ async fn refuse_all(
     Ok(push)
 }
 
-type Taken = Result<(Push, Result<(), BodyError>), JoinError>;
+type Taken = Result<(Push, Result<(), Cut>), JoinError>;
 
 /// Answers a push that was decided, did not come to its end, or broke this server.
 fn answer_taken(taken: Taken) -> Answer {
@@ -209,7 +218,7 @@ fn answer_taken(taken: Taken) -> Answer {
 }
 
 /// Answers later, and shows meanwhile that the server is alive. A client that goes away stops nothing but the answer.
-fn answer_in_pieces(mut taken: JoinHandle<(Push, Result<(), BodyError>)>) -> mpsc::Receiver<Piece> {
+fn answer_in_pieces(mut taken: JoinHandle<(Push, Result<(), Cut>)>) -> mpsc::Receiver<Piece> {
     let (pieces, answer) = mpsc::channel(2);
     tokio::spawn(async move {
         let mut ticks = interval_at(tokio::time::Instant::now(), ALIVE);
@@ -250,22 +259,22 @@ fn said(push: &Push) -> Vec<u8> {
 /// Answers what is no push.
 fn no_push(error: &RequestError) -> Answer {
     if let RequestError::Lines { source: PktError::Io { source } } = error
-        && let Some(error) = BodyError::of(source)
+        && let Some(why) = Cut::of(source)
     {
-        return cut(error);
+        return cut(why);
     }
     words(StatusCode::BAD_REQUEST, &error.to_string())
 }
 
 /// Answers a push that did not come to its end.
-fn cut(error: BodyError) -> Answer {
-    match error {
-        BodyError::TooLarge { limit } => words(
+fn cut(why: Cut) -> Answer {
+    match why {
+        Cut::Body(BodyError::TooLarge { limit }) => words(
             StatusCode::PAYLOAD_TOO_LARGE,
             &format!("the push has more than the {limit} bytes that serve.limits.body allows; nothing of it was taken"),
         ),
-        BodyError::Stalled { .. } => words(StatusCode::REQUEST_TIMEOUT, &error.to_string()),
-        BodyError::BadEncoding | BodyError::Gone => words(StatusCode::BAD_REQUEST, &error.to_string()),
+        Cut::Body(BodyError::Stalled { .. }) | Cut::Late { .. } => words(StatusCode::REQUEST_TIMEOUT, &why.to_string()),
+        Cut::Body(BodyError::BadEncoding | BodyError::Gone) => words(StatusCode::BAD_REQUEST, &why.to_string()),
     }
 }
 

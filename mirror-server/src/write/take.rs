@@ -13,8 +13,8 @@ use super::push::Push;
 use super::record::Entry;
 use super::request::Origin;
 use super::settle::{self, Held, NO_SPACE};
+use super::timely::Cut;
 use crate::context::Context;
-use crate::http::body::BodyError;
 use crate::observe::label::Push as Outcome;
 use crate::site::Served;
 
@@ -41,7 +41,7 @@ impl Taker {
         mut push: Push,
         mut body: R,
         consumed: Consumed,
-    ) -> (Push, Result<(), BodyError>) {
+    ) -> (Push, Result<(), Cut>) {
         let cache = self.cache.clone();
         let held = match blocking(move || Held::begin(&cache)).await {
             Some(Ok(held)) => held,
@@ -60,7 +60,7 @@ impl Taker {
         });
         let received = self.receive(&held, body, consumed).await;
         let broken = match &received {
-            Err(PackError::Body(error)) => Err(*error),
+            Err(PackError::Cut(cut)) => Err(*cut),
             _ => Ok(()),
         };
         let is_noted = noting.await.unwrap_or(false);
@@ -116,7 +116,7 @@ fn refuse_begun(push: &mut Push, error: Option<DiskError>) {
 /// Refuses what is open because of its pack.
 fn refuse_pack(push: &mut Push, error: &PackError) {
     let reason = match error {
-        PackError::Body(error) => return push.refuse_open(Outcome::Gone, &error.to_string()),
+        PackError::Cut(cut) => return push.refuse_open(Outcome::Gone, &cut.to_string()),
         PackError::Full => {
             push.refuse_open(Outcome::Failed, NO_SPACE);
             NO_SPACE.to_owned()

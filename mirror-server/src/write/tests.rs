@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 
 use super::auth::Caller;
 use super::receive::{info_refs, receive};
+use super::timely::COMING;
 use super::tokens::TokenAuthority;
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
@@ -363,6 +364,48 @@ async fn a_client_that_goes_away_anywhere_leaves_nothing() {
         let answer = said(stage.send(cut).await);
         assert!(answer.starts_with("400"), "{sent}: {answer}");
         assert_eq!(stage.tip(), Some(stage.commits[1]), "{sent}");
+        stage.prove_clean();
+    }
+    let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = stage.journal().pop() else { panic!() };
+    assert_eq!(outcomes["main"], "gone");
+}
+
+/// Gives what it has, then one byte a minute for ever. Nobody looks at its pace here, so nothing else ends it.
+struct Trickle {
+    begun: Cursor<Vec<u8>>,
+    next: std::pin::Pin<Box<tokio::time::Sleep>>,
+}
+
+impl AsyncRead for Trickle {
+    fn poll_read(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        into: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        if self.begun.position() < self.begun.get_ref().len() as u64 {
+            return std::pin::Pin::new(&mut self.begun).poll_read(context, into);
+        }
+        std::task::ready!(self.next.as_mut().poll(context));
+        self.next.as_mut().reset(tokio::time::Instant::now() + MINUTE);
+        into.put_slice(b"x");
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() {
+    let stage = Stage::new();
+    let body = stage.push(&[(GITOPS, Some(1), 3)], "");
+    let pack = body.windows(4).position(|window| window == b"PACK").unwrap();
+    let turns = stage.context.turns.free();
+    // In its commands, at the head of its pack, and while git reads.
+    for sent in [6, pack + 5, body.len() - 5] {
+        let begun = Cursor::new(body[..sent].to_vec());
+        let since = tokio::time::Instant::now();
+        let answer = said(stage.send(Trickle { begun, next: Box::pin(tokio::time::sleep(MINUTE)) }).await);
+        assert!(answer.starts_with("408") && answer.contains("60 minutes"), "{sent}: {answer}");
+        assert!(since.elapsed() <= COMING + MINUTE, "{sent}: {:?}", since.elapsed());
+        assert_eq!((stage.tip(), stage.context.turns.free()), (Some(stage.commits[1]), turns), "{sent}");
         stage.prove_clean();
     }
     let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = stage.journal().pop() else { panic!() };
