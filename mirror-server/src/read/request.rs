@@ -23,7 +23,6 @@ use mirror_core::name::CommitId;
 pub(crate) use error::RequestError;
 
 use crate::observe::label::Alone;
-use filter::Depends;
 
 /// The most wants of one request. A clone wants the tip of every branch and tag.
 const MAX_WANTS: usize = 20_000;
@@ -156,7 +155,7 @@ impl FetchRequest {
         let names_ref = matches!(&self.depth, Depth::Bounded { not, .. } if !not.is_empty());
         if self.wants.is_empty() {
             Sharing::Own(Alone::NothingWanted)
-        } else if names_ref || self.filter.as_deref().and_then(filter::read) == Some(Depends::OnNames) {
+        } else if names_ref {
             Sharing::Own(Alone::NamesRef)
         } else if self.asks_refs() {
             Sharing::Own(Alone::AsksRefs)

@@ -207,7 +207,7 @@ words! {
 words! {
     /// Why an answer to a fetch is made for one request alone. The whole of each reason stands with the cache of packs, and in the handbook.
     Alone as "reason" {
-        /// The request names a ref, whose value changes, or an object by something else than its id.
+        /// The request names a ref, whose value changes.
         NamesRef = "names-ref",
         /// More history is wanted than the client has, and git gives that to whom a ref leads.
         AsksRefs = "asks-refs",

@@ -12,7 +12,7 @@
 //! | request | label | reason |
 //! | --- | --- | --- |
 //! | refs: advertisements and `ls-refs` | – | refs move; they are answered in the process, from one view |
-//! | `deepen-not REF`, `filter sparse:oid=…` | `names-ref` | what a name stands for changes |
+//! | `deepen-not REF` | `names-ref` | what a name stands for changes |
 //! | `deepen-relative` | `asks-refs` | git deepens the history of commits that a ref reaches, and refs move |
 //! | a have or shallow commit that is not known here | `unknown-haves` | it may be known tomorrow, and then more history is common |
 //! | more than 256 haves and shallow commits | `many-haves` | hardly anyone else has the same; the key would cost more than it saves |

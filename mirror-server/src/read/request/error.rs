@@ -2,6 +2,8 @@
 
 use mirror_transport::pkt::PktError;
 
+use super::filter::SERVED;
+
 /// A request that is not answered with a pack.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestError {
@@ -46,8 +48,8 @@ pub(crate) enum RequestError {
     /// Two ways of cutting the history.
     #[error("deepen and deepen-since (or deepen-not) cannot be used together")]
     Depths,
-    /// A filter that git does not know.
-    #[error("invalid filter-spec '{0}'")]
+    /// A filter that git does not know, or that is not served.
+    #[error("invalid filter-spec '{0}': this server knows {SERVED}")]
     Filter(String),
     /// A second filter.
     #[error("multiple filter-specs cannot be combined")]

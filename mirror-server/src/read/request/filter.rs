@@ -2,41 +2,28 @@
 
 use super::MAX_WORD;
 
-/// What the answer to a filter depends on, beside the objects themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Depends {
-    /// Nothing.
-    OnNothing,
-    /// What a name stands for at that moment.
-    OnNames,
-}
+/// The filters that are served, in words for a client that asks for another.
+pub(super) const SERVED: &str =
+    "blob:none, blob:limit=<n>, tree:<depth>, object:type=<commit|tree|blob|tag>, and combine: of these";
 
-/// Reads a filter; nothing where git knows none such.
+/// Whether a filter is one that is served, whatever its parts are encoded as. `sparse:` is none: its answer would depend on what a name stands for, and git
+/// dies where that is nothing.
 ///
 /// # Source
 /// `git-rev-list(1)`, `--filter`; for `combine:`, whose parts are percent-encoded and may be combined themselves, git's
 /// `list-objects-filter-options`.
-pub(super) fn read(spec: &str) -> Option<Depends> {
+pub(super) fn is_served(spec: &str) -> bool {
     if spec.len() > MAX_WORD || spec.chars().any(char::is_control) {
-        return None;
+        return false;
     }
-    match spec.split_once(':')? {
-        ("blob", "none") => Some(Depends::OnNothing),
-        ("blob", limit) => limit.strip_prefix("limit=").filter(|limit| is_size(limit)).map(|_| Depends::OnNothing),
-        ("tree", depth) => is_size(depth).then_some(Depends::OnNothing),
-        ("object", kind) => {
-            ["type=commit", "type=tree", "type=blob", "type=tag"].contains(&kind).then_some(Depends::OnNothing)
-        }
-        ("sparse", name) => name.strip_prefix("oid=").filter(|name| !name.is_empty()).map(|_| Depends::OnNames),
-        ("combine", parts) => {
-            let mut depends = Depends::OnNothing;
-            for part in parts.split('+') {
-                // Each step takes more off than it leaves encoded, so that this ends.
-                depends = depends.max(read(&decoded(part)?)?);
-            }
-            Some(depends)
-        }
-        _ => None,
+    match spec.split_once(':') {
+        Some(("blob", "none")) => true,
+        Some(("blob", limit)) => limit.strip_prefix("limit=").is_some_and(is_size),
+        Some(("tree", depth)) => is_size(depth),
+        Some(("object", kind)) => ["type=commit", "type=tree", "type=blob", "type=tag"].contains(&kind),
+        // Each step takes more off than it leaves encoded, so that this ends.
+        Some(("combine", parts)) => parts.split('+').all(|part| decoded(part).is_some_and(|part| is_served(&part))),
+        _ => false,
     }
 }
 
@@ -74,49 +61,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_as_git_reads_them() {
+    fn filters_are_read_as_git_reads_them_and_none_may_name_a_ref() {
         let cases = [
-            ("blob:none", Some(Depends::OnNothing)),
-            ("blob:limit=0", Some(Depends::OnNothing)),
-            ("blob:limit=10m", Some(Depends::OnNothing)),
-            ("tree:0", Some(Depends::OnNothing)),
-            ("object:type=tag", Some(Depends::OnNothing)),
-            ("sparse:oid=main:spec", Some(Depends::OnNames)),
-            ("combine:blob:none", Some(Depends::OnNothing)),
-            ("combine:tree:1+blob:limit=1k", Some(Depends::OnNothing)),
-            ("combine:combine:tree:1%2bblob:none+tree:3", Some(Depends::OnNothing)),
+            ("blob:none", true),
+            ("blob:limit=0", true),
+            ("blob:limit=10m", true),
+            ("tree:0", true),
+            ("object:type=tag", true),
+            ("sparse:oid=main:spec", false),
+            ("combine:blob:none", true),
+            ("combine:tree:1+blob:limit=1k", true),
+            ("combine:combine:tree:1%2bblob:none+tree:3", true),
+            ("combine:%62lob%3Anone", true),
+            ("blob%3Anone", false),
             // However it is written, the name is seen.
-            ("combine:tree:1+sparse:oid=main:spec", Some(Depends::OnNames)),
-            ("combine:%73parse:oid=main:spec", Some(Depends::OnNames)),
-            ("combine:combine:%2573parse:oid=a", Some(Depends::OnNames)),
-            ("", None),
-            ("blob", None),
-            ("blob=none", None),
-            ("blob:", None),
-            ("blob:limit=", None),
-            ("blob:limit=x", None),
-            ("blob:limit=-1", None),
-            ("blob:limit=k", None),
-            ("tree:", None),
-            ("tree:x", None),
-            ("tree:99999999999999999999", None),
-            ("object:type=", None),
-            ("object:type=snapshot", None),
-            ("sparse:oid=", None),
-            ("sparse:path=/etc/passwd", None),
-            ("combine:", None),
-            ("combine:+", None),
-            ("combine:blob:none+", None),
-            ("combine:combine:x", None),
-            ("combine:tree:1%2", None),
-            ("combine:tree:1%+1", None),
-            ("combine:tree:%00", None),
-            ("combine:tree: 1", None),
-            ("combine:tree:1;", None),
+            ("combine:tree:1+sparse:oid=main:spec", false),
+            ("combine:%73parse:oid=main:spec", false),
+            ("combine:combine:%2573parse:oid=a", false),
+            ("", false),
+            ("blob", false),
+            ("blob=none", false),
+            ("blob:", false),
+            ("blob:limit=", false),
+            ("blob:limit=x", false),
+            ("blob:limit=-1", false),
+            ("blob:limit=k", false),
+            ("tree:", false),
+            ("tree:x", false),
+            ("tree:99999999999999999999", false),
+            ("object:type=", false),
+            ("object:type=snapshot", false),
+            ("sparse:oid=", false),
+            ("sparse:path=/etc/passwd", false),
+            ("combine:", false),
+            ("combine:+", false),
+            ("combine:blob:none+", false),
+            ("combine:combine:x", false),
+            ("combine:tree:1%2", false),
+            ("combine:tree:1%+1", false),
+            ("combine:tree:%00", false),
+            ("combine:tree: 1", false),
+            ("combine:tree:1;", false),
         ];
         for (spec, expect) in cases {
-            assert_eq!(read(spec), expect, "{spec}");
+            assert_eq!(is_served(spec), expect, "{spec}");
         }
-        assert_eq!(read(&format!("{}blob:none", "combine:".repeat(10_000))), None);
+        assert!(!is_served(&format!("{}blob:none", "combine:".repeat(10_000))));
     }
 }

@@ -123,10 +123,8 @@ impl FetchRequest {
                 at_most(not.len(), MAX_NAMED, "refs to leave out")?;
             }
             "filter" if self.filter.is_some() => return Err(RequestError::Filters),
-            "filter" => match filter::read(value) {
-                Some(_) => self.filter = Some(value.to_owned()),
-                None => return Err(RequestError::Filter(shown(value))),
-            },
+            "filter" if filter::is_served(value) => self.filter = Some(value.to_owned()),
+            "filter" => return Err(RequestError::Filter(shown(value))),
             _ => return Ok(false),
         }
         Ok(true)

@@ -168,7 +168,6 @@ fn what_can_be_shared_is_told_from_the_request() {
     check_sharing(Wire::V2, &v2("deepen-relative"), Sharing::Shared);
     let deepened = ["command=fetch", "0001", "want $A", "shallow $B", "deepen 4", "deepen-relative", "done", "0000"];
     check_sharing(Wire::V2, &deepened, Sharing::Own(Alone::AsksRefs));
-    check_sharing(Wire::V2, &v2("filter sparse:oid=main:spec"), Sharing::Own(Alone::NamesRef));
     check_sharing(
         Wire::V2,
         &["command=fetch", "0001", "have $B", "wait-for-done", "0000"],
@@ -221,8 +220,11 @@ fn wrong_requests_are_refused_in_words() {
     v2("deepen 0", "invalid deepen 0");
     v2("deepen -1", "invalid deepen -1");
     v2("deepen-since never", "invalid deepen-since never");
-    v2("filter blob", "invalid filter-spec 'blob'");
-    v2("filter sparse:path=x", "invalid filter-spec 'sparse:path=x'");
+    for spec in ["blob", "sparse:path=x", "sparse:oid=main:spec", "combine:tree:1+%73parse:oid=main:spec"] {
+        let known =
+            "blob:none, blob:limit=<n>, tree:<depth>, object:type=<commit|tree|blob|tag>, and combine: of these";
+        v2(&format!("filter {spec}"), &format!("invalid filter-spec '{spec}': this server knows {known}"));
+    }
     v2("a\u{1b}[31mb", "unexpected line: 'a?[31mb'");
     check_refused(
         Wire::V2,
