@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener as InheritedListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mirror_core::config::{SecretSource, Serve};
+use mirror_core::config::{AcrossFault, SecretSource, Serve};
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
@@ -74,6 +74,10 @@ pub enum ServeError {
         /// The address.
         address: SocketAddr,
     },
+    /// Other machines would read, and nothing says whether they may.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Readers(#[from] AcrossFault),
     /// The certificate or its key cannot be used.
     #[error("cannot speak TLS")]
     #[diagnostic(transparent)]
@@ -92,7 +96,9 @@ impl Classified for ServeError {
     fn class(&self) -> FaultClass {
         match self {
             Self::Listen { .. } | Self::Inherited { .. } | Self::Git(_) => FaultClass::Failed,
-            Self::InsecureTokens { .. } | Self::Certificates(_) | Self::Tokens(_) => FaultClass::Usage,
+            Self::InsecureTokens { .. } | Self::Readers(_) | Self::Certificates(_) | Self::Tokens(_) => {
+                FaultClass::Usage
+            }
         }
     }
 
@@ -101,6 +107,7 @@ impl Classified for ServeError {
             Self::Listen { .. } => Retry::Backoff,
             Self::Inherited { .. }
             | Self::InsecureTokens { .. }
+            | Self::Readers(_)
             | Self::Certificates(_)
             | Self::Tokens(_)
             | Self::Git(_) => Retry::Never,
@@ -148,6 +155,8 @@ impl Server {
         }
         for &address in &addresses {
             judge_tokens(&plan.serve, address)?;
+            // The address of the file was judged with the file; this one may be another.
+            plan.serve.verify_readers_on(address, &format!("nodes.{}.serve", plan.node.node.name))?;
         }
         let address = *addresses.first().expect("because a listener was bound where none was handed down");
         write::recover(&context.site).await;
@@ -238,5 +247,46 @@ mod tests {
         }
         let tls = mirror_core::config::Tls { certificate: "c".to_owned(), key: "k".to_owned() };
         assert!(judged(&Serve { tls: Some(tls), ..serve(Some("t"), false) }, "0.0.0.0:1").is_ok());
+    }
+
+    /// Begins a server that is told its address otherwise than by the file, on a node whose `serve` block holds these lines.
+    async fn begin(block: &str, listen: Option<&str>, inherited: Option<&str>) -> Result<Server, ServeError> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!(
+            "
+apiVersion: git-mirror/v1
+kind: MirrorConfig
+repositories: {{ app: {{ upstream: 'git@github.com:octo/app.git' }} }}
+nodes:
+  here:
+    cache: ./caches
+    githubTransport: {{ identity: {{ file: ./key }} }}
+    serve: {{ {block} }}
+    lanes:
+      main: {{ repository: app, source: {{ branch: main, snapshotGroup: app }}, gitops: {{ branch: gitops }} }}
+"
+        );
+        let config = mirror_core::config::parse("git-mirror.yaml", &text).expect("a configuration");
+        let base = mirror_engine::place::Base { folder: folder.path().to_owned(), home: None, agent: None };
+        let node = Arc::new(LocalNode::resolve(&config, &base, "here").expect("a node"));
+        let serve = node.serve().expect("how it serves");
+        let inherited = inherited.map(|address| InheritedListener::bind(address).expect("a port"));
+        let listen = listen.map(|address| address.parse().expect("an address"));
+        Server::bind(ServePlan { node, serve, listen, inherited: inherited.into_iter().collect() }).await
+    }
+
+    #[tokio::test]
+    async fn who_may_read_has_to_be_said_on_whatever_road_an_address_comes() {
+        const OTHERS: &str = "0.0.0.0:0";
+        for (listen, inherited) in [(Some(OTHERS), None), (None, Some(OTHERS))] {
+            let Err(ServeError::Readers(fault)) = begin("", listen, inherited).await else {
+                panic!("{listen:?} {inherited:?}: everybody could read, and nobody said so")
+            };
+            let AcrossFault::ReadersUnsaid { path, listen: judged } = &fault else { panic!("{fault:?}") };
+            assert!(path == "nodes.here.serve" && judged.ip().is_unspecified(), "{fault:?}");
+            assert!(begin("readers: open", listen, inherited).await.is_ok(), "{listen:?} {inherited:?}");
+        }
+        assert!(begin("", Some("127.0.0.1:0"), None).await.is_ok());
+        assert!(begin("", None, Some("127.0.0.1:0")).await.is_ok());
     }
 }

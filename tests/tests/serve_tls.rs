@@ -23,6 +23,7 @@ impl Sealed {
         let folder = world.sandbox().path().to_owned();
         put_pair(&folder);
         server::configure(&mut world, |serve| {
+            serve["readers"] = "open".into();
             serve["tls"] = json!({ "certificate": folder.join("tls.crt"), "key": folder.join("tls.key") });
         });
         // Tokens may cross any network here: TLS hides them.
@@ -184,7 +185,10 @@ fn tokens_without_tls_are_refused_where_others_listen() {
     let report: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("a report");
     assert_eq!(report["error"]["code"], "mirror::serve::insecure_tokens", "{report}");
 
-    server::configure(&mut world, |serve| serve["insecureTokens"] = true.into());
+    server::configure(&mut world, |serve| {
+        serve["readers"] = "open".into();
+        serve["insecureTokens"] = true.into();
+    });
     let server = Server::spawn(&mut server::command(&world, "0.0.0.0:0"));
     server.wait_for_log("serve.insecureTokens");
 }

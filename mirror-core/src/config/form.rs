@@ -326,6 +326,7 @@ struct ServeForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<TlsForm>,
     /// Who may read. Default: `open`; has to be said on a local node that listens on an address which other machines reach.
+    #[serde(skip_serializing_if = "Option::is_none")]
     readers: Option<Readers>,
     /// Where the hashes of static tokens are.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -232,6 +232,8 @@ pub struct Serve {
     pub tls: Option<Tls>,
     /// Who may read.
     pub readers: Readers,
+    /// Whether the file says so, or it is the default.
+    pub readers_said: bool,
     /// Where the hashes of static tokens are.
     pub tokens: Option<SecretSource>,
     /// Whether tokens are taken without TLS on an address that other machines reach.

@@ -89,6 +89,10 @@ fn a_server_that_cannot_begin_says_why() {
     let open = with_tokens().run("git-mirror serve --node local --listen 0.0.0.0:0");
     assert_eq!((open.code, open.stdout.as_str()), (2, ""), "tokens would go in the clear: {open}");
     assert!(open.stderr.contains("mirror::serve::insecure_tokens"), "{open}");
+
+    let unsaid = trial.run("git-mirror serve --node local --listen 0.0.0.0:0");
+    assert_eq!((unsaid.code, unsaid.stdout.as_str()), (2, ""), "everybody could read: {unsaid}");
+    assert!(unsaid.stderr.contains("mirror::config::readers_unsaid"), "as of the file's own address: {unsaid}");
 }
 
 /// Answers one request with `answer`, and gives what was asked.

@@ -135,7 +135,8 @@ impl From<&Serve> for ServeForm {
         Self {
             listen: Some(serve.listen.to_string()),
             tls: serve.tls.as_ref().map(|tls| TlsForm { certificate: tls.certificate.clone(), key: tls.key.clone() }),
-            readers: Some(serve.readers),
+            // Who may read is for people to say, where it has to be said.
+            readers: serve.readers_said.then_some(serve.readers),
             tokens: serve.tokens.as_ref().map(Into::into),
             insecure_tokens: Some(serve.insecure_tokens),
             pack_cache: Some(PackCacheForm { size: size(serve.pack_cache) }),

@@ -193,7 +193,7 @@ pub enum AcrossFault {
         path: String,
     },
     /// A server that other machines reach, and nothing about who may read.
-    #[error("`{path}` does not say who may read, and `listen: {listen}` is reached by other machines")]
+    #[error("`{path}` does not say who may read, and {listen} is reached by other machines")]
     #[diagnostic(
         code(mirror::config::readers_unsaid),
         help(

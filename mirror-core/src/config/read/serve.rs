@@ -22,12 +22,24 @@ impl Serve {
             listen: SocketAddr::new(IpAddr::V4(address), 8080),
             tls: None,
             readers: Readers::Open,
+            readers_said: false,
             tokens: None,
             insecure_tokens: false,
             pack_cache: ByteSize::gib(10),
             limits: Limits::default(),
             schedule: Schedule::default(),
             free_space: FreeSpace::default(),
+        }
+    }
+
+    /// Checks that it is said who may read, where other machines reach the address. `path` names the block in the file.
+    ///
+    /// # Errors
+    /// [`AcrossFault::ReadersUnsaid`].
+    pub fn verify_readers_on(&self, listen: SocketAddr, path: &str) -> Result<(), AcrossFault> {
+        match self.readers_said || listen.ip().to_canonical().is_loopback() {
+            true => Ok(()),
+            false => Err(AcrossFault::ReadersUnsaid { path: path.to_owned(), listen }),
         }
     }
 
@@ -50,6 +62,7 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
     }
     serve.tls = block.take("tls").and_then(|field| read_tls(&field, found));
     let readers = block.take("readers");
+    serve.readers_said = readers.is_some();
     if let Some(field) = &readers {
         match field.text(found).map(|text| text.value) {
             Some("open") | None => {}
@@ -63,10 +76,9 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
         serve.tokens = Some(at.value);
     }
     // In a cluster, it is the network that says who reaches the server.
-    if let (PlaceKind::Local, None, Some(field)) = (judge.place, &readers, &listen)
-        && !serve.listen.ip().is_loopback()
+    if let (PlaceKind::Local, Some(field)) = (judge.place, &listen)
+        && let Err(fault) = serve.verify_readers_on(serve.listen, &path_of(field))
     {
-        let fault = AcrossFault::ReadersUnsaid { path: path_of(field), listen: serve.listen };
         field.report(found, fault, "who may read?");
     }
     if let Some(insecure) = block.take("insecureTokens").and_then(|field| field.switch(found)) {
