@@ -3,11 +3,13 @@
 //! What comes is compared with upstream itself: the same objects, and nothing that git finds fault with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mirror_core::name::CommitId;
-use mirror_tests::gitclient::{Token, VERSIONS, Version};
+use mirror_tests::gitclient::{GitClient, Token, VERSIONS, Version};
 use mirror_tests::http;
 use mirror_tests::proxy::embedded::{ProxyFault, Tunnels};
 use mirror_tests::sandbox::Repository;
@@ -517,4 +519,69 @@ fn two_repositories_are_two() {
     let nowhere = site.get("/third.git/info/refs?service=git-upload-pack").expect(404);
     assert!(nowhere.text().contains("no such repository"), "{}", nowhere.text());
     assert!(!Path::new(&site.world.cache_folder()).join("third.git").exists());
+}
+
+/// Puts a program `git` in a folder of its own that gives the beginning of a pack, waits until somebody writes to `gate`, and dies.
+fn dying_git(world: &World) -> (PathBuf, PathBuf) {
+    let folder = world.sandbox().path().join("dying");
+    std::fs::create_dir(&folder).expect("a folder of ours");
+    let gate = folder.join("gate");
+    let made = Command::new("mkfifo").arg(&gate).status().expect("because it is a program of every system");
+    assert!(made.success());
+    let text = format!(
+        "#!/bin/sh\ngit=$(PATH=${{PATH#*:}} command -v git)\n[ \"$1\" = upload-pack ] || exec \"$git\" \"$@\"\n\
+         \"$git\" \"$@\" > '{0}/all'\nhead -c 1500 '{0}/all'\nread line < '{0}/gate'\nexit 3\n",
+        folder.display()
+    );
+    // A child writes it, so that no other test's child holds it open for writing when it is to run.
+    let write = ["-c", "printf %s \"$1\" > git && chmod 755 git", "sh", &text];
+    let written = Command::new("sh").args(write).current_dir(&folder).status().expect("because there is a shell");
+    assert!(written.success());
+    (folder, gate)
+}
+
+#[test]
+fn a_pack_that_ends_before_its_end_is_taken_for_whole_by_nobody() {
+    let mut world = small_world();
+    world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
+    let folder = world.sandbox().path().to_owned();
+    let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("because ring makes keys");
+    let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+    std::fs::write(&certificate, pair.cert.pem()).expect("a folder of ours");
+    std::fs::write(&key, pair.signing_key.serialize_pem()).expect("a folder of ours");
+    server::configure(&mut world, |serve| serve["tls"] = json!({ "certificate": certificate, "key": key }));
+    let (dying, gate) = dying_git(&world);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([dying].into_iter().chain(std::env::split_paths(&path))).expect("no colon in it");
+    let server = Server::spawn(server::command(&world, "127.0.0.1:0").env("PATH", path));
+    let url = format!("https://127.0.0.1:{}/app.git", server.address().port());
+    let trusted = certificate.to_str().expect("a path of text");
+    // Over HTTP/1.1 the connection breaks off, which TLS libraries say in their own words; a stream of HTTP/2 is reset, which is curl's 92.
+    for (http, failed) in [("HTTP/1.1", "RPC failed; curl "), ("HTTP/2", "RPC failed; curl 92 ")] {
+        for version in VERSIONS {
+            let client = GitClient::new(world.sandbox()).speaking(version).set("http.version", http);
+            let name = format!("cut-{}-{version:?}", http.replace('/', "-"));
+            let mut clone =
+                client.set("http.sslCAInfo", trusted).command(&folder, ["clone", "--progress", &url, &name]);
+            let mut clone = clone.stderr(Stdio::piped()).spawn().expect("because git is installed");
+            let mut said = Vec::new();
+            let mut errors = clone.stderr.take().expect("because it is piped");
+            let mut byte = [0];
+            // What it repeats from the server has come to it, in the answer of a request that went well.
+            while !said.ends_with(b"remote: ") {
+                assert_eq!(
+                    errors.read(&mut byte).expect("because the pipe is ours"),
+                    1,
+                    "{http}, {version:?}: {}",
+                    String::from_utf8_lossy(&said)
+                );
+                said.push(byte[0]);
+            }
+            std::fs::write(&gate, "go\n").expect("because the script reads it");
+            errors.read_to_end(&mut said).expect("because the pipe is ours");
+            let said = String::from_utf8_lossy(&said).into_owned();
+            assert!(!clone.wait().expect("because it was started").success(), "{http}, {version:?}: {said}");
+            assert!(said.contains(failed), "{http}, {version:?}: {said}");
+        }
+    }
 }
