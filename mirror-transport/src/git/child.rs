@@ -1,6 +1,8 @@
 //! A git that runs: its pipes, what it says, how it ends, and that nothing of it outlives its owner.
 
 use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -11,13 +13,24 @@ use super::error::GitError;
 
 /// How much of what a git says on its standard error is kept: the end of it.
 const SAID: usize = 8 << 10;
+/// How long a git that has ended may leave its standard error open: what it started holds it.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// A git that runs. Dropping it kills it, with all that it started.
 #[derive(Debug)]
 pub struct GitChild {
     verb: String,
     child: Child,
-    said: Option<JoinHandle<Vec<u8>>>,
+    /// Its number, which is its group's too.
+    leader: Option<Pid>,
+    said: Option<Said>,
+}
+
+/// What a git says while it runs.
+#[derive(Debug)]
+struct Said {
+    kept: Arc<Mutex<Vec<u8>>>,
+    reading: JoinHandle<()>,
 }
 
 /// How a git ended.
@@ -45,8 +58,12 @@ impl Ended {
 
 impl GitChild {
     pub(super) fn new(verb: String, mut child: Child) -> Self {
-        let said = child.stderr.take().map(|stderr| tokio::spawn(tail(stderr)));
-        Self { verb, child, said }
+        let said = child.stderr.take().map(|stderr| {
+            let kept = Arc::default();
+            Said { reading: tokio::spawn(tail(stderr, Arc::clone(&kept))), kept }
+        });
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { verb, child, leader, said }
     }
 
     /// What it was started to do.
@@ -72,14 +89,19 @@ impl GitChild {
     /// Kills it and all that it started. [`GitChild::wait`] then says how it ended.
     pub fn kill(&self) {
         // As long as the leader was not waited for, its number names no other group.
-        let leader = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(leader) = leader {
+        if self.child.id().is_some() {
+            self.kill_group();
+        }
+    }
+
+    fn kill_group(&self) {
+        if let Some(leader) = self.leader {
             // It may have ended in this moment; then there is nothing to kill.
             let _ = kill_process_group(leader, Signal::KILL);
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end. What it started and left behind is killed, where it keeps its standard error open.
     ///
     /// # Errors
     /// [`GitError::Pipe`] where the system does not tell.
@@ -89,12 +111,15 @@ impl GitChild {
     pub async fn wait(&mut self) -> Result<Ended, GitError> {
         let pipe = |source| GitError::Pipe { verb: self.verb.clone(), source };
         let status = self.child.wait().await.map_err(pipe)?;
-        let said = match &mut self.said {
-            Some(said) => said.await.unwrap_or_default(),
-            None => Vec::new(),
-        };
-        self.said = None;
-        Ok(Ended { status, said: one_line(&said) })
+        if let Some(said) = &mut self.said
+            && tokio::time::timeout(LINGER, &mut said.reading).await.is_err()
+        {
+            said.reading.abort();
+            // Whoever holds the pipe is of the group still, so that its number names no other.
+            self.kill_group();
+        }
+        let said = self.said.take().map(|said| said.kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Ok(Ended { status, said: one_line(&said.unwrap_or_default()) })
     }
 }
 
@@ -105,17 +130,14 @@ impl Drop for GitChild {
 }
 
 /// Reads to the end, and keeps the last part.
-async fn tail(mut from: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut kept = Vec::new();
+async fn tail(mut from: impl AsyncRead + Unpin, kept: Arc<Mutex<Vec<u8>>>) {
     let mut piece = [0; 2048];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&piece[..read]);
-        if kept.len() > 2 * SAID {
-            kept.drain(..kept.len() - SAID);
-        }
+        let before = kept.len().saturating_sub(SAID);
+        kept.drain(..before);
     }
-    kept.drain(..kept.len().saturating_sub(SAID));
-    kept
 }
 
 /// Makes what a program said fit for a log line.

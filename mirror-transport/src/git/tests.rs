@@ -135,3 +135,20 @@ async fn what_runs_in_the_background_lets_others_go_first() {
     assert_eq!(behind, 19);
     assert!(ours <= 19 && (ours == 19) == (rustix::process::getpriority_process(None).unwrap() == 19));
 }
+
+#[tokio::test]
+async fn who_outlives_a_git_that_ended_by_itself_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // The grandchild holds both pipes open, and its parent is gone.
+    let program = impostor(
+        folder.path(),
+        "case $1 in version) echo git version 9.0 ;; *) sh -c 'exec sleep 1000' & echo it broke >&2; exit 3 ;; esac",
+    );
+    let path = std::env::join_paths([program, "/bin".into(), "/usr/bin".into()]).unwrap();
+    let git = GitProgram::find_on(&path).unwrap();
+    let mut child = git.command(folder.path(), ["run"]).start().unwrap();
+    let mut stdout = child.take_stdout().unwrap();
+    let ended = child.wait().await.unwrap();
+    assert_eq!((ended.status.code(), ended.said.as_str()), (Some(3), "it broke"));
+    assert_eq!(stdout.read_to_end(&mut Vec::new()).await.unwrap(), 0, "it was killed");
+}
