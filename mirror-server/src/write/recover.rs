@@ -10,7 +10,8 @@ use crate::site::{Served, Site};
 
 /// Removes from every cache what dead operations left: quarantines, locks of refs. Living ones are not touched, so nobody is waited for.
 ///
-/// What cannot be removed is told to the log and stands in nobody's way but its own branch's; the next push or operation tries again.
+/// What cannot be removed is told to the log and stands in nobody's way but its own branch's, and not in that of the other folders; the
+/// next push or operation tries again.
 pub(crate) async fn recover(site: &Site) {
     for served in site.served() {
         let served = Arc::clone(served);
@@ -37,7 +38,7 @@ fn recover_one(served: &Served) {
             "took back what dead operations had left"
         ),
         Err(error) => {
-            tracing::error!(repository = %served.name, error = &error as &dyn Error, "what dead operations left cannot be removed");
+            tracing::error!(repository = %served.name, error = &error as &dyn Error, "what dead operations left cannot be looked for");
         }
     }
 }

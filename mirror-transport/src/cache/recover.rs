@@ -27,14 +27,18 @@ pub struct Recovered {
     pub locks: Vec<PathBuf>,
     /// The packs that they had moved without their index.
     pub packs: Vec<PathBuf>,
+    /// The folders of dead operations that stay, because the disk refused to sweep them. The log says of each why.
+    pub stuck: Vec<String>,
 }
 
 impl Cache {
     /// Removes what operations left whose process is gone. Run by each new holder of the cache's `op.lock` before it begins, by a server when it
     /// starts, and by a push that meets a lock. It needs no lock of the cache, and may run beside living operations and beside itself.
     ///
+    /// One folder that cannot be swept stands in the way of no other: it is told to the log, and named in [`Recovered::stuck`].
+    ///
     /// # Errors
-    /// What the disk refuses.
+    /// A disk on which the folders cannot be listed.
     pub fn recover(&self) -> Result<Recovered, DiskError> {
         let mut recovered = Recovered::default();
         let operations = self.layout().operations();
@@ -45,18 +49,34 @@ impl Cache {
         };
         for entry in entries {
             let folder = entry.at("list", &operations)?.path();
-            if is_swept(&folder) {
-                // Nothing outside belongs to it any more. Whoever moved it aside may be removing it right now.
-                remove_folder(&folder)?;
-                continue;
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            match self.recover_one(&folder) {
+                Ok(None) => {}
+                Ok(Some(left)) => {
+                    recovered.operations.push(name);
+                    recovered.locks.extend(left.locks);
+                    recovered.packs.extend(left.packs);
+                }
+                Err(error) => {
+                    let folder = folder.display();
+                    tracing::error!(%folder, error = &error as &dyn std::error::Error, "what a dead operation left cannot be removed");
+                    recovered.stuck.push(name);
+                }
             }
-            let Some(_dead) = lock_folder(&folder)? else { continue };
-            let left = sweep(self.layout(), &folder)?;
-            recovered.operations.extend(folder.file_name().map(|name| name.to_string_lossy().into_owned()));
-            recovered.locks.extend(left.locks);
-            recovered.packs.extend(left.packs);
         }
         Ok(recovered)
+    }
+
+    /// Sweeps the folder of one operation, where it is a dead one's.
+    fn recover_one(&self, folder: &Path) -> Result<Option<Recovered>, DiskError> {
+        if is_swept(folder) {
+            // Nothing outside belongs to it any more. Whoever moved it aside may be removing it right now.
+            return remove_folder(folder).map(|()| None);
+        }
+        match lock_folder(folder)? {
+            None => Ok(None),
+            Some(_dead) => sweep(self.layout(), folder).map(Some),
+        }
     }
 }
 

@@ -58,6 +58,29 @@ fn i7_a_dead_operations_locks_go_and_foreign_ones_stay() {
 }
 
 #[test]
+fn i7_one_folder_that_cannot_be_swept_stands_in_the_way_of_no_other() {
+    let sandbox = Sandbox::new();
+    let cache = sandbox.cache();
+    let operations = cache.path().join("git-mirror/op");
+    // What is a folder cannot be opened as a file, whoever tries.
+    let spoilt = dead_operation(&cache, "sync-2-2-0", &[]);
+    fs::remove_file(spoilt.join("alive")).unwrap();
+    fs::create_dir(spoilt.join("alive")).unwrap();
+    let torn = dead_operation(&cache, "sync-4-4-0", &[]);
+    fs::remove_file(torn.join("locks-0/intent")).unwrap();
+    fs::create_dir(torn.join("locks-0/intent")).unwrap();
+    for id in ["sync-1-1-0", "sync-3-3-0", "sync-5-5-0"] {
+        dead_operation(&cache, id, &[]);
+    }
+    let mut recovered = cache.recover().unwrap();
+    recovered.operations.sort();
+    recovered.stuck.sort();
+    assert_eq!(recovered.operations, ["sync-1-1-0", "sync-3-3-0", "sync-5-5-0"]);
+    assert_eq!(recovered.stuck, ["sync-2-2-0", "sync-4-4-0"]);
+    assert_eq!(fs::read_dir(operations).unwrap().count(), 2);
+}
+
+#[test]
 fn a_torn_intent_means_that_no_lock_was_taken() {
     let sandbox = Sandbox::new();
     let cache = sandbox.cache();
