@@ -2,8 +2,10 @@
 //!
 //! What happens between is the operation's own business ([`Operation::act`]); how it waits, retries and is interrupted is here, once.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mirror_core::fault::{Fault, Retry};
@@ -71,6 +73,9 @@ pub trait Operation<P: Ports>: Send {
     fn refused(&self, lane: &LaneName, fault: &Fault) -> Self::Lane;
 }
 
+/// The lock of a cache, held until the last clone is dropped.
+pub(crate) type HeldLock = Arc<dyn Any + Send + Sync>;
+
 /// What an operation works with while the lock is held.
 pub struct Work<'a, P: Ports> {
     /// The world.
@@ -84,6 +89,8 @@ pub struct Work<'a, P: Ports> {
     /// What the next road is for.
     purpose: Purpose,
     retries: Retries,
+    /// The lock, of an operation that changes something.
+    held: Option<HeldLock>,
     /// When it has to be over, by the clock's elapsed time.
     due: Duration,
 }
@@ -131,8 +138,8 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
             acquired = acquired => acquired,
         }
     };
-    let _held = match held {
-        Ok(held) => held,
+    let held: HeldLock = match held {
+        Ok(held) => Arc::new(held),
         Err(fault) => return refuse(operation, &fault),
     };
     let Opened { cache, recovered } = match ports.open(Access::Write) {
@@ -160,6 +167,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
         return refuse(operation, &fault);
     }
     let mut work = Work::new(ports, Some(cache), terms, O::PURPOSE);
+    work.held = Some(Arc::clone(&held));
     let ends = operation.act(&mut work).await;
     work.finish().await;
     let record = entry(
@@ -171,6 +179,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
         },
     );
     let fault = ports.journal().append(&record).err();
+    drop(held);
     Ended { lanes: ends, fault }
 }
 
@@ -182,7 +191,12 @@ impl<'a, P: Ports> Work<'a, P> {
     pub(crate) fn new(ports: &'a mut P, cache: Option<P::Cache>, terms: &'a Terms, purpose: Purpose) -> Self {
         let retries = Retries { seed: ports.seed(), made: 0 };
         let due = ports.clock().elapsed() + ports.total();
-        Self { ports, cache, terms, upstream: None, purpose, retries, due }
+        Self { ports, cache, terms, upstream: None, purpose, retries, held: None, due }
+    }
+
+    /// The lock, for what works on a thread of its own: it is to hold the lock as long as it works, even where the operation is given up.
+    pub(crate) fn lock(&self) -> Option<HeldLock> {
+        self.held.clone()
     }
 
     /// Tells a listener that a phase began.

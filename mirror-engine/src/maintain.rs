@@ -16,7 +16,7 @@ use mirror_transport::git::GitProgram;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::drive::{LaneEnd, Operation, Work};
+use crate::drive::{HeldLock, LaneEnd, Operation, Work};
 use crate::local::LocalRepository;
 use crate::ports::{Clock, Ports};
 use crate::space::SpaceGuard;
@@ -52,9 +52,10 @@ impl Operation<LocalRepository<'_>> for Maintain<'_> {
             rules.spare_bytes = rules.spare_bytes.max(space.mark());
         }
         let (mode, stop) = (work.terms.mode, work.terms.stop.clone());
+        let held = work.lock();
         let (upkeep, fault) = match work.cache.as_mut().map(super::local::LocalCache::lend) {
             None => (None, None),
-            Some((_, Some(operation))) if mode == Mode::Confirm => carry_out(operation, rules, stop).await,
+            Some((_, Some(operation))) if mode == Mode::Confirm => carry_out(operation, held, rules, stop).await,
             Some((disk, _)) => plan(disk, rules).await,
         };
         let end = |lane: &&Lane| match &fault {
@@ -86,17 +87,17 @@ impl LaneEnd for LaneMaintain {
 type Came = (Option<Upkeep>, Option<Fault>);
 
 async fn plan(disk: Disk, rules: UpkeepRules) -> Came {
-    match apart(move || disk.plan_upkeep(&rules)).await {
+    match apart(None, move || disk.plan_upkeep(&rules)).await {
         Ok(upkeep) => (Some(upkeep), None),
         Err(error) => (None, Some(Fault::of(&error))),
     }
 }
 
-async fn carry_out(operation: cache::Operation, rules: UpkeepRules, stop: Stop) -> Came {
+async fn carry_out(operation: cache::Operation, held: Option<HeldLock>, rules: UpkeepRules, stop: Stop) -> Came {
     let runtime = Handle::current();
     let watched = Watched { stop, is_left: Arc::default() };
     let _leave = Leave(Arc::clone(&watched.is_left));
-    apart(move || {
+    apart(held, move || {
         let git = match GitProgram::find() {
             Ok(git) => git,
             Err(error) => return (None, Some(Fault::of(&error))),
@@ -112,11 +113,21 @@ async fn carry_out(operation: cache::Operation, rules: UpkeepRules, stop: Stop) 
     .await
 }
 
-/// Runs what blocks on a thread of its own.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
+/// Runs what blocks on a thread of its own, which holds the lock until it is done.
+///
+/// # Cancel safety
+/// Dropping the future ends nothing: the thread works on, and nobody else gets the lock before its end.
+async fn apart<T: Send + 'static>(held: Option<HeldLock>, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let holding = move || {
+        let came = work();
+        drop(held);
+        came
+    };
+    match spawn_blocking(holding).await {
         Ok(came) => came,
-        Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+        // The runtime is ending, and this task with it.
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -132,11 +143,56 @@ impl Pace for Watched {
     }
 }
 
-/// Whoever waits for the upkeep. Where he goes away, and with him the lock, the thread changes nothing more.
+/// Whoever waits for the upkeep. Where he goes away, the thread changes nothing more, and then gives back the lock.
 struct Leave(Arc<AtomicBool>);
 
 impl Drop for Leave {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn i6_the_lock_is_held_until_the_thread_is_done_although_nobody_waits_for_it() {
+        let (go, gate) = mpsc::channel::<()>();
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let held: HeldLock = Arc::new(());
+        let seen = Arc::downgrade(&held);
+        let (ended, ends) = mpsc::channel::<()>();
+        let mut work = Box::pin(apart(Some(held), move || {
+            begun.send(()).expect("because the test waits for it");
+            gate.recv().expect("because the test lets it go");
+            drop(ended);
+        }));
+        tokio::select! {
+            biased;
+            () = &mut work => panic!("it waits at the gate"),
+            begins = begins => begins.expect("because it begins"),
+        }
+        drop(work);
+        assert!(seen.upgrade().is_some(), "the thread works without the lock");
+        go.send(()).expect("because it waits");
+        ends.recv().expect_err("because nothing is sent");
+        while seen.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn work_that_a_runtime_takes_with_it_is_no_panic() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let handle = runtime.handle().clone();
+        runtime.shutdown_background();
+        let _inside = handle.enter();
+        // The runtime is gone: the work never begins, and is waited for by nobody.
+        let mut work = std::pin::pin!(apart(None, || ()));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(work.as_mut().poll(&mut context).is_pending());
     }
 }

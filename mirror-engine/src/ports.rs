@@ -179,7 +179,7 @@ pub trait Journal: Send + Sync {
 /// The lock that keeps operations on one cache apart.
 pub trait Gate: Send + Sync {
     /// The lock, held until dropped.
-    type Held: Send;
+    type Held: Send + Sync + 'static;
 
     /// Takes the lock.
     fn acquire(
