@@ -30,6 +30,14 @@ pub trait LaneReport {
     /// The commands to run next.
     fn next(&self, node: &NodeName, mode: Option<Mode>) -> Vec<NextCommand>;
 
+    /// Says whether this lane tells what one of these told before: its next commands would only do the same again.
+    fn repeats(&self, _told: &[Self]) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
+
     /// How the verb ended for this lane.
     fn exit(&self) -> ExitCode {
         match (self.fault(), self.findings().is_empty()) {
@@ -109,7 +117,8 @@ impl<L: LaneReport> Report<L> {
     fn concluded(mut self) -> Self {
         let mode = self.dry_run.map(|dry| if dry { Mode::DryRun } else { Mode::Confirm });
         self.next = Vec::new();
-        for command in self.lanes.iter().flat_map(|lane| lane.next(&self.node, mode)) {
+        let telling = self.lanes.iter().enumerate().filter(|(at, lane)| !lane.repeats(&self.lanes[..*at]));
+        for command in telling.flat_map(|(_, lane)| lane.next(&self.node, mode)) {
             if !self.next.contains(&command) {
                 self.next.push(command);
             }

@@ -275,6 +275,11 @@ impl LaneReport for LaneMaintain {
         Vec::new()
     }
 
+    /// What is tidied is the repository, whichever of its lanes asks for it.
+    fn repeats(&self, told: &[Self]) -> bool {
+        told.iter().any(|other| other.repository == self.repository && other.fault == self.fault)
+    }
+
     fn next(&self, node: &NodeName, mode: Option<Mode>) -> Vec<NextCommand> {
         let has_plans = self.upkeep.as_ref().is_some_and(|upkeep| upkeep.has(TaskOutcome::Planned));
         match &self.fault {
