@@ -11,6 +11,7 @@ use mirror_engine::place::LocalNode;
 use mirror_transport::cache::{Cache, OpenError};
 
 use crate::read::Shown;
+use crate::write::Refusals;
 
 /// The repositories of a node.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct Served {
     pub(crate) place: PathBuf,
     /// What its readers are shown.
     pub(crate) shown: Shown,
+    /// The refused pushes that its journal was told of.
+    pub(crate) refusals: Refusals,
     cache: OnceLock<Cache>,
 }
 
@@ -58,6 +61,7 @@ impl Site {
                 snapshots: node.snapshots.prefix.clone(),
                 place: node.cache(&repository.name),
                 shown: Shown::default(),
+                refusals: Refusals::default(),
                 cache: OnceLock::new(),
             });
             entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());
@@ -119,6 +123,7 @@ impl Served {
             snapshots: RefPrefix::parse("refs/mirror/snapshots").expect("because the prefix is right"),
             place,
             shown: Shown::default(),
+            refusals: Refusals::default(),
             cache: OnceLock::new(),
         })
     }

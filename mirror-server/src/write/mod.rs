@@ -20,5 +20,6 @@ mod tokens;
 
 pub(crate) use auth::{Authority, Caller, identify, unauthorized};
 pub(crate) use receive::{Turns, info_refs, receive_pack};
+pub(crate) use record::Refusals;
 pub(crate) use recover::recover;
 pub(crate) use tokens::TokenAuthority;

@@ -193,12 +193,15 @@ async fn refuse_all(
     push: Push,
     came: Instant,
 ) -> Result<Push, Answer> {
-    let entry = Entry::refused(served, &writer, &push);
-    let push = blocking(move || {
-        entry.note(&cache, &push);
-        push
-    });
-    let push = push.await.ok_or_else(ending)?;
+    let mut push = push;
+    if served.refusals.admit(&served.name) {
+        let entry = Entry::refused(served, &writer, &push);
+        let noted = blocking(move || {
+            entry.note(&cache, &push);
+            push
+        });
+        push = noted.await.ok_or_else(ending)?;
+    }
     tell(context, served, &writer, &push, came.elapsed());
     Ok(push)
 }

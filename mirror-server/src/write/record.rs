@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mirror_core::name::{CommitId, LaneName};
+use mirror_core::name::{CommitId, LaneName, RepositoryName};
 use mirror_engine::journal::{Event, Journal, Record};
 use mirror_transport::cache::Cache;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::push::{Push, State};
 use super::request::Command;
@@ -19,6 +21,40 @@ use crate::site::Served;
 const VERB: &str = "push";
 /// Refs of no lane that the journal names; a mirror push would fill it otherwise.
 const STRANGERS: usize = 20;
+/// The longest reason that the journal keeps, in characters.
+const REASON: usize = 256;
+/// How many pushes that were refused before they began the journal of a repository keeps in a window of time, and how long that is. Whoever
+/// pushes wrongly every second fills no disk; the log is told of each.
+const REFUSED: u32 = 60;
+const WINDOW: Duration = Duration::from_secs(60 * 60);
+
+/// Which refused pushes of a repository still go to its journal.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<Option<Window>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    since: Instant,
+    noted: u32,
+}
+
+impl Refusals {
+    /// Counts one more, and says whether it is to be noted.
+    pub(super) fn admit(&self, repository: &RepositoryName) -> bool {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let current = match *window {
+            Some(window) if now.duration_since(window.since) < WINDOW => window,
+            _ => Window { since: now, noted: 0 },
+        };
+        let noted = current.noted.saturating_add(1);
+        *window = Some(Window { noted, ..current });
+        if noted == REFUSED + 1 {
+            tracing::warn!(%repository, "more than {REFUSED} pushes were refused within an hour: further ones stand in the log alone");
+        }
+        noted <= REFUSED
+    }
+}
 
 /// A push in the journal.
 #[derive(Debug)]
@@ -77,8 +113,10 @@ impl Entry {
         let mut strangers = 0;
         for ((command, state), lanes) in push.refs().zip(&self.lanes) {
             for lane in lanes {
-                outcomes.insert(lane.to_string(), state.outcome().to_string());
-                report.push(told(Some(lane), command, state));
+                // A branch that is named again and again is told once.
+                if outcomes.insert(lane.to_string(), state.outcome().to_string()).is_none() {
+                    report.push(told(Some(lane), command, state));
+                }
             }
             if lanes.is_empty() {
                 strangers += 1;
@@ -111,7 +149,7 @@ fn told(lane: Option<&LaneName>, command: &Command, state: &State) -> Value {
         told["lane"] = lane.as_str().into();
     }
     if let Some(reason) = state.reason() {
-        told["reason"] = reason.into();
+        told["reason"] = reason.chars().take(REASON).collect::<String>().into();
     }
     told
 }

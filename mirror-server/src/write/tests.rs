@@ -479,3 +479,32 @@ async fn a_refused_push_is_journaled_with_the_refs_that_it_tried() {
     assert_eq!((report[0]["ref"].as_str(), report[0]["outcome"].as_str()), (Some("refs/heads/main"), Some("denied")));
     assert!(lanes.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn pushes_that_are_refused_again_and_again_do_not_fill_the_journal() {
+    let stage = Stage::new();
+    let wrong = stage.push(&[("refs/heads/main", None, 3)], "");
+    let noted = || Journal::at(stage.cache.own_folder().join("journal")).read(1000).unwrap().records.len();
+    for _ in 0..70 {
+        assert!(stage.told(wrong.clone()).await[1].starts_with("ng refs/heads/main"));
+    }
+    assert_eq!(noted(), 2 * 60, "a beginning and an end each");
+    assert_eq!(stage.told(stage.push(&[(GITOPS, Some(1), 3)], "")).await[1], "ok refs/heads/gitops");
+    assert_eq!(noted(), 2 * 61, "one that is taken is always noted");
+    tokio::time::advance(60 * MINUTE).await;
+    stage.told(wrong).await;
+    assert_eq!(noted(), 2 * 62, "the next hour has its own");
+}
+
+#[tokio::test]
+async fn a_line_of_the_journal_stays_of_measure_whatever_a_push_names() {
+    let stage = Stage::new();
+    let strangers: Vec<String> = (0..300).map(|number| format!("refs/heads/{number}")).collect();
+    let mut refs: Vec<_> = strangers.iter().map(|name| (name.as_str(), None, 3)).collect();
+    refs.extend([(GITOPS, Some(1), 3); 300]);
+    stage.told(stage.push(&refs, "")).await;
+    let Some(Record { event: Event::Ended { report, .. }, .. }) = stage.journal().pop() else { panic!() };
+    let report = report.as_array().unwrap();
+    assert_eq!(report.len(), 21, "some strangers, and the branch once");
+    assert!(report.iter().all(|told| told["reason"].as_str().is_some_and(|reason| reason.chars().count() <= 256)));
+}
