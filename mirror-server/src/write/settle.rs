@@ -98,6 +98,10 @@ fn settle_all(held: &Held, pack: Option<CommitId>, push: &mut Push) -> Result<()
         };
         match applied {
             Ok(()) => group.iter().for_each(|(at, _)| push.accept(*at)),
+            Err(error @ ApplyError::Interrupted { .. }) => {
+                let find = |allowed: &Allowed| cache.find(&allowed.branch.ref_name()).ok();
+                end_interrupted(push, &group, &error, || apply_again(held, &edits), find);
+            }
             Err(error) => refuse_group(push, &group, &error),
         }
     }
@@ -114,6 +118,33 @@ fn apply_again(held: &Held, edits: &[mirror_core::sync::RefEdit]) -> Result<(), 
     let operation = cache.begin("push")?.with_patience(SECOND_PATIENCE);
     operation.apply(edits).map(|_| ())
 }
+
+/// Decides about a group whose edits the disk cut short: some may be made. `find` reads a ref, where it can be read.
+///
+/// Made again they converge, so that the second try ends well exactly where each ref has its new value, on the disk. Otherwise the client
+/// hears that a ref stayed as it was only where it is seen there.
+fn end_interrupted(
+    push: &mut Push,
+    group: &[(usize, Allowed)],
+    error: &ApplyError,
+    again: impl FnOnce() -> Result<(), ApplyError>,
+    find: impl Fn(&Allowed) -> Option<Option<CommitId>>,
+) {
+    if again().is_ok() {
+        return group.iter().for_each(|(at, _)| push.accept(*at));
+    }
+    if group.iter().all(|(_, allowed)| find(allowed) == Some(allowed.old)) {
+        return refuse_group(push, group, error);
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "whether a push was taken is not known");
+    if push.request.wishes(Wish::Atomic) {
+        return push.refuse_open(Outcome::Failed, UNKNOWN);
+    }
+    group.iter().for_each(|(at, _)| push.refuse(*at, Outcome::Failed, UNKNOWN));
+}
+
+/// The reason where a ref was moved, and perhaps not for good.
+const UNKNOWN: &str = "the server's disk failed while the branch was moved, and whether it moved is not known: fetch and look, then push again";
 
 /// Refuses a group whose edits were made together or not at all.
 fn refuse_group(push: &mut Push, group: &[(usize, Allowed)], error: &ApplyError) {
@@ -215,4 +246,86 @@ pub(crate) const NO_SPACE: &str = "no space is left on the server's disk";
 fn failed(error: &(dyn std::error::Error + 'static)) -> Refusal {
     tracing::error!(error, "a push cannot be taken");
     (Outcome::Failed, "the server cannot take it at the moment; its log says why".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use mirror_core::name::{BranchName, LaneName};
+
+    use super::super::policy::{ATOMIC, GitopsBranches, Writer};
+    use super::super::request::{Command, Request};
+    use super::*;
+
+    fn id(digit: &str) -> CommitId {
+        CommitId::from_hex(&digit.repeat(40)).unwrap()
+    }
+
+    /// A push of two branches from 1 to 2, all of it open.
+    fn push(wishes: &[Wish]) -> Push {
+        let lane = LaneName::parse("main").unwrap();
+        let branches = ["a", "b"].map(|name| BranchName::parse(name).unwrap());
+        let gitops: GitopsBranches = branches.map(|branch| (branch, vec![lane.clone()])).into();
+        let command = |name: &str| Command { name: name.into(), old: Some(id("1")), new: Some(id("2")) };
+        let commands = vec![command("refs/heads/a"), command("refs/heads/b")];
+        let request = Request { commands, wishes: wishes.iter().copied().collect(), ..Request::default() };
+        let push = Push::judged(request, Writer { name: "ci", lanes: None }, &gitops);
+        assert_eq!(push.open().len(), 2);
+        push
+    }
+
+    fn interrupted() -> ApplyError {
+        let source = DiskError::new("sync", "refs/heads", io::Error::other("it broke"));
+        ApplyError::Interrupted { done: 1, total: 1, source }
+    }
+
+    #[test]
+    fn i2_what_a_client_hears_of_a_disk_that_fails_is_never_less_or_more_than_is_known() {
+        const STAYED: &str = "cannot take it at the moment";
+        const OPEN: &str = "not known";
+        let (old, new) = (Some(Some(id("1"))), Some(Some(id("2"))));
+        // Does the second try end well; what is found afterwards, `None` where it cannot be read; what is told.
+        let cases = [
+            (true, new, None),
+            (true, None, None),
+            (false, old, Some(STAYED)),
+            (false, new, Some(OPEN)),
+            (false, Some(None), Some(OPEN)),
+            (false, Some(Some(id("3"))), Some(OPEN)),
+            (false, None, Some(OPEN)),
+        ];
+        for (goes_well, found, expect) in cases {
+            for wishes in [&[][..], &[Wish::Atomic]] {
+                let mut push = push(wishes);
+                let group = match wishes.is_empty() {
+                    true => push.open()[..1].to_vec(),
+                    false => push.open(),
+                };
+                let again = || if goes_well { Ok(()) } else { Err(interrupted()) };
+                end_interrupted(&mut push, &group, &interrupted(), again, |_| found);
+                for (_, reason) in &push.report().refs[..group.len()] {
+                    let told = reason.as_deref();
+                    let is_right = match expect {
+                        None => told.is_none(),
+                        // Of an atomic push, one ref has the reason and the others say that they went with it.
+                        Some(words) => {
+                            told.is_some_and(|told| told.contains(words) || words == STAYED && told == ATOMIC)
+                        }
+                    };
+                    assert!(is_right, "{goes_well} {found:?} {wishes:?}: {told:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn of_an_atomic_push_that_is_half_made_no_ref_is_told_to_have_stayed() {
+        let mut push = push(&[Wish::Atomic]);
+        let group = push.open();
+        let find = |allowed: &Allowed| Some(Some(if allowed.branch.as_str() == "a" { id("2") } else { id("1") }));
+        end_interrupted(&mut push, &group, &interrupted(), || Err(interrupted()), find);
+        let told = push.report().refs;
+        assert!(told.iter().all(|(_, reason)| reason.as_deref() == Some(UNKNOWN)), "{told:?}");
+    }
 }

@@ -164,7 +164,8 @@ impl Operation {
         for folder in last {
             sync_folder(&folder).map_err(|source| ApplyError::Interrupted { done, total, source })?;
         }
-        locks.finish()?;
+        // The edits hold by now; what failed is only to give the locks back.
+        locks.finish().map_err(|source| ApplyError::Interrupted { done, total, source })?;
         Ok(found)
     }
 
