@@ -34,6 +34,8 @@ pub(crate) struct Beat {
 /// What a worker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
+    /// It reads what was before it.
+    Beginning,
     /// It waits for its next turn.
     Waiting,
     /// It runs an operation.
@@ -90,6 +92,7 @@ impl Pulse {
 impl std::fmt::Display for Doing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Beginning => f.write_str("reading what was before"),
             Self::Waiting => f.write_str("waiting for its next turn"),
             Self::Running(verb) => write!(f, "running a {verb}"),
             Self::Ended => f.write_str("ended"),

@@ -17,10 +17,14 @@ use tokio_util::task::TaskTracker;
 
 use super::errands::{EngineErrands, lanes_of};
 use super::plan::Plan;
+use super::pulse::{Doing, Pulses};
 use super::worker::Worker;
 use crate::context::Context;
 use crate::observe::Metrics;
 use crate::observe::label::SessionEvent;
+
+/// How long a worker may read the journal and the refs before it begins.
+const READING: Duration = Duration::from_secs(5 * 60);
 
 /// The workers of a server, one for each repository.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ impl Workers {
         self.working.spawn(async move {
             let (from, of) = (Arc::clone(&node), name.clone());
             let read = tokio::task::spawn_blocking(move || (maintained(&from, &of), waiting(&from, &of)));
-            let (maintained, waiting) = read.await.unwrap_or_default();
+            let (maintained, waiting) = told_of(&pulses, &name, read).await.unwrap_or_default();
             let mut plan = Plan::new(schedule, maintained, seed);
             if schedule.flush_on_push == FlushOnPush::Yes {
                 plan.pushed(Duration::ZERO, waiting);
@@ -73,6 +77,12 @@ impl Workers {
         self.working.wait().await;
         self.sessions.close().await;
     }
+}
+
+/// Waits for what a worker reads first. A disk that does not answer then makes it a stuck one, and not one that was never heard of.
+async fn told_of<T>(pulses: &Pulses, repository: &RepositoryName, read: impl Future<Output = T>) -> T {
+    pulses.beat(repository, Doing::Beginning, READING);
+    read.await
 }
 
 /// How long ago the last upkeep of a repository was, whoever asked for it.
@@ -100,5 +110,22 @@ fn told_to(metrics: &Arc<Metrics>) -> impl Fn(&RepositoryName, Change) + Send + 
             Change::Closed => SessionEvent::Closed,
         };
         metrics.session(repository, event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_whose_first_read_never_ends_is_stuck() {
+        let app = RepositoryName::parse("app").expect("a name");
+        let pulses = Pulses::of([&app]);
+        let read = told_of(&pulses, &app, std::future::pending::<()>());
+        assert!(tokio::time::timeout(READING, read).await.is_err());
+        assert_eq!(pulses.stuck(), [], "it may be slow");
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let stuck = pulses.stuck();
+        assert_eq!(stuck.iter().map(|stuck| stuck.doing).collect::<Vec<_>>(), [Doing::Beginning]);
     }
 }
