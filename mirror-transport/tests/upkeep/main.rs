@@ -1,6 +1,7 @@
 //! The upkeep of a cache with real git: what it makes, what it removes and when, and that nobody who reads or dies meanwhile loses anything.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod closed;
 mod crashes;
 mod packs;
 mod readers;

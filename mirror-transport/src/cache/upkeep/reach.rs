@@ -2,7 +2,9 @@
 //!
 //! It holds no names: an object is known by its place in the index of each pack that has it. It never walks anything itself.
 
-use gix_hash::oid;
+use std::collections::BTreeSet;
+
+use gix_hash::{ObjectId, oid};
 
 use super::error::UpkeepError;
 use super::packs::StorePack;
@@ -46,12 +48,18 @@ impl Reach {
         }
     }
 
+    /// Names what was not reached.
+    pub(super) fn missed_objects(&self) -> BTreeSet<ObjectId> {
+        let missed =
+            |pack: &'_ Places| pack.missed().map(|place| pack.index.oid_at_index(place).to_owned()).collect::<Vec<_>>();
+        self.packs.iter().flat_map(missed).collect()
+    }
+
     /// Counts what was not reached.
     pub(super) fn missed(&self) -> OutOfReach {
         let mut found = OutOfReach::default();
         for pack in &self.packs {
-            let is_reached = |place: u32| pack.reached[(place / u64::BITS) as usize] >> (place % u64::BITS) & 1 == 1;
-            let mut missed = (0..pack.index.num_objects()).filter(|place| !is_reached(*place)).peekable();
+            let mut missed = pack.missed().peekable();
             if missed.peek().is_none() {
                 continue;
             }
@@ -64,5 +72,13 @@ impl Reach {
             }
         }
         found
+    }
+}
+
+impl Places {
+    /// The places of what was not reached.
+    fn missed(&self) -> impl Iterator<Item = u32> {
+        let is_reached = |place: u32| self.reached[(place / u64::BITS) as usize] >> (place % u64::BITS) & 1 == 1;
+        (0..self.index.num_objects()).filter(move |place| !is_reached(*place))
     }
 }

@@ -4,9 +4,10 @@
 //! rest, and the rest is noted with the time. Nothing is lost by that, whatever arrives or moves meanwhile: the two packs together have all
 //! that the old ones had.
 //!
-//! Weeks later the second pack is due. All refs are walked again, in a view of the store without that pack. Where something is missing, a
-//! ref reaches it again, and the pack counts as any other from then on. Otherwise, in a window in which nobody adds objects, what the refs
-//! reach beyond the first walk is walked too, and the pack goes.
+//! Weeks later the second pack is due. All refs are walked again, in a view of the store without that pack, and so is all that no ref reaches and
+//! that stays: what was brought since, and may build on what is due. Where something is missing, every such pack counts as any other from then on, and
+//! what nothing reaches is set apart anew, together. Otherwise, in a window in which nobody adds objects, what the refs reach beyond the first walk is
+//! walked too, and the pack goes. So the store stays closed, on which the check of every push relies.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -19,6 +20,7 @@ use mirror_core::report::maintain::{TaskOutcome, UpkeepStep, UpkeepTask};
 
 use super::error::UpkeepError;
 use super::garbage::folders_in;
+use super::loose;
 use super::notes::{Noted, Notes};
 use super::packer::Packer;
 use super::packs::{PackFolder, Role, StorePack};
@@ -104,19 +106,27 @@ impl Unreachable {
         let cache = packer.operation.cache();
         let view = self.view(packer)?;
         let tips = tips(packer)?;
-        if !is_whole(packer, &view, &tips, &BTreeSet::new())? {
+        let is_closed = match strays(packer, &view)? {
+            Some(strays) => is_whole(packer, &view.objects, &strays, &tips)?,
+            None => false,
+        };
+        if !is_closed {
             let mut notes = Notes::read(cache)?;
-            notes.unreachable.retain(|stem, _| self.due.iter().all(|due| due.stem != *stem));
+            // Also those that wait: what builds on each other has to be set apart together, or one would hold the other for ever.
+            notes.unreachable.clear();
             packer.tools.pass("take a pack into use again")?;
             notes.write(packer.operation)?;
-            return Ok(self.undropped("a ref reaches some of them again: they are kept"));
+            return Ok(self.undropped("a ref, or something that stays, refers to some of them: they are kept"));
         }
         let Some(_window) = cache.exclude_adding(packer.rules.patience)? else {
             return Ok(self.undropped("somebody is adding objects to the store"));
         };
+        if !self.shows_all(&view, packer)? {
+            return Ok(self.undropped("somebody has added objects to the store"));
+        }
         // Until the window closes no object comes; but refs may have been moved to what was there.
         let moved: BTreeSet<ObjectId> = self::tips(packer)?.difference(&tips).copied().collect();
-        if !moved.is_empty() && !is_whole(packer, &view, &moved, &tips)? {
+        if !is_whole(packer, &view.objects, &moved, &tips)? {
             return Ok(self.undropped("a ref reached some of them again in this moment"));
         }
         let mut notes = Notes::read(cache)?;
@@ -139,14 +149,15 @@ impl Unreachable {
     }
 
     /// Makes an object folder in quarantine that shows the store as it will be: without what is due, and without what was replaced.
-    fn view(&self, packer: &Packer<'_>) -> Result<PathBuf, UpkeepError> {
+    fn view(&self, packer: &Packer<'_>) -> Result<View, UpkeepError> {
         let cache = packer.operation.cache();
-        let packs = PackFolder::read(cache, &Notes::read(cache)?)?;
+        let packs = self.staying(packer)?;
+        let loose = loose_objects(packer)?;
         let objects = packer.operation.transfer_folder()?.join("objects");
         let shown = objects.join("pack");
         fs::create_dir_all(&shown).at("create", &shown)?;
         let store = fs::canonicalize(cache.layout().objects()).at("look at", cache.path())?;
-        for pack in packs.lasting().filter(|pack| self.due.iter().all(|due| due.stem != pack.stem)) {
+        for pack in &packs {
             for ending in ["pack", "idx"] {
                 let name = format!("{}.{ending}", pack.stem);
                 let link = shown.join(&name);
@@ -159,8 +170,63 @@ impl Unreachable {
                 symlink(&fan, &link).at("create", &link)?;
             }
         }
-        Ok(objects)
+        Ok(View { objects, packs, loose })
     }
+
+    /// The packs that stay when what is due goes.
+    fn staying(&self, packer: &Packer<'_>) -> Result<Vec<StorePack>, UpkeepError> {
+        let cache = packer.operation.cache();
+        let packs = PackFolder::read(cache, &Notes::read(cache)?)?;
+        let stays = |pack: &&StorePack| self.due.iter().all(|due| due.stem != pack.stem);
+        Ok(packs.lasting().filter(stays).cloned().collect())
+    }
+
+    /// Says whether nothing has come to the store since a view of it was made.
+    fn shows_all(&self, view: &View, packer: &Packer<'_>) -> Result<bool, UpkeepError> {
+        let shown: BTreeSet<&str> = view.packs.iter().map(|pack| pack.stem.as_str()).collect();
+        let has_pack = |pack: &StorePack| shown.contains(pack.stem.as_str());
+        Ok(self.staying(packer)?.iter().all(has_pack) && loose_objects(packer)?.is_subset(&view.loose))
+    }
+}
+
+/// The store as it will be.
+struct View {
+    /// Its object folder.
+    objects: PathBuf,
+    packs: Vec<StorePack>,
+    loose: BTreeSet<ObjectId>,
+}
+
+fn loose_objects(packer: &Packer<'_>) -> Result<BTreeSet<ObjectId>, UpkeepError> {
+    Ok(loose::list_objects(packer.operation.cache())?.into_iter().map(|object| object.id).collect())
+}
+
+/// Walks all refs in a view of the store, and names what they do not reach of it; nothing where they reach what is not in it.
+fn strays(packer: &Packer<'_>, view: &View) -> Result<Option<BTreeSet<ObjectId>>, UpkeepError> {
+    packer.tools.pass("find what stays without a ref")?;
+    let mut reach = Reach::into(&view.packs)?;
+    match reach_from_refs(packer, Some(&view.objects), &mut reach) {
+        Ok(()) => Ok(Some(reach.missed_objects().union(&view.loose).copied().collect())),
+        Err(UpkeepError::Git(GitError::Failed { said, .. })) => {
+            tracing::warn!(said, "objects that were out of reach are not dropped");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Walks all refs, in the store or in a view of it.
+fn reach_from_refs(packer: &Packer<'_>, view: Option<&PathBuf>, reach: &mut Reach) -> Result<(), UpkeepError> {
+    let args = ["rev-list", "--objects", "--no-object-names", "--all"];
+    let mut command = packer.tools.git.command(packer.operation.cache().path(), args).caps(&packer.rules.caps);
+    if let Some(objects) = view {
+        command = command.environment("GIT_OBJECT_DIRECTORY", objects);
+    }
+    packer.tools.run_for_lines(command.in_background(), |line| {
+        if let Ok(id) = ObjectId::from_hex(line) {
+            reach.reach(&id);
+        }
+    })
 }
 
 fn dropped(outcome: TaskOutcome, packs: &[StorePack]) -> UpkeepStep {
@@ -183,11 +249,14 @@ fn is_whole(
     known: &BTreeSet<ObjectId>,
 ) -> Result<bool, UpkeepError> {
     packer.tools.pass("prove that nothing is missed")?;
+    if tips.is_empty() {
+        return Ok(true);
+    }
     let wanted = tips.iter().map(|tip| format!("{tip}\n"));
     let input: String = wanted.chain(known.iter().map(|tip| format!("^{tip}\n"))).collect();
     let args = ["rev-list", "--objects", "--quiet", "--stdin"].map(OsStr::new);
     let command = packer.tools.git.command(packer.operation.cache().path(), args);
-    let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps);
+    let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps).in_background();
     match packer.tools.run(command, input.as_bytes(), LINE) {
         Ok(_) => Ok(true),
         Err(UpkeepError::Git(GitError::Failed { said, .. })) => {
@@ -221,15 +290,9 @@ fn look(packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
 
 /// Counts what is in the packs and out of reach. A store may have more objects than there is memory for their names.
 fn walk(packer: &Packer<'_>, packs: &PackFolder) -> Result<OutOfReach, UpkeepError> {
-    let args = ["rev-list", "--objects", "--no-object-names", "--all"];
-    let command = packer.tools.git.command(packer.operation.cache().path(), args).caps(&packer.rules.caps);
     packer.tools.pass("walk all refs")?;
     let mut reach = Reach::into(packs.used())?;
-    packer.tools.run_for_lines(command, |line| {
-        if let Ok(id) = ObjectId::from_hex(line) {
-            reach.reach(&id);
-        }
-    })?;
+    reach_from_refs(packer, None, &mut reach)?;
     Ok(reach.missed())
 }
 
