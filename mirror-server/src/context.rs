@@ -9,9 +9,9 @@ use mirror_transport::cache::network_file_system;
 use mirror_transport::git::GitProgram;
 
 use crate::observe::{Metrics, Reports};
+use crate::plan::ServePlan;
 use crate::read::Packs;
 use crate::schedule::{Pulses, Pushes};
-use crate::server::ServePlan;
 use crate::site::Site;
 use crate::write::{Authority, Turns};
 

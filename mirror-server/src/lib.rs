@@ -10,6 +10,7 @@
 mod context;
 mod http;
 mod observe;
+mod plan;
 mod read;
 mod schedule;
 mod server;
@@ -18,4 +19,5 @@ mod write;
 
 pub use http::CertificatesError;
 pub use observe::metrics_reference;
-pub use server::{ServeError, ServePlan, Server};
+pub use plan::ServePlan;
+pub use server::{ServeError, Server};

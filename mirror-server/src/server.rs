@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use mirror_core::config::{AcrossFault, SecretSource, Serve};
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::tokens::TokensError;
 use mirror_transport::git::{GitError, GitProgram};
@@ -17,21 +16,9 @@ use tokio::net::TcpListener;
 
 use crate::context::Context;
 use crate::http::{Certificates, CertificatesError, Gate};
+use crate::plan::ServePlan;
 use crate::schedule::Workers;
 use crate::write::{self, TokenAuthority};
-
-/// What a server is made from.
-#[derive(Debug)]
-pub struct ServePlan {
-    /// The node whose repositories are served.
-    pub node: Arc<LocalNode>,
-    /// How they are served, with whole paths; see [`LocalNode::serve`].
-    pub serve: Serve,
-    /// Another address than the settings say.
-    pub listen: Option<SocketAddr>,
-    /// Sockets that are listening already, as a service manager hands them down; with any, no address is bound.
-    pub inherited: Vec<InheritedListener>,
-}
 
 /// Why a server cannot begin.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -219,6 +206,8 @@ fn judge_tokens(serve: &Serve, address: SocketAddr) -> Result<(), ServeError> {
 
 #[cfg(test)]
 mod tests {
+    use mirror_engine::place::LocalNode;
+
     use super::*;
 
     fn serve(tokens: Option<&str>, insecure: bool) -> Serve {

@@ -25,7 +25,7 @@ use super::tokens::TokenAuthority;
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
 use crate::http::body::BodyError;
-use crate::server::ServePlan;
+use crate::plan::ServePlan;
 use crate::site::Served;
 
 const GITOPS: &str = "refs/heads/gitops";

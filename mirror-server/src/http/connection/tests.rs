@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
-use crate::server::ServePlan;
+use crate::plan::ServePlan;
 use crate::write::TokenAuthority;
 
 mod http2;
