@@ -14,9 +14,10 @@ use mirror_transport::pkt::{MAX_PAYLOAD, encode};
 /// No answer is longer: a report has a line for each command, and the talk of one git.
 const LONGEST: usize = 1 << 20;
 
-/// The first byte of an input: bit 0 gzip, bit 1 a [`Push`] and not bytes.
+/// The first byte of an input: bit 0 gzip, bit 1 a [`Push`] and not bytes, bit 2 a push whose first command is a good one.
 const GZIP: u8 = 1;
 const STRUCTURED: u8 = 2;
+const GOOD: u8 = 4;
 
 #[derive(Debug, Arbitrary)]
 struct Push {
@@ -85,6 +86,15 @@ enum Pack {
 }
 
 impl Push {
+    /// Puts the command in front that the branch would be moved by.
+    fn begin_well(&mut self) {
+        let (old, new) = (Id::Known(Served::TIP), Id::Known(Served::PUSHED));
+        self.shallow.clear();
+        self.commands.insert(0, Command { old, new, name: Name::Gitops, extra: None });
+        self.words.retain(|word| !matches!(word, Word::PushOptions));
+        self.ending = Ending::Flush;
+    }
+
     fn body(&self, served: &Served) -> Vec<u8> {
         let mut body = Vec::new();
         let mut line = |bytes: &[u8]| encode::data(&bytes[..bytes.len().min(MAX_PAYLOAD)], &mut body);
@@ -166,7 +176,10 @@ fuzz_target!(|bytes: &[u8]| {
     let served = Served::get();
     let mut body = rest.to_owned();
     if mode & STRUCTURED != 0 {
-        let Ok(push) = Push::arbitrary_take_rest(Unstructured::new(rest)) else { return };
+        let Ok(mut push) = Push::arbitrary_take_rest(Unstructured::new(rest)) else { return };
+        if mode & GOOD != 0 {
+            push.begin_well();
+        }
         body = push.body(served);
     }
     let mut headers = served.authorization();
@@ -177,6 +190,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let mut before = served.refs();
     let accepted = served.post("git-receive-pack", &headers, if is_packed { &packed } else { &body }, |reply| {
+        assert!(reply.is_whole, "the answer broke off: {reply:?}");
         assert!(reply.body.len() <= LONGEST, "{} bytes in one answer", reply.body.len());
         match reply.status {
             200 => check(reply, &commands(&body)),
