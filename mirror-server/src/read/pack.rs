@@ -34,6 +34,9 @@ pub(super) use turns::Turns;
 
 /// The folder of kept packs, beside the caches.
 const FOLDER: &str = "fanout";
+/// What a client is told whose history cannot end where it asks.
+const NO_SUCH_END: &str = "the history cannot end there: the time is later than all of it, the ref to leave out is unknown or leaves nothing, or a shallow \
+     commit is no commit of this repository";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
 /// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything; it needs
@@ -81,7 +84,7 @@ impl Packs {
             Err(error) => return self.refuse(&error),
         };
         match self.give(served, &request).await {
-            Ok(given) => self.render(given),
+            Ok(given) => self.render(&request, given),
             Err(error) => unshown(served, &error),
         }
     }
@@ -137,7 +140,7 @@ impl Packs {
         Recipe { command, input, still_holds: Box::pin(still_holds) }
     }
 
-    fn render(&self, (given, began): (Given, Instant)) -> Answer {
+    fn render(&self, request: &FetchRequest, (given, began): (Given, Instant)) -> Answer {
         match given {
             Given::Stored(stored, source) => {
                 self.metrics.pack(source, began.elapsed());
@@ -154,7 +157,12 @@ impl Packs {
                 answer.headers_mut().insert(header::RETRY_AFTER, RETRY_BUSY);
                 answer
             }
-            Given::Failed => {
+            // Git does not say so in its protocol; a client would take it for a fault of the server, and ask again.
+            Given::Declined if request.bounds_history() => {
+                self.metrics.refused(Refusal::BadRequest);
+                result(packet::refusal(NO_SUCH_END).into())
+            }
+            Given::Declined | Given::Failed => {
                 self.metrics.refused(Refusal::Failed);
                 words(StatusCode::INTERNAL_SERVER_ERROR, "git could not make this pack; the server's log says why")
             }

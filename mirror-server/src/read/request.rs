@@ -183,6 +183,11 @@ impl FetchRequest {
         self.features.contains(&Feature::DeepenRelative)
     }
 
+    /// Whether the client names commits, times or refs at which its history is to end.
+    pub(crate) fn bounds_history(&self) -> bool {
+        matches!(self.depth, Depth::Bounded { .. }) || !self.shallow.is_empty()
+    }
+
     /// Drops what does not change the answer, once all lines are read.
     fn settle(mut self) -> Result<Self, RequestError> {
         let may_filter = self.features.remove(&Feature::Filter);

@@ -489,7 +489,10 @@ async fn pushes_that_are_refused_again_and_again_do_not_fill_the_journal() {
         assert!(stage.told(wrong.clone()).await[1].starts_with("ng refs/heads/main"));
     }
     assert_eq!(noted(), 2 * 60, "a beginning and an end each");
+    // While git works, time has to be real: a paused clock would run ahead to git's deadline.
+    tokio::time::resume();
     assert_eq!(stage.told(stage.push(&[(GITOPS, Some(1), 3)], "")).await[1], "ok refs/heads/gitops");
+    tokio::time::pause();
     assert_eq!(noted(), 2 * 61, "one that is taken is always noted");
     tokio::time::advance(60 * MINUTE).await;
     stage.told(wrong).await;

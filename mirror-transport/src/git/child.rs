@@ -42,7 +42,19 @@ pub struct Ended {
     pub said: String,
 }
 
+/// How git ends where it gives up by itself.
+///
+/// # Source
+/// `die()` in git's `usage.c`.
+const GAVE_UP: i32 = 128;
+
 impl Ended {
+    /// Says whether git gave up by itself, as it does on what it cannot do, and was neither killed nor ended well.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.status.code() == Some(GAVE_UP)
+    }
+
     /// Gives what it said, where it ended well.
     ///
     /// # Errors

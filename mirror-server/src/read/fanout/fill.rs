@@ -20,6 +20,12 @@ const PROMISE: u64 = 4 << 20;
 /// The longest `ERR` answer.
 const REFUSAL: u64 = 64 << 10;
 
+/// How git begins to tell of the ends of a history, before it knows whether it can have them.
+///
+/// # Source
+/// `gitprotocol-v2(5)`, `shallow-info`.
+const SHALLOW_INFO: &[u8] = b"0011shallow-info\n";
+
 /// What came out of git.
 pub(super) enum Filled {
     /// An answer; the file where all of it is in one, with its length and checksum.
@@ -59,7 +65,11 @@ impl Fill {
     /// A pipe that breaks, and no memory where there was no disk.
     pub(super) fn run(mut self, mut pipe: Pipe) -> io::Result<Filled> {
         let mut piece = vec![0; PIECE];
-        let mut held = read_some(&mut pipe, &mut piece, 8)?;
+        let mut held = read_some(&mut pipe, &mut piece, SHALLOW_INFO.len() + 1)?;
+        if piece[..held] == *SHALLOW_INFO {
+            // It gave up behind its first words, and they are no answer.
+            held = 0;
+        }
         if is_refusal(&piece[..held]) {
             piece.truncate(held);
             pipe.take(REFUSAL).read_to_end(&mut piece)?;

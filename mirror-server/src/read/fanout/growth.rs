@@ -69,6 +69,8 @@ pub(super) enum Ending {
     Cut,
     /// Instead of an answer, git told the client in its protocol why there is none.
     Refused(Bytes),
+    /// Git gave up before it had a word for the client.
+    Declined,
     /// Too many packs are being made; none was begun.
     Busy,
 }
@@ -117,7 +119,10 @@ impl Growth {
     /// Lets one more read along; `None` where that is no longer possible.
     pub(super) fn join(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.state();
-        if state.is_abandoned || state.window.is_some() || matches!(state.ending, Some(Ending::Cut | Ending::Busy)) {
+        if state.is_abandoned
+            || state.window.is_some()
+            || matches!(state.ending, Some(Ending::Cut | Ending::Declined | Ending::Busy))
+        {
             return None;
         }
         let id = state.next;

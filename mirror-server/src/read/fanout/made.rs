@@ -44,6 +44,8 @@ pub(in crate::read) enum Given {
     Stored(Box<dyn Stored>, PackSource),
     /// Git's refusal, in its protocol.
     Refused(Bytes),
+    /// Git gave up on it without a word for the client; the log has what it said.
+    Declined,
     /// Too many packs are being made.
     Busy,
     /// It could not be made; the log says why.
@@ -129,6 +131,7 @@ async fn give(reader: Reader, source: PackSource) -> Given {
     match reader.begun().await {
         None | Some(Ending::Whole) => Given::Stored(Box::new(reader), source),
         Some(Ending::Refused(words)) => Given::Refused(words),
+        Some(Ending::Declined) => Given::Declined,
         Some(Ending::Busy) => Given::Busy,
         Some(Ending::Cut) => Given::Failed,
     }

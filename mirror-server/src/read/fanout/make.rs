@@ -118,6 +118,9 @@ async fn run(inner: &Arc<Inner>, key: Option<Key>, growth: &Arc<Growth>, recipe:
         // Git says so and fails; the words are the answer.
         Filled::Refused(words) => growth.end(Ending::Refused(words)),
         Filled::Answer(stored) => {
+            if growth.length_so_far() == 0 && ended.gave_up() {
+                growth.end(Ending::Declined);
+            }
             ended.succeeded(&verb)?;
             growth.end(Ending::Whole);
             if let (Some(stored), Some(key)) = (stored, key)
