@@ -41,7 +41,6 @@ impl Key {
     }
 
     #[cfg(test)]
-    #[cfg(test)]
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -64,7 +63,7 @@ impl Key {
 }
 
 /// Takes the bytes of a SHA-256.
-pub(super) fn bytes_of(digest: ring::digest::Digest) -> [u8; 32] {
+fn bytes_of(digest: ring::digest::Digest) -> [u8; 32] {
     digest.as_ref().try_into().expect("because SHA-256 has 32 bytes")
 }
 

@@ -181,7 +181,7 @@ async fn keep(inner: &Arc<Inner>, key: Key, growth: &Arc<Growth>, stored: Stored
     let (inner, growth) = (Arc::clone(inner), Arc::clone(growth));
     let keeping = tokio::task::spawn_blocking(move || {
         let Stored { mut making, length, checksum } = stored;
-        entry::seal(&making.file, key, length, &checksum)?;
+        entry::seal(&making.file, key, length, checksum)?;
         inner.room.keep(&mut making, key)?;
         inner.keep(Arc::new(Kept::made(key, length, Arc::clone(&making.file))), &growth);
         Ok::<(), io::Error>(())

@@ -16,7 +16,7 @@ use crate::run::Outcome;
 
 const MANY: usize = 100_000;
 const CONNECTIONS: u32 = 8;
-const SECONDS: u32 = 3;
+const SECONDS: u32 = 2;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
