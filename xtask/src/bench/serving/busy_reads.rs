@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mirror_tests::world::ProxyKind;
 
-use super::load::{self, Request};
+use super::load::{self, Rate, Request};
 use super::push::{push, pusher};
-use super::{PATH, provide, serve, synced, token, wire};
+use super::rivals::Nginx;
+use super::{PATH, provide, rival_of, serve, synced, token, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::repeat::Series;
 use crate::bench::{material, tell};
@@ -15,7 +16,7 @@ use crate::run::Outcome;
 
 /// Few enough that clients do not wait for each other: the latency is the server's.
 const CONNECTIONS: u32 = 1;
-const SECONDS: u32 = 8;
+const SECONDS: u32 = 6;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
@@ -29,16 +30,22 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     let request = Request { url, version: 2, body: Some(wire::fetch(&tip, Some(1))) };
     let clone = pusher(stage.sandbox(), "promoter", &stage.cache(), &server.url(PATH), Some(&token));
 
+    // What the machine itself does to readers while others work on it: nginx with the same bytes as a file.
+    let (projects, _) = rival_of(&stage, PATH)?;
+    let files = stage.place("files");
+    std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
+    super::cold_crowd::fetch_to_file(&stage, &request, &files.join("answer"))?;
+    let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
+    let file = Request { url: nginx.file("answer"), version: 2, body: None };
+
     tell("reads at rest, and while a push, a sync and maintenance run");
+    let put = |request: &Request| load::put(stage.sandbox(), request, CONNECTIONS, SECONDS);
     load::put(stage.sandbox(), &request, CONNECTIONS, 1)?;
-    let (mut busy, mut idle) = (Vec::new(), Vec::new());
     let mut number = 0;
-    for _ in 0..runs {
-        idle.push(load::put(stage.sandbox(), &request, CONNECTIONS, SECONDS)?.p99);
+    let mut busily = |request: &Request| -> Outcome<Rate> {
         let over = AtomicBool::new(false);
-        let (stage, clone, request) = (&stage, &clone, &request);
-        let (over, number) = (&over, &mut number);
-        let rate = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
+            let (over, stage, clone, number, put) = (&over, &stage, &clone, &mut number, &put);
             // One of each at a time, again and again, as a busy day has them.
             let working = scope.spawn(move || -> Outcome<u32> {
                 let mut rounds = 0;
@@ -52,12 +59,18 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
                 }
                 Ok(rounds)
             });
-            let rate = load::put(stage.sandbox(), request, CONNECTIONS, SECONDS);
+            let rate = put(request);
             over.store(true, Ordering::Relaxed);
             let rounds = working.join().map_err(|_| "the work panicked".to_owned())??;
             if rounds == 0 { Err("nothing was done meanwhile".to_owned()) } else { rate }
-        })?;
-        busy.push(rate.p99);
+        })
+    };
+    let (mut busy, mut idle, mut their_busy, mut their_idle) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..runs {
+        idle.push(put(&request)?.p99);
+        their_idle.push(put(&file)?.p99);
+        busy.push(busily(&request)?.p99);
+        their_busy.push(busily(&file)?.p99);
     }
     Ok(Figure {
         name: "busy-reads",
@@ -67,6 +80,8 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
             Reading::of("p99", Unit::Seconds, Series::median(busy), Series::median(idle))
                 .between("busy", "at rest")
                 .reach(Reach::RatioAtMost(2.0)),
+            Reading::of("p99 of nginx's file", Unit::Seconds, Series::median(their_busy), Series::median(their_idle))
+                .between("busy", "at rest"),
         ],
     })
 }
