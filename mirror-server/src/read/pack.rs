@@ -35,8 +35,7 @@ pub(super) use turns::Turns;
 /// The folder of kept packs, beside the caches.
 const FOLDER: &str = "fanout";
 /// What a client is told whose history cannot end where it asks.
-const NO_SUCH_END: &str = "the history cannot end there: the time is later than all of it, the ref to leave out is unknown or leaves nothing, or a shallow \
-     commit is no commit of this repository";
+const NO_SUCH_END: &str = "the history cannot end there: the time is later than all of it, or the ref to leave out is unknown or leaves nothing";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
 /// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything; it needs

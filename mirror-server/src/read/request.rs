@@ -183,9 +183,9 @@ impl FetchRequest {
         self.features.contains(&Feature::DeepenRelative)
     }
 
-    /// Whether the client names commits, times or refs at which its history is to end.
+    /// Whether the client names a time or refs at which its history is to end.
     pub(crate) fn bounds_history(&self) -> bool {
-        matches!(self.depth, Depth::Bounded { .. }) || !self.shallow.is_empty()
+        matches!(self.depth, Depth::Bounded { .. })
     }
 
     /// Drops what does not change the answer, once all lines are read.

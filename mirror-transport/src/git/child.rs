@@ -48,11 +48,16 @@ pub struct Ended {
 /// `die()` in git's `usage.c`.
 const GAVE_UP: i32 = 128;
 
+/// As [`Ended::gave_up`], of an exit status.
+pub(crate) fn gave_up(status: ExitStatus) -> bool {
+    status.code() == Some(GAVE_UP)
+}
+
 impl Ended {
     /// Says whether git gave up by itself, as it does on what it cannot do, and was neither killed nor ended well.
     #[must_use]
     pub fn gave_up(&self) -> bool {
-        self.status.code() == Some(GAVE_UP)
+        gave_up(self.status)
     }
 
     /// Gives what it said, where it ended well.

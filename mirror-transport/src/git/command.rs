@@ -65,6 +65,8 @@ impl GitCommand {
             .env("GIT_ATTR_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_NO_LAZY_FETCH", "1")
+            // A ref whose object is missing ends a walk; it is never passed over.
+            .env("GIT_REF_PARANOIA", "1")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .process_group(0)
             .kill_on_drop(true);

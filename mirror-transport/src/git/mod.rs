@@ -13,6 +13,7 @@ mod error;
 mod program;
 
 pub use caps::PackCaps;
+pub(crate) use child::gave_up;
 pub use child::{Ended, GitChild};
 pub use command::GitCommand;
 pub use error::GitError;

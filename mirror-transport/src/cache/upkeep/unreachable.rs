@@ -27,7 +27,7 @@ use super::packs::{PackFolder, Role, StorePack};
 use super::reach::{OutOfReach, Reach};
 use super::rules::UpkeepRules;
 use crate::cache::disk::{At, sync_folder};
-use crate::git::GitError;
+use crate::git::{GitError, gave_up};
 
 /// A line of a listing of objects: 40 digits and a line end.
 const LINE: usize = 41;
@@ -70,7 +70,7 @@ impl Unreachable {
     }
 
     pub(super) fn carry_out(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
-        let first = self.drop_due(packer)?;
+        let first = self.drop_each(packer)?;
         if !self.is_look_due {
             return Ok(first);
         }
@@ -99,15 +99,33 @@ impl Unreachable {
             .because("somebody may still want them")
     }
 
-    fn drop_due(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
+    /// Drops what is due, one pack after the other: what was set apart earlier may refer to what was set apart later, and is proved and gone first.
+    /// So the store is closed after each, wherever this ends.
+    fn drop_each(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
         if self.due.is_empty() {
             return Ok(self.rest());
         }
+        let mut due = self.due.clone();
+        due.sort_by_key(|pack| match pack.role {
+            Role::Unreachable(since) => Some(since),
+            Role::Used | Role::Kept | Role::Superseded(_) => None,
+        });
+        for pack in due {
+            let one = Self { due: vec![pack], waiting: Vec::new(), is_look_due: false };
+            let step = one.drop_due(packer)?;
+            if step.outcome != TaskOutcome::Done {
+                return Ok(step);
+            }
+        }
+        Ok(dropped(TaskOutcome::Done, &self.due))
+    }
+
+    fn drop_due(&self, packer: &Packer<'_>) -> Result<UpkeepStep, UpkeepError> {
         let cache = packer.operation.cache();
         let view = self.view(packer)?;
         let tips = tips(packer)?;
         let is_closed = match strays(packer, &view)? {
-            Some(strays) => is_whole(packer, &view.objects, &strays, &tips)?,
+            Some(strays) => is_whole(packer, &view.objects, &strays, &tips, Haste::None)?,
             None => false,
         };
         if !is_closed {
@@ -126,7 +144,7 @@ impl Unreachable {
         }
         // Until the window closes no object comes; but refs may have been moved to what was there.
         let moved: BTreeSet<ObjectId> = self::tips(packer)?.difference(&tips).copied().collect();
-        if !is_whole(packer, &view.objects, &moved, &tips)? {
+        if !is_whole(packer, &view.objects, &moved, &tips, Haste::PushesWait)? {
             return Ok(self.undropped("a ref reached some of them again in this moment"));
         }
         let mut notes = Notes::read(cache)?;
@@ -189,6 +207,15 @@ impl Unreachable {
     }
 }
 
+/// Whether somebody waits for a walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Haste {
+    /// Nobody does.
+    None,
+    /// Every push does.
+    PushesWait,
+}
+
 /// The store as it will be.
 struct View {
     /// Its object folder.
@@ -207,7 +234,7 @@ fn strays(packer: &Packer<'_>, view: &View) -> Result<Option<BTreeSet<ObjectId>>
     let mut reach = Reach::into(&view.packs)?;
     match reach_from_refs(packer, Some(&view.objects), &mut reach) {
         Ok(()) => Ok(Some(reach.missed_objects().union(&view.loose).copied().collect())),
-        Err(UpkeepError::Git(GitError::Failed { said, .. })) => {
+        Err(UpkeepError::Git(GitError::Failed { said, status, .. })) if gave_up(status) => {
             tracing::warn!(said, "objects that were out of reach are not dropped");
             Ok(None)
         }
@@ -247,6 +274,7 @@ fn is_whole(
     view: &PathBuf,
     tips: &BTreeSet<ObjectId>,
     known: &BTreeSet<ObjectId>,
+    haste: Haste,
 ) -> Result<bool, UpkeepError> {
     packer.tools.pass("prove that nothing is missed")?;
     if tips.is_empty() {
@@ -256,10 +284,14 @@ fn is_whole(
     let input: String = wanted.chain(known.iter().map(|tip| format!("^{tip}\n"))).collect();
     let args = ["rev-list", "--objects", "--quiet", "--stdin"].map(OsStr::new);
     let command = packer.tools.git.command(packer.operation.cache().path(), args);
-    let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps).in_background();
+    let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps);
+    let command = match haste {
+        Haste::None => command.in_background(),
+        Haste::PushesWait => command,
+    };
     match packer.tools.run(command, input.as_bytes(), LINE) {
         Ok(_) => Ok(true),
-        Err(UpkeepError::Git(GitError::Failed { said, .. })) => {
+        Err(UpkeepError::Git(GitError::Failed { said, status, .. })) if gave_up(status) => {
             tracing::warn!(said, "objects that were out of reach are not dropped");
             Ok(false)
         }
