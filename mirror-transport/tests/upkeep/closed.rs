@@ -3,7 +3,7 @@
 use mirror_core::name::CommitId;
 use mirror_core::report::maintain::{TaskOutcome, UpkeepTask};
 
-use crate::rig::{Rig, step};
+use crate::rig::{EndsAt, Rig, step};
 
 const DAY: i64 = 24;
 
@@ -54,4 +54,29 @@ fn i1_what_is_left_after_a_drop_refers_to_nothing_that_was_dropped() {
         assert!(has_dropped && !rig.cache.has_commit(known).unwrap(), "{first} {later:?}: nothing was dropped");
         rig.fsck();
     }
+}
+
+#[test]
+fn i1_of_several_that_are_due_none_goes_below_another() {
+    let rig = Rig::new();
+    rig.feed("main", 2);
+    let chain = rig.sandbox.commits("side", 12);
+    bring(&rig, &[chain[5]], &[]);
+    rig.sandbox.git(rig.cache.path(), &["update-ref", "refs/heads/side", &chain[5].to_string()]);
+    bring(&rig, &[chain[11]], &[chain[5]]);
+    // What is set apart first builds on what a branch still has then, and no branch has a week later.
+    rig.maintain(0);
+    rig.sandbox.git(rig.cache.path(), &["update-ref", "-d", "refs/heads/side"]);
+    rig.maintain(8 * DAY);
+    let has = |id: CommitId| rig.objects().contains(&id.to_string());
+    assert!(has(chain[0]) && has(chain[11]));
+    let (mut points, mut between) = (0, 0);
+    while has(chain[0]) {
+        rig.maintain_with(&rig.rules(30 * DAY), &EndsAt::new(points));
+        prove_closed(&rig, &format!("ended at {points}"));
+        between += u32::from(has(chain[0]) && !has(chain[11]));
+        points += 1;
+    }
+    assert!(!has(chain[11]) && between > 0, "{between} ends of {points} were between the two");
+    rig.fsck();
 }
