@@ -77,7 +77,8 @@ impl Verdict {
     }
 }
 
-/// Watches over the disk of the caches. Asks the file system at most once a second, whoever asks the guard.
+/// Watches over the disk of the caches. Asks the file system at most once a second, whoever asks the guard, and once more before it refuses:
+/// what was too little a moment ago may have been the temporary files of a write that has ended since.
 #[derive(Debug)]
 pub struct SpaceGuard {
     folder: PathBuf,
@@ -103,21 +104,24 @@ impl SpaceGuard {
     /// # Errors
     /// [`LowSpace`] below the mark. Where the file system does not answer, nothing is refused: the write itself will tell.
     pub fn admit(&self) -> Result<(), LowSpace> {
-        match self.look() {
-            Some(Space { free, verdict: Verdict::Low }) => {
-                Err(LowSpace { folder: self.folder.clone(), free, resume: self.marks.resume })
-            }
-            _ => Ok(()),
+        let is_low = |space: &Space| space.verdict == Verdict::Low;
+        match self.look().filter(is_low).and_then(|_| self.look_younger_than(Duration::ZERO)).filter(is_low) {
+            Some(Space { free, .. }) => Err(LowSpace { folder: self.folder.clone(), free, resume: self.marks.resume }),
+            None => Ok(()),
         }
     }
 
     /// Tells how it stands; `None` where the file system does not answer.
     #[must_use]
     pub fn look(&self) -> Option<Space> {
+        self.look_younger_than(FRESH)
+    }
+
+    fn look_younger_than(&self, age: Duration) -> Option<Space> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if let Some((at, space)) = *known
-            && now.duration_since(at) < FRESH
+            && now.duration_since(at) < age
         {
             return Some(space);
         }
@@ -161,6 +165,18 @@ mod tests {
             verdict = verdict.next(gib(free), MARKS);
             assert_eq!(verdict, expected, "{free} GiB");
         }
+    }
+
+    #[test]
+    fn nobody_is_refused_for_what_was_low_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let none = ByteSize::bytes(0);
+        let guard = SpaceGuard::new(dir.path().to_owned(), FreeSpace { stop: none, resume: none });
+        let low = Space { free: 0, verdict: Verdict::Low };
+        *guard.known.lock().unwrap() = Some((Instant::now(), low));
+        assert_eq!(guard.look(), Some(low));
+        assert_eq!(guard.admit(), Ok(()));
+        assert_eq!(guard.look().unwrap().verdict, Verdict::Enough);
     }
 
     #[test]

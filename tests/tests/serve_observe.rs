@@ -551,7 +551,9 @@ fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
     site.client().clone_bare(&site.url(), "reads", &[]);
     site.client().clone_bare(&site.url(), "more-reads", &["--depth=2"]);
     // A little room is not enough, for it would be gone at once.
-    std::fs::write(inside.join("filler"), noise(13 << 20)).expect("because it becomes smaller");
+    // In one step: a guard that looked between an emptying and a filling would see room.
+    let filler = std::fs::OpenOptions::new().write(true).open(inside.join("filler"));
+    filler.and_then(|filler| filler.set_len(13 << 20)).expect("because it becomes smaller");
     assert!(!push("not yet").status.success());
     std::fs::remove_file(inside.join("filler")).expect("because it is ours");
     site.wait_until("the guard has seen it", || site.metric("git_mirror_disk_low") == 0.0);
