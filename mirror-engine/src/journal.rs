@@ -8,97 +8,24 @@
 //! Beside the files, `last.json` holds the newest end of each verb on each lane, so that `status` needs no walk through history.
 //! It is derived: where it lags behind, the tail of the newest file is folded over it.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+mod files;
+mod record;
+
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use serde::{Deserialize, Serialize};
+
+pub use self::record::{Event, Last, LastEnds, Record};
+use self::record::{fold, line_of};
 
 /// A file that has grown past this many bytes is followed by a new one.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
-/// No line is longer than this many bytes: a record whose report would make it so goes without the report. What is longer all the same
-/// was not written by us and is counted as torn.
-const LINE_LIMIT: u64 = 4 * 1024 * 1024;
-/// How much of the newest file's end is folded over `last.json`.
-const TAIL: u64 = 64 * 1024;
 /// How long another writer is waited for. One appends a few lines and brings them to the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(1);
 const LAST: &str = "last.json";
-
-/// One line of the journal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Record {
-    /// When the event happened.
-    pub at: Timestamp,
-    /// The operation's identity: start and end of one operation share it.
-    pub operation: String,
-    /// The verb, as the command line spells it.
-    pub verb: String,
-    /// The lanes the operation was about.
-    pub lanes: Vec<String>,
-    /// What happened.
-    pub event: Event,
-}
-
-/// What a record tells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
-#[non_exhaustive]
-pub enum Event {
-    /// The operation holds the lock and begins.
-    Started {
-        /// The process that runs it.
-        pid: u32,
-        /// The machine it runs on.
-        host: String,
-    },
-    /// A push of a writer passed the policy and is being received; it works without the lock.
-    Receiving {
-        /// The server's process.
-        pid: u32,
-        /// The machine it runs on.
-        host: String,
-        /// Who pushes.
-        writer: String,
-    },
-    /// What a dead operation left was removed before this one began.
-    Recovered {
-        /// What was removed, by its path inside the cache.
-        removed: Vec<String>,
-    },
-    /// The operation ended.
-    Ended {
-        /// Whether the state is as wanted.
-        ok: bool,
-        /// For each lane its outcome in one word.
-        outcomes: BTreeMap<String, String>,
-        /// The report of each lane, without the refs that stayed as they were; null where it has no room in a line.
-        report: serde_json::Value,
-    },
-}
-
-/// The newest end of one verb on one lane.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Last {
-    /// When it ended.
-    pub at: Timestamp,
-    /// Whether the state was as wanted.
-    pub ok: bool,
-    /// Its outcome in one word.
-    pub outcome: String,
-    /// The operation's identity.
-    pub operation: String,
-}
-
-/// The newest ends, by lane and verb.
-pub type LastEnds = BTreeMap<String, BTreeMap<String, Last>>;
 
 /// Why the journal could not be read or written.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -172,10 +99,10 @@ impl Journal {
             Some((number, _)) => *number,
             None => 1,
         };
-        let path = self.folder.join(format!("{number:06}.jsonl"));
+        let path = files::named(&self.folder, number);
         let lines: Vec<u8> = records.iter().flat_map(line_of).collect();
         let fresh = !path.exists();
-        append_lines(&path, &lines).map_err(|source| JournalError {
+        files::append_lines(&path, &lines).map_err(|source| JournalError {
             action: "append to",
             path: path.clone(),
             source,
@@ -210,7 +137,7 @@ impl Journal {
     pub fn read(&self, limit: usize) -> Result<Reading, JournalError> {
         let mut reading = Reading::default();
         for (_, path) in self.files()?.into_iter().rev() {
-            let mut older = read_file(&path).map_err(|source| JournalError { action: "read", path, source })?;
+            let mut older = files::read_file(&path).map_err(|source| JournalError { action: "read", path, source })?;
             reading.torn += older.torn;
             older.records.append(&mut reading.records);
             reading.records = older.records;
@@ -234,7 +161,7 @@ impl Journal {
             Err(source) => return Err(self.failed("read", source)),
         };
         if let Some((_, path)) = self.files()?.pop() {
-            let tail = read_tail(&path).map_err(|source| JournalError { action: "read", path, source })?;
+            let tail = files::read_tail(&path).map_err(|source| JournalError { action: "read", path, source })?;
             for record in &tail {
                 fold(&mut last, record);
             }
@@ -253,21 +180,7 @@ impl Journal {
     }
 
     fn files(&self) -> Result<Vec<(u32, PathBuf)>, JournalError> {
-        let entries = match std::fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(self.failed("list", source)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(|source| self.failed("list", source))?.path();
-            let number = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".jsonl")?.parse().ok());
-            if let Some(number) = number {
-                files.push((number, path));
-            }
-        }
-        files.sort_unstable();
-        Ok(files)
+        files::list(&self.folder).map_err(|source| self.failed("list", source))
     }
 
     fn failed(&self, action: &'static str, source: std::io::Error) -> JournalError {
@@ -275,83 +188,13 @@ impl Journal {
     }
 }
 
-/// Writes a record as its line, within the bound of lines.
-fn line_of(record: &Record) -> Vec<u8> {
-    let mut line = serde_json::to_vec(record).expect("because a record is plain data");
-    line.push(b'\n');
-    let is_long = line.len() as u64 > LINE_LIMIT;
-    match &record.event {
-        Event::Ended { ok, outcomes, report } if is_long && !report.is_null() => {
-            let event = Event::Ended { ok: *ok, outcomes: outcomes.clone(), report: serde_json::Value::Null };
-            line_of(&Record { event, ..record.clone() })
-        }
-        _ => line,
-    }
-}
-
-fn fold(last: &mut LastEnds, record: &Record) {
-    let Event::Ended { ok: all_ok, outcomes, report } = &record.event else { return };
-    let said = |lane: &str| report.as_array()?.iter().find(|end| end["lane"] == lane)?["ok"].as_bool();
-    for (lane, outcome) in outcomes {
-        // One lane that failed says nothing of the others.
-        let ok = &said(lane).unwrap_or(*all_ok);
-        let slot = last.entry(lane.clone()).or_default().entry(record.verb.clone());
-        let end = Last { at: record.at, ok: *ok, outcome: outcome.clone(), operation: record.operation.clone() };
-        slot.and_modify(|known| {
-            if known.at <= end.at {
-                known.clone_from(&end);
-            }
-        })
-        .or_insert(end);
-    }
-}
-
-fn append_lines(path: &Path, lines: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    let length = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(lines.len() + 1);
-    if length > 0 {
-        let mut end = [0];
-        file.seek(SeekFrom::Start(length - 1))?;
-        file.read_exact(&mut end)?;
-        if end != *b"\n" {
-            bytes.push(b'\n');
-        }
-    }
-    bytes.extend_from_slice(lines);
-    file.write_all(&bytes)?;
-    file.sync_data()
-}
-
-fn read_file(path: &Path) -> std::io::Result<Reading> {
-    let mut reading = Reading::default();
-    let mut lines = BufReader::new(File::open(path)?);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = lines.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return Ok(reading);
-        }
-        match serde_json::from_slice(&line) {
-            Ok(record) => reading.records.push(record),
-            Err(_) => reading.torn += 1,
-        }
-    }
-}
-
-fn read_tail(path: &Path) -> std::io::Result<Vec<Record>> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-    let mut text = Vec::new();
-    file.take(TAIL).read_to_end(&mut text)?;
-    // The first line is cut where the window begins inside it; it then fails to parse and is passed over like a torn one.
-    Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::record::LINE_LIMIT;
     use super::*;
 
     fn ended(second: i64, lane: &str, outcome: &str) -> Record {
