@@ -3,7 +3,8 @@
 //! One JSON document a line, in numbered files of bounded size. Each line is synced before the operation goes on, so that a
 //! report which somebody saw is on disk. A crash can tear the last line at most: the reader counts such a line and passes over it,
 //! the next writer closes it with a line feed before its own. Writers of several processes take turns by a lock of the folder, which the kernel
-//! releases with its holder; readers need none.
+//! releases with its holder; readers need none. Nothing is ever cut from it: files that are full are compressed, to some twentieth, when
+//! the second one after them is begun.
 //!
 //! Beside the files, `last.json` holds the newest end of each verb on each lane, so that `status` needs no walk through history.
 //! It is derived: where it lags behind, the tail of the newest file is folded over it.
@@ -11,17 +12,21 @@
 mod files;
 mod record;
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mirror_core::fault::{Classified, FaultClass, Retry};
 
+use self::files::Sheet;
 pub use self::record::{Event, Last, LastEnds, Record};
 use self::record::{fold, line_of};
 
 /// A file that has grown past this many bytes is followed by a new one.
 const FILE_LIMIT: u64 = 4 * 1024 * 1024;
+/// How many older files are compressed when a new one is begun, while other writers wait. One would do, but for those that failed.
+const PACKED_AT_ONCE: usize = 2;
 /// How long another writer is waited for. One appends a few lines and brings them to the disk.
 const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(1);
@@ -93,10 +98,10 @@ impl Journal {
     pub fn append_all(&self, records: &[Record]) -> Result<(), JournalError> {
         std::fs::create_dir_all(&self.folder).map_err(|source| self.failed("create", source))?;
         let _turn = self.take_turn()?;
-        let newest = self.files()?.pop();
-        let number = match &newest {
-            Some((number, path)) if std::fs::metadata(path).is_ok_and(|meta| meta.len() >= FILE_LIMIT) => number + 1,
-            Some((number, _)) => *number,
+        let sheets = self.sheets()?;
+        let number = match sheets.last_key_value() {
+            Some((number, newest)) if newest.is_open(FILE_LIMIT) => *number,
+            Some((number, _)) => number + 1,
             None => 1,
         };
         let path = files::named(&self.folder, number);
@@ -114,7 +119,13 @@ impl Journal {
                 .map_err(|source| self.failed("sync", source))?;
         }
         let ends: Vec<_> = records.iter().filter(|record| matches!(record.event, Event::Ended { .. })).collect();
-        if ends.is_empty() { Ok(()) } else { self.write_last(&ends) }
+        if !ends.is_empty() {
+            self.write_last(&ends)?;
+        }
+        if fresh {
+            pack_older(&sheets);
+        }
+        Ok(())
     }
 
     /// Waits until nobody else writes. The folder itself is locked, so that there is no file that could be removed by hand.
@@ -136,8 +147,10 @@ impl Journal {
     /// [`JournalError`] for what the system refused. A journal that is not there yet is empty, not an error.
     pub fn read(&self, limit: usize) -> Result<Reading, JournalError> {
         let mut reading = Reading::default();
-        for (_, path) in self.files()?.into_iter().rev() {
-            let mut older = files::read_file(&path).map_err(|source| JournalError { action: "read", path, source })?;
+        for sheet in self.sheets()?.values().rev() {
+            let path = || sheet.path().to_owned();
+            let mut older =
+                files::read(sheet).map_err(|source| JournalError { action: "read", path: path(), source })?;
             reading.torn += older.torn;
             older.records.append(&mut reading.records);
             reading.records = older.records;
@@ -160,7 +173,7 @@ impl Journal {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => LastEnds::new(),
             Err(source) => return Err(self.failed("read", source)),
         };
-        if let Some((_, path)) = self.files()?.pop() {
+        if let Some((_, Sheet::Plain(path))) = self.sheets()?.pop_last() {
             let tail = files::read_tail(&path).map_err(|source| JournalError { action: "read", path, source })?;
             for record in &tail {
                 fold(&mut last, record);
@@ -179,7 +192,7 @@ impl Journal {
             .map_err(|source| self.failed("update", source))
     }
 
-    fn files(&self) -> Result<Vec<(u32, PathBuf)>, JournalError> {
+    fn sheets(&self) -> Result<BTreeMap<u32, Sheet>, JournalError> {
         files::list(&self.folder).map_err(|source| self.failed("list", source))
     }
 
@@ -188,9 +201,24 @@ impl Journal {
     }
 }
 
+/// Compresses the oldest files that still are as they were written; of those that were there before the newest, the last stays for whoever
+/// reads its end. What fails is tried again with the next new file: lines are only a burden to the disk as they are.
+fn pack_older(sheets: &BTreeMap<u32, Sheet>) {
+    let plain = sheets.values().rev().skip(1).filter_map(|sheet| match sheet {
+        Sheet::Plain(path) => Some(path),
+        Sheet::Packed(_) => None,
+    });
+    for path in plain.rev().take(PACKED_AT_ONCE) {
+        if let Err(error) = files::pack(path) {
+            let (file, error) = (path.display(), &error as &dyn std::error::Error);
+            tracing::warn!(%file, error, "an old file of the journal could not be compressed");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::ops::RangeInclusive;
 
     use jiff::Timestamp;
 
@@ -314,5 +342,91 @@ mod tests {
         let last = journal.last().unwrap();
         assert_eq!(last["main"]["sync"].outcome, "up-to-date");
         assert_eq!(last["next"]["sync"].at.as_second(), 3);
+    }
+
+    /// Appends records of which two fill a file.
+    fn fill(journal: &Journal, seconds: RangeInclusive<i64>) {
+        for second in seconds {
+            let mut record = ended(second, "main", "created");
+            let Event::Ended { report, .. } = &mut record.event else { unreachable!("because an end was made") };
+            *report = "x".repeat(FILE_LIMIT as usize / 2).into();
+            journal.append(&record).unwrap();
+        }
+    }
+
+    fn names(journal: &Journal) -> Vec<String> {
+        let names = std::fs::read_dir(&journal.folder).unwrap();
+        let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn seconds(reading: &Reading) -> Vec<i64> {
+        reading.records.iter().map(|record| record.at.as_second()).collect()
+    }
+
+    #[test]
+    fn full_files_are_compressed_and_tell_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        fill(&journal, 1..=9);
+        let expected =
+            ["000001.jsonl.gz", "000002.jsonl.gz", "000003.jsonl.gz", "000004.jsonl", "000005.jsonl", "last.json"];
+        assert_eq!(names(&journal), expected);
+        let whole = journal.read(100).unwrap();
+        assert_eq!((seconds(&whole), whole.torn), ((1..=9).collect(), 0));
+        assert_eq!(seconds(&journal.read(4).unwrap()), [6, 7, 8, 9]);
+        let packed = std::fs::metadata(dir.path().join("000001.jsonl.gz")).unwrap().len();
+        assert!(packed < FILE_LIMIT / 20, "{packed}");
+        // Whoever listed a file before it was compressed finds it all the same.
+        let listed = Sheet::Plain(dir.path().join("000001.jsonl"));
+        assert_eq!(seconds(&files::read(&listed).unwrap()), [1, 2]);
+    }
+
+    #[test]
+    fn a_crash_while_a_file_is_compressed_loses_and_doubles_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        fill(&journal, 1..=4);
+        let (plain, aside) = (dir.path().join("000001.jsonl"), dir.path().join("aside"));
+        std::fs::copy(&plain, &aside).unwrap();
+        std::fs::write(dir.path().join("packed.new"), "half of it").unwrap();
+        assert_eq!(seconds(&journal.read(100).unwrap()), [1, 2, 3, 4]);
+        fill(&journal, 5..=5);
+        assert_eq!(names(&journal), ["000001.jsonl.gz", "000002.jsonl", "000003.jsonl", "aside", "last.json"]);
+        // Compressed, and not yet removed.
+        std::fs::rename(&aside, &plain).unwrap();
+        assert_eq!(seconds(&journal.read(100).unwrap()), [1, 2, 3, 4, 5]);
+        fill(&journal, 6..=7);
+        let expected = ["000001.jsonl.gz", "000002.jsonl.gz", "000003.jsonl", "000004.jsonl", "last.json"];
+        assert_eq!(names(&journal), expected);
+        assert_eq!(seconds(&journal.read(100).unwrap()), (1..=7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn of_a_damaged_compressed_file_the_rest_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        fill(&journal, 1..=5);
+        let packed = dir.path().join("000001.jsonl.gz");
+        let bytes = std::fs::read(&packed).unwrap();
+        for damaged in [&bytes[..bytes.len() - 9], &bytes[..5], b"", b"no gzip"] {
+            std::fs::write(&packed, damaged).unwrap();
+            let reading = journal.read(100).unwrap();
+            assert!(seconds(&reading).ends_with(&[3, 4, 5]), "{:?}", seconds(&reading));
+            assert_eq!(reading.torn, 1, "{} bytes", damaged.len());
+        }
+    }
+
+    #[test]
+    fn nothing_is_appended_to_what_is_compressed() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::at(dir.path().to_owned());
+        journal.append(&ended(1, "main", "created")).unwrap();
+        files::pack(&dir.path().join("000001.jsonl")).unwrap();
+        journal.append(&ended(2, "main", "up-to-date")).unwrap();
+        assert_eq!(names(&journal), ["000001.jsonl.gz", "000002.jsonl", "last.json"]);
+        assert_eq!(seconds(&journal.read(100).unwrap()), [1, 2]);
+        assert_eq!(journal.last().unwrap()["main"]["sync"].outcome, "up-to-date");
     }
 }
