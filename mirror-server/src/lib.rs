@@ -15,6 +15,8 @@ mod read;
 mod schedule;
 mod server;
 mod site;
+#[cfg(test)]
+mod trial;
 mod write;
 
 pub use http::CertificatesError;

@@ -206,9 +206,8 @@ fn judge_tokens(serve: &Serve, address: SocketAddr) -> Result<(), ServeError> {
 
 #[cfg(test)]
 mod tests {
-    use mirror_engine::place::LocalNode;
-
     use super::*;
+    use crate::trial::{self, MAIN};
 
     fn serve(tokens: Option<&str>, insecure: bool) -> Serve {
         Serve {
@@ -241,23 +240,7 @@ mod tests {
     /// Begins a server that is told its address otherwise than by the file, on a node whose `serve` block holds these lines.
     async fn begin(block: &str, listen: Option<&str>, inherited: Option<&str>) -> Result<Server, ServeError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let text = format!(
-            "
-apiVersion: git-mirror/v1
-kind: MirrorConfig
-repositories: {{ app: {{ upstream: 'git@github.com:octo/app.git' }} }}
-nodes:
-  here:
-    cache: ./caches
-    githubTransport: {{ identity: {{ file: ./key }} }}
-    serve: {{ {block} }}
-    lanes:
-      main: {{ repository: app, source: {{ branch: main, snapshotGroup: app }}, gitops: {{ branch: gitops }} }}
-"
-        );
-        let config = mirror_core::config::parse("git-mirror.yaml", &text).expect("a configuration");
-        let base = mirror_engine::place::Base { folder: folder.path().to_owned(), home: None, agent: None };
-        let node = Arc::new(LocalNode::resolve(&config, &base, "here").expect("a node"));
+        let node = trial::node(folder.path(), &format!("serve: {{ {block} }}"), &[MAIN]);
         let serve = node.serve().expect("how it serves");
         let inherited = inherited.map(|address| InheritedListener::bind(address).expect("a port"));
         let listen = listen.map(|address| address.parse().expect("an address"));

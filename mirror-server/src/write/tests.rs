@@ -6,7 +6,6 @@ mod taken;
 
 use std::fs;
 use std::io::{Cursor, Write as _};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName};
 use mirror_engine::journal::{Event, Journal, Record};
-use mirror_engine::place::{Base, LocalNode};
 use mirror_transport::cache::Cache;
 use mirror_transport::git::GitProgram;
 use mirror_transport::pkt::{Decoded, Packet, decode, encode};
@@ -29,6 +27,7 @@ use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
 use crate::plan::ServePlan;
 use crate::site::Served;
+use crate::trial::{self, MAIN, git_of, write_git};
 
 const GITOPS: &str = "refs/heads/gitops";
 const SECOND: &str = "refs/heads/second/gitops";
@@ -51,27 +50,10 @@ impl Stage {
 
     fn with(git: GitProgram, stop_below: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let text = format!(
-            "
-apiVersion: git-mirror/v1
-kind: MirrorConfig
-repositories: {{ app: {{ upstream: 'git@github.com:octo/app.git' }} }}
-nodes:
-  here:
-    cache: ./caches
-    githubTransport: {{ identity: {{ file: ./key }} }}
-    serve:
-      readers: open
-      tokens: {{ file: ./tokens.yaml }}
-      freeSpace: {{ stop: {stop_below}, resume: {stop_below} }}
-    lanes:
-      main: {{ repository: app, source: {{ branch: main, snapshotGroup: app }}, gitops: {{ branch: gitops }} }}
-      second: {{ repository: app, source: {{ branch: main, snapshotGroup: app }}, gitops: {{ branch: second/gitops }} }}
-"
+        let serve = format!(
+            "serve: {{ readers: open, tokens: {{ file: ./tokens.yaml }}, freeSpace: {{ stop: {stop_below}, resume: {stop_below} }} }}"
         );
-        let config = mirror_core::config::parse("git-mirror.yaml", &text).unwrap();
-        let base = Base { folder: folder.path().to_owned(), home: None, agent: None };
-        let node = Arc::new(LocalNode::resolve(&config, &base, "here").unwrap());
+        let node = trial::node(folder.path(), &serve, &[MAIN, ("second", "second/gitops")]);
         let serve = node.serve().unwrap();
         let plan = ServePlan { node, serve, listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
@@ -215,11 +197,6 @@ fn lines(mut bytes: &[u8]) -> Vec<String> {
 
 /// A git of which one verb is a script of the test's.
 fn impostor(folder: &Path, index_pack: &str) -> GitProgram {
-    let real = GitProgram::find().unwrap().path().display().to_string();
-    let program = folder.join("git");
-    let script = format!("#!/bin/sh\nif [ \"$1\" = index-pack ]; then\n{index_pack}\nfi\nexec {real} \"$@\"\n");
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::join_paths([folder, Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
-    GitProgram::find_on(&path).unwrap()
+    write_git(folder, &format!("if [ \"$1\" = index-pack ]; then\n{index_pack}\nfi\nexec $git \"$@\""));
+    git_of(folder)
 }

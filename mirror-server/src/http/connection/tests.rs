@@ -1,5 +1,4 @@
-use mirror_core::config::{self, Serve};
-use mirror_engine::place::{Base, LocalNode};
+use mirror_core::config::Serve;
 use mirror_transport::git::GitProgram;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -8,22 +7,10 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::plan::ServePlan;
+use crate::trial::{self, MAIN};
 use crate::write::TokenAuthority;
 
 mod http2;
-
-const CONFIG: &str = "
-apiVersion: git-mirror/v1
-kind: MirrorConfig
-repositories:
-  app: { upstream: git@github.com:octo/app.git }
-nodes:
-  here:
-    cache: ./mirror-cache
-    githubTransport: { identity: { file: ./id_ed25519 } }
-    lanes:
-      main: { repository: app, source: { branch: main, snapshotGroup: app }, gitops: { branch: gitops } }
-";
 
 /// A server without sockets.
 struct Fixture {
@@ -36,9 +23,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config = config::parse("git-mirror.yaml", CONFIG).unwrap();
-        let base = Base { folder: folder.path().to_owned(), home: None, agent: None };
-        let node = Arc::new(LocalNode::resolve(&config, &base, "here").unwrap());
+        let node = trial::node(folder.path(), "", &[MAIN]);
         let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
         let context = Context::open(&plan, authority, GitProgram::find().unwrap());

@@ -1,28 +1,15 @@
 use jiff::Timestamp;
 use mirror_core::name::RepositoryName;
-use mirror_engine::place::{Base, LocalNode};
 use mirror_engine::verbs;
 
 use super::look::{Repository, View, render};
 use crate::observe::label::Verb;
 use crate::schedule::Doing;
-
-const CONFIG: &str = "
-apiVersion: git-mirror/v1
-kind: MirrorConfig
-repositories: { app: { upstream: 'git@github.com:octo/app.git' } }
-nodes:
-  here:
-    cache: ./caches
-    githubTransport: { identity: { file: ./key } }
-    lanes: { main: { repository: app, source: { branch: main, snapshotGroup: app }, gitops: { branch: gitops } } }
-";
+use crate::trial::{self, MAIN};
 
 fn with_page<T>(clone_url: &str, look: impl FnOnce(&str) -> T) -> T {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = mirror_core::config::parse("git-mirror.yaml", CONFIG).expect("a configuration");
-    let base = Base { folder: folder.path().to_owned(), home: None, agent: None };
-    let node = LocalNode::resolve(&config, &base, "here").expect("a node");
+    let node = trial::node(folder.path(), "", &[MAIN]);
     let report = verbs::status(&node, &node.lanes::<&str>(&[]).expect("lanes"));
     let name = RepositoryName::parse("app").expect("a name");
     let repository =

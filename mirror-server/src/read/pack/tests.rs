@@ -19,7 +19,6 @@ use mirror_core::config::{ByteSize, FreeSpace, Limits, Serve};
 use mirror_core::name::BranchName;
 use mirror_engine::space::SpaceGuard;
 use mirror_transport::cache::Cache;
-use mirror_transport::git::GitProgram;
 use mirror_transport::pkt::{Band, Decoded, Packet, decode, encode};
 
 use super::Packs;
@@ -27,6 +26,7 @@ use crate::http::answer::{Answer, AnswerBody};
 use crate::observe::Metrics;
 use crate::read::Version;
 use crate::site::Served;
+use crate::trial::{git_of, write_git};
 
 /// A repository, and a server's packs of it.
 struct Rig {
@@ -61,19 +61,12 @@ impl Rig {
         self.folder.path().join(name)
     }
 
-    /// Writes the program `git`: it notes that it runs, does something, and becomes git. A child writes the file, so that no other test's child
-    /// holds it open for writing.
+    /// Writes the program `git`: it notes that it runs, does something, and becomes git.
     fn script(&self, before: &str) {
-        let real = GitProgram::find().unwrap().path().display().to_string();
         let here = self.folder.path().display();
-        let text = format!(
-            "#!/bin/sh\n[ \"$1\" = version ] && exec {real} version\necho $$ >> '{here}/runs'\n{before}\nexec {real} \"$@\"\n"
-        );
-        let write = Command::new("sh")
-            .args(["-c", "printf %s \"$1\" > git.new && chmod 755 git.new && mv git.new git", "sh", &text])
-            .current_dir(self.folder.path())
-            .status();
-        assert!(write.unwrap().success());
+        let lines =
+            format!("[ \"$1\" = version ] && exec $git version\necho $$ >> '{here}/runs'\n{before}\nexec $git \"$@\"");
+        write_git(self.folder.path(), &lines);
     }
 
     /// Has each run of git wait until [`Rig::release`].
@@ -155,10 +148,8 @@ impl Rig {
 
     /// Begins a server whose disk a guard watches.
     fn serve_beside(&self, guard: Arc<SpaceGuard>, serve: Serve) -> Running {
-        let path = std::env::join_paths([self.folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
-        let git = GitProgram::find_on(&path).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let packs = Packs::open(git, &serve, self.folder.path(), guard, Arc::clone(&metrics));
+        let packs = Packs::open(git_of(self.folder.path()), &serve, self.folder.path(), guard, Arc::clone(&metrics));
         Running { packs, metrics, served: Arc::clone(&self.served) }
     }
 
