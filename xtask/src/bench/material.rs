@@ -23,6 +23,9 @@ const APP_FILES: u64 = 300;
 const APP_WORDS: u64 = 1_250;
 /// Its commits.
 const APP_COMMITS: u64 = 50;
+/// Files of source text, and the commits that change them.
+const SOURCES: u32 = 660;
+const SOURCES_COMMITS: u64 = 3_000;
 /// Lines of each.
 const LINES: u64 = 100;
 /// Commits to flush onto the long history.
@@ -83,6 +86,16 @@ pub(super) fn app(sandbox: &GitSandbox) -> Outcome<Repository> {
             }
             commit.make();
         }
+        made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
+        made.run(["repack", "-a", "-d", "-f", "-q"]);
+    })
+}
+
+/// A repository of source text with a history, whose tip alone is a pack of about 3 MB.
+pub(super) fn sources(sandbox: &GitSandbox) -> Outcome<Repository> {
+    kept(sandbox, "sources", |made| {
+        let shape = Shape { files: SOURCES, assets: 0, asset_bytes: 1..2, ..Shape::grown(SEED) };
+        History::new(shape).write(made, "main", SOURCES_COMMITS);
         made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
         made.run(["repack", "-a", "-d", "-f", "-q"]);
     })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mirror_tests::sandbox::{GitSandbox, Repository};
 use mirror_tests::world::ProxyKind;
 
 use super::load::{self, Request};
@@ -14,10 +15,53 @@ use crate::run::Outcome;
 
 const CONNECTIONS: u32 = 8;
 const SECONDS: u32 = 4;
+/// A fetch takes git some of them.
+const SECONDS_OF_GIT: u32 = 16;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
-    let stage = synced(program, ProxyKind::None, |stage| material::app(stage.sandbox()))?;
+    tell("one snapshot, cloned again and again: source text");
+    let text = replay(program, runs, material::sources)?;
+    // What costs git the least: there is nothing to compress, and no delta to look for.
+    tell("one snapshot, cloned again and again: files that do not compress");
+    let noise = replay(program, runs, material::app)?;
+    Ok(Figure {
+        name: "warm-clones",
+        title: format!(
+            "depth-1 fetches of one snapshot, of source text ({:.1} MB) or of noise ({:.1} MB), warm, by {CONNECTIONS} clients",
+            text.bytes as f64 / 1e6,
+            noise.bytes as f64 / 1e6
+        ),
+        against: "nginx with the same bytes as a file; git-http-backend behind nginx",
+        readings: vec![
+            text.beside_nginx("text").reach(Reach::RatioAtLeast(0.7)),
+            text.beside_git("text").reach(Reach::RatioAtLeast(100.0)),
+            noise.beside_nginx("noise").reach(Reach::RatioAtLeast(0.7)),
+            noise.beside_git("noise"),
+        ],
+    })
+}
+
+/// The requests a second that each side answered, where all answer with the same snapshot.
+struct Replayed {
+    bytes: u64,
+    ours: Series,
+    nginx: Series,
+    git: Series,
+}
+
+impl Replayed {
+    fn beside_nginx(&self, measure: &'static str) -> Reading {
+        Reading::of(measure, Unit::RequestsPerSecond, self.ours.clone(), self.nginx.clone()).between("ours", "nginx")
+    }
+
+    fn beside_git(&self, measure: &'static str) -> Reading {
+        Reading::of(measure, Unit::RequestsPerSecond, self.ours.clone(), self.git.clone())
+    }
+}
+
+fn replay(program: &Path, runs: u32, upstream: impl FnOnce(&GitSandbox) -> Outcome<Repository>) -> Outcome<Replayed> {
+    let stage = synced(program, ProxyKind::None, |stage| upstream(stage.sandbox()))?;
     let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
     let body = wire::fetch(&tip, Some(1));
     let (projects, _) = rival_of(&stage, PATH)?;
@@ -27,31 +71,16 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     let ours = Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body) };
     let files = stage.place("files");
     std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
-    let answer = super::cold_crowd::fetch_to_file(&stage, &ours, &files.join("answer"))?;
+    let bytes = super::cold_crowd::fetch_to_file(&stage, &ours, &files.join("answer"))?;
     let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
     let file = Request { url: nginx.file("answer"), version: 2, body: None };
     let backend = Request { url: nginx.git(&format!("{PATH}/git-upload-pack")), ..ours.clone() };
 
-    tell("one snapshot, cloned again and again");
     let (mut us, mut them, mut gits) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
         us.push(load::put(stage.sandbox(), &ours, CONNECTIONS, SECONDS)?.requests);
         them.push(load::put(stage.sandbox(), &file, CONNECTIONS, SECONDS)?.requests);
-        gits.push(load::put(stage.sandbox(), &backend, CONNECTIONS, SECONDS)?.requests);
+        gits.push(load::put(stage.sandbox(), &backend, CONNECTIONS, SECONDS_OF_GIT)?.requests);
     }
-    let (us, them, gits) = (Series::median(us), Series::median(them), Series::median(gits));
-    Ok(Figure {
-        name: "warm-clones",
-        title: format!(
-            "depth-1 fetches of one snapshot, {:.1} MB each, warm, by {CONNECTIONS} clients",
-            answer as f64 / 1e6
-        ),
-        against: "nginx with the same bytes as a file; git-http-backend behind nginx",
-        readings: vec![
-            Reading::of("requests", Unit::RequestsPerSecond, us.clone(), them)
-                .between("ours", "nginx")
-                .reach(Reach::RatioAtLeast(0.7)),
-            Reading::of("requests", Unit::RequestsPerSecond, us, gits).reach(Reach::RatioAtLeast(100.0)),
-        ],
-    })
+    Ok(Replayed { bytes, ours: Series::median(us), nginx: Series::median(them), git: Series::median(gits) })
 }
