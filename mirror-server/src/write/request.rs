@@ -76,7 +76,7 @@ pub(crate) enum RequestError {
         source: PktError,
     },
     /// A line is no command.
-    #[error("a line of the push is no command: {line:?}")]
+    #[error("a line of the push is no command: \"{line}\"")]
     Command {
         /// The line, escaped and cut.
         line: String,
@@ -328,6 +328,17 @@ refs/heads/gitops\0 report-status-v2 side-band-64k quiet object-format=sha1 agen
         assert!(refused(b"").contains("pkt-lines") && refused(b"00").contains("pkt-lines"));
         assert!(refused(&lines(&[command.as_bytes()])[..20]).contains("pkt-lines"));
         assert!(refused(b"0001").contains("no command"), "a delimiter has no place here");
+    }
+
+    #[test]
+    fn what_a_client_says_is_shown_escaped_once() {
+        let shown = text("a\"\\\u{1b}é").unwrap_err().to_string();
+        assert_eq!(shown, r#"a line of the push is no command: "a\"\\\x1b\xc3\xa9""#);
+        let shown = read(b"a\"\\\x1b").unwrap_err().to_string();
+        assert_eq!(
+            shown,
+            r#"the push is not made of pkt-lines: the length of a pkt-line is "a\"\\\x1b", which is not hexadecimal"#
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::packet::MAX_PACKET;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum PktError {
     /// The four length digits are not hexadecimal. What speaks there is usually not Git: a login banner, a proxy's page.
-    #[error("the length of a pkt-line is {found:?}, which is not hexadecimal")]
+    #[error("the length of a pkt-line is \"{found}\", which is not hexadecimal")]
     #[diagnostic(
         code(mirror::pkt::not_hex),
         help("something that is not Git answers there; run `git-mirror doctor` to see each step of the road")

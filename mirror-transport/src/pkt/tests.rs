@@ -56,6 +56,7 @@ fn packets_are_read_and_every_violation_has_its_own_error() {
     check(b"000Aabcdef", &["data abcdef"], None);
     check(b"0003", &[], Some("a pkt-line says it has 3 bytes, fewer than its own length takes"));
     check(b"0000HTTP/1.1 400", &["Flush"], Some("the length of a pkt-line is \"HTTP\", which is not hexadecimal"));
+    check(b"\0\x1b\"\xff", &[], Some(r#"the length of a pkt-line is "\x00\x1b\"\xff", which is not hexadecimal"#));
     check(b"fff1", &[], Some("a pkt-line says it has 65521 bytes; the format allows 65520"));
     check(b"ffff", &[], Some("a pkt-line says it has 65535 bytes; the format allows 65520"));
     check(b"00", &[], Some("the stream ended inside a pkt-line, 2 bytes before its end"));
