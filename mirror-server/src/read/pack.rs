@@ -15,9 +15,11 @@ use std::time::Instant;
 
 use http::{HeaderValue, StatusCode, header};
 use mirror_core::config::Serve;
-use mirror_core::name::RepositoryName;
+use mirror_core::name::{CommitId, RepositoryName};
 use mirror_engine::space::SpaceGuard;
+use mirror_transport::cache::{ClosureError, Tip};
 use mirror_transport::git::{GitProgram, PackCaps};
+use tokio::task::spawn_blocking;
 
 use super::endpoints::{RESULT, result, unshown};
 use super::fanout::{Fanout, Given, Key, Patience, Recipe, Spare, TagsDigest};
@@ -34,8 +36,6 @@ pub(super) use turns::Turns;
 
 /// The folder of kept packs, beside the caches.
 const FOLDER: &str = "fanout";
-/// What a client is told whose history cannot end where it asks.
-const NO_SUCH_END: &str = "the history cannot end there: the time is later than all of it, or the ref to leave out is unknown or leaves nothing";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
 /// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything; it needs
@@ -83,7 +83,7 @@ impl Packs {
             Err(error) => return self.refuse(&error),
         };
         match self.give(served, &request).await {
-            Ok(given) => self.render(&request, given),
+            Ok(given) => self.render(served, request, given).await,
             Err(error) => unshown(served, &error),
         }
     }
@@ -139,7 +139,7 @@ impl Packs {
         Recipe { command, input, still_holds: Box::pin(still_holds) }
     }
 
-    fn render(&self, request: &FetchRequest, (given, began): (Given, Instant)) -> Answer {
+    async fn render(&self, served: &Served, request: FetchRequest, (given, began): (Given, Instant)) -> Answer {
         match given {
             Given::Stored(stored, source) => {
                 self.metrics.pack(source, began.elapsed());
@@ -156,22 +156,40 @@ impl Packs {
                 answer.headers_mut().insert(header::RETRY_AFTER, RETRY_BUSY);
                 answer
             }
-            // Git does not say so in its protocol; a client would take it for a fault of the server, and ask again.
-            Given::Declined if request.bounds_history() => {
-                self.metrics.refused(Refusal::BadRequest);
-                result(packet::refusal(NO_SUCH_END).into())
-            }
-            Given::Declined | Given::Failed => {
-                self.metrics.refused(Refusal::Failed);
-                words(StatusCode::INTERNAL_SERVER_ERROR, "git could not make this pack; the server's log says why")
-            }
+            // Git does not say why in its protocol; a client would take it for a fault of the server, and ask again.
+            Given::Declined => match blame(served, request).await {
+                Some(error) => self.refuse(&error),
+                None => self.fail(),
+            },
+            Given::Failed => self.fail(),
         }
+    }
+
+    fn fail(&self) -> Answer {
+        self.metrics.refused(Refusal::Failed);
+        words(StatusCode::INTERNAL_SERVER_ERROR, "git could not make this pack; the server's log says why")
     }
 
     fn refuse(&self, error: &RequestError) -> Answer {
         self.metrics.refused(Refusal::BadRequest);
         let said = error.to_string();
         if error.is_for_git() { result(packet::refusal(&said).into()) } else { words(StatusCode::BAD_REQUEST, &said) }
+    }
+}
+
+/// Finds what it is in a request that git gave up on; `None` where that cannot be told from a fault of the server.
+async fn blame(served: &Served, request: FetchRequest) -> Option<RequestError> {
+    let is_bounded = request.bounds_history();
+    let cache = served.cache().ok()?.clone();
+    // There may be very many, and each is looked up on disk.
+    let no_commit = move || {
+        let is_other =
+            |id: &CommitId| matches!(cache.verify_tips(&[Tip::Branch(*id)]), Err(ClosureError::TipNotACommit { .. }));
+        request.shallow().find(is_other)
+    };
+    match spawn_blocking(no_commit).await.ok()? {
+        Some(id) => Some(RequestError::Shallow(id)),
+        None => is_bounded.then_some(RequestError::NoSuchEnd),
     }
 }
 

@@ -173,6 +173,11 @@ impl FetchRequest {
         self.haves.iter().chain(&self.shallow).copied()
     }
 
+    /// The commits at which the client says that its history ends.
+    pub(crate) fn shallow(&self) -> impl Iterator<Item = CommitId> {
+        self.shallow.iter().copied()
+    }
+
     /// Whether the answer also depends on which tags there are.
     pub(crate) fn includes_tags(&self) -> bool {
         self.features.contains(&Feature::IncludeTag)

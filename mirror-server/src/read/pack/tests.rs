@@ -293,8 +293,15 @@ fn v2_of(capability: &str, lines: &[&str]) -> Vec<u8> {
 }
 
 fn v0(want: &str) -> Vec<u8> {
+    v0_of(want, &[])
+}
+
+fn v0_of(want: &str, lines: &[&str]) -> Vec<u8> {
     let mut body = Vec::new();
     encode::data(format!("want {want} side-band-64k ofs-delta no-progress\n").as_bytes(), &mut body);
+    for line in lines {
+        encode::data(format!("{line}\n").as_bytes(), &mut body);
+    }
     encode::flush(&mut body);
     encode::data(b"done\n", &mut body);
     body

@@ -1,5 +1,6 @@
 //! What is wrong with a request, in words for the client that made it.
 
+use mirror_core::name::CommitId;
 use mirror_transport::pkt::PktError;
 
 use super::filter::SERVED;
@@ -45,6 +46,14 @@ pub(crate) enum RequestError {
     /// A depth that is none.
     #[error("invalid {0}")]
     Depth(String),
+    /// The history cannot end where it is to.
+    #[error(
+        "the history cannot end there: the time is later than all of it, or the ref to leave out is unknown or leaves nothing"
+    )]
+    NoSuchEnd,
+    /// What is said to be the end of a shallow history is known, and no commit.
+    #[error("invalid shallow object {0}")]
+    Shallow(CommitId),
     /// Two ways of cutting the history.
     #[error("deepen and deepen-since (or deepen-not) cannot be used together")]
     Depths,

@@ -27,10 +27,21 @@ async fn a_history_that_cannot_end_where_it_should_is_no_fault_of_the_server() {
         let told = String::from_utf8(answer).unwrap();
         assert!(told[4..].starts_with("ERR the history cannot end there"), "{end}: {told}");
     }
+    // The end that a client has may be unknown, and never anything but a commit.
+    let tree = rig.git(&["rev-parse", "main^{tree}"]);
+    for (version, body) in [
+        (Version::V0, v0_of(&tip, &[&format!("shallow {}", "1".repeat(40)), &format!("shallow {tree}")])),
+        (Version::V2, v2(&[&format!("want {tip}"), &format!("shallow {tree}"), "deepen-since 1", "done"])),
+    ] {
+        let told = String::from_utf8(running.fetch(version, &body).await).unwrap();
+        assert_eq!(told[4..], format!("ERR invalid shallow object {tree}"), "{version:?}");
+    }
     // What git gives up on for another reason is one.
     rig.script("exit 128");
-    let failed = running.ask(Version::V2, &v2(&[&format!("want {tip}"), "done"])).await;
-    assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    for more in ["ofs-delta".to_owned(), format!("shallow {tip}")] {
+        let failed = running.ask(Version::V2, &v2(&[&format!("want {tip}"), &more, "done"])).await;
+        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR, "{more}");
+    }
     rig.script("kill -9 $$");
     let killed = running.ask(Version::V2, &v2(&[&format!("want {tip}"), "deepen-since 1", "done"])).await;
     assert_eq!(killed.status(), StatusCode::INTERNAL_SERVER_ERROR);
