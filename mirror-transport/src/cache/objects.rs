@@ -2,15 +2,19 @@
 //!
 //! It never writes objects; packs come in through [`Operation::install`](super::Operation::install) alone.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use gix_hash::{ObjectId, oid};
 use gix_object::{Exists, Find, Kind};
 use gix_odb::store::init::{Options, Slots};
 use mirror_core::name::CommitId;
 
-use super::disk::DiskError;
+use super::disk::{At, DiskError, is_absent};
 use super::layout::Layout;
 use super::open::Cache;
 use super::view::stamp::Stamp;
@@ -59,33 +63,75 @@ struct OpenStore {
     folder: Option<(u64, u64)>,
     /// The notes of the upkeep at that time. What it removes from the store, it removes before it writes them anew.
     upkeep: Option<Stamp>,
-    /// The folder of packs when it was last looked at, and how often it was another one than before.
-    packs: Option<Stamp>,
+    packs: KnownPacks,
+    /// How often the folder of packs was another one than before.
     changes: usize,
+}
+
+/// The folder of packs when it was last read.
+struct KnownPacks {
+    stamp: Option<Stamp>,
+    /// Whether that stamp cannot be the one of a later change as well.
+    is_settled: bool,
+    /// The files without which a pack is none. They are read before the store is, which so finds no pack that is not among them or yet to come.
+    names: BTreeSet<OsString>,
+}
+
+impl KnownPacks {
+    /// Reads the folder, whose stamp was taken at `now`.
+    fn read(folder: &Path, stamp: Option<Stamp>, now: SystemTime) -> Result<Self, DiskError> {
+        let is_settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
+        let mut names = BTreeSet::new();
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(source) if is_absent(&source) => return Ok(Self { stamp, is_settled, names }),
+            Err(source) => return Err(DiskError::new("list", folder, source)),
+        };
+        for entry in entries {
+            let name = entry.at("list", folder)?.file_name();
+            if Path::new(&name).extension().is_some_and(|ending| ending == "idx" || ending == "pack") {
+                names.insert(name);
+            }
+        }
+        Ok(Self { stamp, is_settled, names })
+    }
 }
 
 impl Objects {
     /// Gives the store, opened anew where packs have left it or another folder stands in its place, because who keeps packs mapped would still find
     /// what is gone; and where so many have come that there is no room for more.
+    ///
+    /// Who removes packs may die before it notes that, so the names of the packs are compared as well, each time that their folder changed.
     fn current(&self, layout: &Layout) -> Result<Arc<gix_odb::Store>, ObjectError> {
+        let now = SystemTime::now();
         let (upkeep, packs) = (Stamp::of(&layout.upkeep_notes())?, Stamp::of(&layout.packs())?);
         let folder = Stamp::of(&layout.objects())?.map(|stamp| stamp.identity());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = None;
         if let Some(known) = open.as_mut()
             && (known.folder, known.upkeep) == (folder, upkeep)
         {
-            if known.packs != packs {
-                known.packs = packs;
-                known.changes += 1;
-            }
-            if known.changes < SPARE_PACKS / 2 {
+            if known.packs.stamp == packs && known.packs.is_settled {
                 return Ok(Arc::clone(&known.store));
             }
+            let packs = KnownPacks::read(&layout.packs(), packs, now)?;
+            let changes = known.changes + usize::from(known.packs.stamp != packs.stamp);
+            if changes < SPARE_PACKS / 2 && known.packs.names.is_subset(&packs.names) {
+                (known.packs, known.changes) = (packs, changes);
+                return Ok(Arc::clone(&known.store));
+            }
+            found = Some(packs);
         }
+        let packs = match found {
+            Some(packs) => packs,
+            None => KnownPacks::read(&layout.packs(), packs, now)?,
+        };
         let path = layout.objects();
         let options = Options {
             slots: Slots::AsNeededByDiskState { multiplier: 1.5, minimum: SPARE_PACKS },
             alloc_limit_bytes: Some(OBJECT_LIMIT),
+            // It may name packs that are gone. Each pack has an index of its own.
+            use_multi_pack_index: false,
             ..Options::default()
         };
         let store = gix_odb::Store::at_opts(path.clone(), gix_hash::Kind::Sha1, &mut std::iter::empty(), options)
@@ -166,3 +212,6 @@ pub(super) fn commit_id(id: &oid) -> CommitId {
     let bytes = id.as_bytes().try_into().expect("because the store is opened for SHA-1, whose ids have 20 bytes");
     CommitId::from_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! A cache that is fed by small packs, and an upkeep whose clock the test sets.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +50,28 @@ impl Pace for EndsAt {
 
     fn reached(&self, _point: &'static str) {
         self.reached.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends the upkeep behind what it does at a point that it names.
+pub(crate) struct EndsBehind {
+    point: &'static str,
+    is_behind: AtomicBool,
+}
+
+impl EndsBehind {
+    pub(crate) fn new(point: &'static str) -> Self {
+        Self { point, is_behind: AtomicBool::new(false) }
+    }
+}
+
+impl Pace for EndsBehind {
+    fn halt(&self) -> Option<Halt> {
+        self.is_behind.load(Ordering::Relaxed).then_some(Halt::Stopped)
+    }
+
+    fn reached(&self, point: &'static str) {
+        self.is_behind.fetch_or(point == self.point, Ordering::Relaxed);
     }
 }
 

@@ -7,11 +7,16 @@ use jiff::Timestamp;
 use mirror_core::name::{CommitId, RefPrefix};
 use mirror_core::report::maintain::{TaskOutcome, UpkeepTask};
 use mirror_core::snapshot::{Retention, SnapshotDrop, SnapshotName, SnapshotSeen, plan_prune};
+use mirror_transport::cache::{ApplyError, Cache, UpkeepError};
 
-use crate::rig::{PREFIX, Rig, step};
+use crate::rig::{EndsBehind, PREFIX, Rig, step};
 use crate::sandbox::{create, name};
 
 const DAY: i64 = 24;
+
+fn oid(commit: CommitId) -> gix_hash::ObjectId {
+    gix_hash::ObjectId::from_hex(commit.to_string().as_bytes()).unwrap()
+}
 
 /// A cache with a branch, and a snapshot of a commit that only it holds.
 fn with_snapshot() -> (Rig, CommitId, SnapshotDrop) {
@@ -108,6 +113,40 @@ fn nothing_is_dropped_while_somebody_adds_objects() {
     assert_eq!(step(&rig.maintain(16 * DAY), UpkeepTask::Unreachable).outcome, TaskOutcome::Done);
     assert!(!rig.cache.has_commit(side).unwrap());
     rig.fsck();
+}
+
+#[test]
+fn i1_who_has_the_store_open_does_not_find_what_went_where_it_was_dropped_without_a_note() {
+    let (rig, side) = set_apart();
+    // What was replaced goes, and was all else that had it.
+    rig.maintain(2);
+    // As a server does that was started before.
+    let other = Cache::open(rig.cache.path()).unwrap();
+    assert!(other.has_commit(side).unwrap());
+    let notes = || std::fs::read(rig.cache.path().join("git-mirror/upkeep.json")).unwrap();
+    let (noted, packs) = (notes(), rig.packs().len());
+    let upkept = rig.maintain_with(&rig.rules(15 * DAY), &EndsBehind::new("drop a pack that nothing reaches"));
+    assert!(matches!(upkept.error, Some(UpkeepError::Stopped)), "{:?}", upkept.error);
+    assert!(notes() == noted && rig.packs().len() == packs - 1, "it is gone, and not noted");
+    let at = name("refs/heads/again");
+    assert!(!other.has_commit(side).unwrap() && !rig.cache.has_commit(side).unwrap());
+    let applied = other.begin("push").unwrap().apply(&[create(at.as_str(), side)]);
+    assert!(matches!(applied, Err(ApplyError::MissingObject { .. })), "{applied:?}");
+}
+
+#[test]
+fn an_index_of_many_packs_that_somebody_made_hides_nothing_and_keeps_nothing() {
+    let (rig, side) = set_apart();
+    rig.maintain(2);
+    rig.sandbox.git(rig.cache.path(), &["multi-pack-index", "write"]);
+    let other = Cache::open(rig.cache.path()).unwrap();
+    assert!(other.has_commit(side).unwrap());
+    rig.maintain(15 * DAY);
+    assert!(rig.files("objects/pack").contains("multi-pack-index"));
+    assert!(!other.has_commit(side).unwrap() && !other.contains(&oid(side)).unwrap());
+    assert!(!Cache::open(rig.cache.path()).unwrap().contains(&oid(side)).unwrap());
+    let tip = rig.cache.find(&name("refs/heads/main")).unwrap().unwrap();
+    assert!(other.has_commit(tip).unwrap());
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Stamp {
     }
 
     /// Says whether what was read at `now` is all that this stamp can stand for.
-    pub(super) fn is_settled(&self, now: SystemTime) -> bool {
+    pub(in super::super) fn is_settled(&self, now: SystemTime) -> bool {
         let before = now.checked_sub(RACY).unwrap_or(UNIX_EPOCH).duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = (i64::try_from(before.as_secs()).unwrap_or(i64::MAX), i64::from(before.subsec_nanos()));
         self.modified.max(self.changed) < before
