@@ -36,6 +36,13 @@ pub(crate) enum State {
         /// What the client is told.
         reason: String,
     },
+    /// It is as asked for or as it was: the disk failed while it was moved.
+    Unknown {
+        /// What was asked for.
+        allowed: Allowed,
+        /// What the client is told.
+        reason: &'static str,
+    },
 }
 
 impl State {
@@ -45,15 +52,16 @@ impl State {
             Self::Accepted(_) => Outcome::Accepted,
             Self::Refused { outcome, .. } => *outcome,
             // An end without a decision is a fault of this server.
-            Self::Open(_) => Outcome::Failed,
+            Self::Unknown { .. } | Self::Open(_) => Outcome::Failed,
         }
     }
 
-    /// Why it was refused.
+    /// Why it was not accepted.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Self::Accepted(_) => None,
             Self::Refused { reason, .. } => Some(reason),
+            Self::Unknown { reason, .. } => Some(reason),
             Self::Open(_) => Some("the server did not come to a decision"),
         }
     }
@@ -79,7 +87,7 @@ impl Push {
     pub(crate) fn open(&self) -> Vec<(usize, Allowed)> {
         let open = |(at, state): (usize, &State)| match state {
             State::Open(allowed) => Some((at, allowed.clone())),
-            State::Accepted(_) | State::Refused { .. } => None,
+            State::Accepted(_) | State::Refused { .. } | State::Unknown { .. } => None,
         };
         self.states.iter().enumerate().filter_map(open).collect()
     }
@@ -89,10 +97,10 @@ impl Push {
         !self.states.iter().any(|state| matches!(state, State::Open(_)))
     }
 
-    /// The lanes that were pushed to.
-    pub(crate) fn accepted_lanes(&self) -> Vec<LaneName> {
+    /// The lanes whose branch was moved, or may have been.
+    pub(crate) fn moved_lanes(&self) -> Vec<LaneName> {
         let lanes = |state: &State| match state {
-            State::Accepted(allowed) => allowed.lanes.clone(),
+            State::Accepted(allowed) | State::Unknown { allowed, .. } => allowed.lanes.clone(),
             State::Open(_) | State::Refused { .. } => Vec::new(),
         };
         self.states.iter().flat_map(lanes).collect()
@@ -112,6 +120,13 @@ impl Push {
         }
         if self.request.wishes(Wish::Atomic) {
             self.refuse_open(outcome, ATOMIC);
+        }
+    }
+
+    /// Decides that nobody can say whether a ref was moved.
+    pub(crate) fn leave_unknown(&mut self, at: usize, reason: &'static str) {
+        if let State::Open(allowed) = &self.states[at] {
+            self.states[at] = State::Unknown { allowed: allowed.clone(), reason };
         }
     }
 

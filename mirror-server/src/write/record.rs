@@ -186,10 +186,38 @@ pub(super) fn tell(context: &Context, served: &Served, writer: &str, push: &Push
         );
     }
     context.metrics.push_took(&served.name, took);
-    let lanes = push.accepted_lanes();
+    // Also where a branch may have stayed: who waits for pushes looks at it, and does nothing where it did.
+    let lanes = push.moved_lanes();
     if !lanes.is_empty() {
         let now = Timestamp::now();
         lanes.iter().for_each(|lane| context.metrics.pushed(lane, now));
         context.pushes.accepted(&served.name, &lanes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::name::BranchName;
+
+    use super::super::policy::{GitopsBranches, Writer};
+    use super::super::request::Request;
+    use super::*;
+
+    #[test]
+    fn the_journal_says_of_a_branch_that_may_have_moved_what_the_client_hears() {
+        let lane = LaneName::parse("main").unwrap();
+        let gitops: GitopsBranches = [(BranchName::parse("a").unwrap(), vec![lane.clone()])].into();
+        let id = |digit: &str| CommitId::from_hex(&digit.repeat(40)).unwrap();
+        let command = Command { name: "refs/heads/a".into(), old: Some(id("1")), new: Some(id("2")) };
+        let request = Request { commands: vec![command], ..Request::default() };
+        let mut push = Push::judged(request, Writer { name: "ci", lanes: None }, &gitops);
+        push.leave_unknown(0, "whether it moved is not known");
+        let entry = Entry { operation: "push-1".to_owned(), writer: "ci".to_owned(), lanes: vec![vec![lane]] };
+        let Event::Ended { ok, outcomes, report } = entry.ending(&push).event else { panic!("it has ended") };
+        assert!(!ok);
+        assert_eq!(outcomes.into_iter().collect::<Vec<_>>(), [("main".to_owned(), "failed".to_owned())]);
+        assert_eq!((&report[0]["ok"], &report[0]["outcome"]), (&json!(false), &json!("failed")));
+        assert_eq!(report[0]["reason"].as_str(), push.report().refs[0].1.as_deref());
+        assert_eq!(report[0]["reason"], "whether it moved is not known");
     }
 }

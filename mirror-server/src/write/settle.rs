@@ -121,8 +121,9 @@ fn apply_again(held: &Held, edits: &[mirror_core::sync::RefEdit]) -> Result<(), 
 
 /// Decides about a group whose edits the disk cut short: some may be made. `find` reads a ref, where it can be read.
 ///
-/// Made again they converge, so that the second try ends well exactly where each ref has its new value, on the disk. Otherwise the client
-/// hears that a ref stayed as it was only where it is seen there.
+/// Made again they converge, so that the second try ends well exactly where each ref has its new value. That it is on the disk is proved by
+/// then, unless the disk has once refused to take it: who asks again is told of no failure twice. Otherwise the client hears that a ref
+/// stayed as it was only where it is seen there.
 fn end_interrupted(
     push: &mut Push,
     group: &[(usize, Allowed)],
@@ -130,17 +131,22 @@ fn end_interrupted(
     again: impl FnOnce() -> Result<(), ApplyError>,
     find: impl Fn(&Allowed) -> Option<Option<CommitId>>,
 ) {
-    if again().is_ok() {
-        return group.iter().for_each(|(at, _)| push.accept(*at));
-    }
-    if group.iter().all(|(_, allowed)| find(allowed) == Some(allowed.old)) {
-        return refuse_group(push, group, error);
+    let again = again();
+    if !is_unsynced(error) && !again.as_ref().is_err_and(is_unsynced) {
+        if again.is_ok() {
+            return group.iter().for_each(|(at, _)| push.accept(*at));
+        }
+        if group.iter().all(|(_, allowed)| find(allowed) == Some(allowed.old)) {
+            return refuse_group(push, group, error);
+        }
     }
     tracing::error!(error = error as &dyn std::error::Error, "whether a push was taken is not known");
-    if push.request.wishes(Wish::Atomic) {
-        return push.refuse_open(Outcome::Failed, UNKNOWN);
-    }
-    group.iter().for_each(|(at, _)| push.refuse(*at, Outcome::Failed, UNKNOWN));
+    group.iter().for_each(|(at, _)| push.leave_unknown(*at, UNKNOWN));
+}
+
+/// Says whether refs were moved that the disk then refused to take.
+fn is_unsynced(error: &ApplyError) -> bool {
+    matches!(error, ApplyError::Interrupted { is_unsynced: true, .. })
 }
 
 /// The reason where a ref was moved, and perhaps not for good.
@@ -275,35 +281,45 @@ mod tests {
         push
     }
 
-    fn interrupted() -> ApplyError {
+    fn interrupted(is_unsynced: bool) -> ApplyError {
         let source = DiskError::new("sync", "refs/heads", io::Error::other("it broke"));
-        ApplyError::Interrupted { done: 1, total: 1, source }
+        ApplyError::Interrupted { done: 1, total: 1, is_unsynced, source }
     }
 
     #[test]
     fn i2_what_a_client_hears_of_a_disk_that_fails_is_never_less_or_more_than_is_known() {
         const STAYED: &str = "cannot take it at the moment";
         const OPEN: &str = "not known";
+        // How the second try ends: well, cut between two steps, or cut as the disk was to take what was done.
+        const WELL: Option<bool> = None;
+        const CUT: Option<bool> = Some(false);
+        const UNSYNCED: Option<bool> = Some(true);
         let (old, new) = (Some(Some(id("1"))), Some(Some(id("2"))));
-        // Does the second try end well; what is found afterwards, `None` where it cannot be read; what is told.
+        // Whether the first try ended as the disk was to take what was done; how the second ends; what is found afterwards, `None` where it cannot be read; what is told.
         let cases = [
-            (true, new, None),
-            (true, None, None),
-            (false, old, Some(STAYED)),
-            (false, new, Some(OPEN)),
-            (false, Some(None), Some(OPEN)),
-            (false, Some(Some(id("3"))), Some(OPEN)),
-            (false, None, Some(OPEN)),
+            (false, WELL, new, None),
+            (false, WELL, None, None),
+            (false, CUT, old, Some(STAYED)),
+            (false, CUT, new, Some(OPEN)),
+            (false, CUT, Some(None), Some(OPEN)),
+            (false, CUT, Some(Some(id("3"))), Some(OPEN)),
+            (false, CUT, None, Some(OPEN)),
+            // What the disk has refused once, nobody can prove to be there, or not to be.
+            (true, WELL, new, Some(OPEN)),
+            (true, CUT, new, Some(OPEN)),
+            (true, CUT, old, Some(OPEN)),
+            (false, UNSYNCED, new, Some(OPEN)),
+            (false, UNSYNCED, old, Some(OPEN)),
         ];
-        for (goes_well, found, expect) in cases {
+        for (first, second, found, expect) in cases {
             for wishes in [&[][..], &[Wish::Atomic]] {
                 let mut push = push(wishes);
                 let group = match wishes.is_empty() {
                     true => push.open()[..1].to_vec(),
                     false => push.open(),
                 };
-                let again = || if goes_well { Ok(()) } else { Err(interrupted()) };
-                end_interrupted(&mut push, &group, &interrupted(), again, |_| found);
+                let again = || second.map_or(Ok(()), |is_unsynced| Err(interrupted(is_unsynced)));
+                end_interrupted(&mut push, &group, &interrupted(first), again, |_| found);
                 for (_, reason) in &push.report().refs[..group.len()] {
                     let told = reason.as_deref();
                     let is_right = match expect {
@@ -313,8 +329,11 @@ mod tests {
                             told.is_some_and(|told| told.contains(words) || words == STAYED && told == ATOMIC)
                         }
                     };
-                    assert!(is_right, "{goes_well} {found:?} {wishes:?}: {told:?}");
+                    assert!(is_right, "{first} {second:?} {found:?} {wishes:?}: {told:?}");
                 }
+                // Who waits for pushes hears of each branch that may have moved.
+                let moved = if expect == Some(STAYED) { 0 } else { group.len() };
+                assert_eq!(push.moved_lanes().len(), moved, "{first} {second:?} {found:?} {wishes:?}");
             }
         }
     }
@@ -324,8 +343,9 @@ mod tests {
         let mut push = push(&[Wish::Atomic]);
         let group = push.open();
         let find = |allowed: &Allowed| Some(Some(if allowed.branch.as_str() == "a" { id("2") } else { id("1") }));
-        end_interrupted(&mut push, &group, &interrupted(), || Err(interrupted()), find);
+        end_interrupted(&mut push, &group, &interrupted(false), || Err(interrupted(false)), find);
         let told = push.report().refs;
         assert!(told.iter().all(|(_, reason)| reason.as_deref() == Some(UNKNOWN)), "{told:?}");
+        assert!(push.is_decided());
     }
 }

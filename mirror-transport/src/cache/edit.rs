@@ -101,6 +101,8 @@ pub enum ApplyError {
         done: usize,
         /// How many there were to make.
         total: usize,
+        /// Whether what failed was to bring them to the disk. A system tells of that once and forgets, so no later success proves that they are there.
+        is_unsynced: bool,
         /// What failed.
         source: DiskError,
     },
@@ -143,16 +145,15 @@ impl Operation {
         let found = edits.iter().map(|edit| self.verify_value(edit)).collect::<Result<Vec<_>, _>>()?;
         let total = found.iter().filter(|edited| **edited == Edited::Changed).count();
         let mut done = 0;
+        let cut = |done, is_unsynced| move |source| ApplyError::Interrupted { done, total, is_unsynced, source };
         let mut unsynced: Option<PathBuf> = None;
         for (number, edit) in edits.iter().enumerate().filter(|(number, _)| found[*number] == Edited::Changed) {
             let folder = layout.loose(edit.name().as_str()).parent().map(Path::to_owned);
             // What came before is durable before the next folder changes: a branch never survives a power cut without its snapshot.
-            let turned = match unsynced.take() {
-                Some(last) if Some(&last) != folder.as_ref() => sync_folder(&last),
-                _ => Ok(()),
-            };
-            let changed = turned.and_then(|()| locks.commit(number));
-            changed.map_err(|source| ApplyError::Interrupted { done, total, source })?;
+            if let Some(last) = unsynced.take().filter(|last| Some(last) != folder.as_ref()) {
+                sync_folder(&last).map_err(cut(done, true))?;
+            }
+            locks.commit(number).map_err(cut(done, false))?;
             done += 1;
             unsynced = folder;
         }
@@ -162,10 +163,10 @@ impl Operation {
         let there = there.map(|(edit, _)| layout.loose(edit.name().as_str())).filter(|file| file.exists());
         last.extend(there.filter_map(|file| file.parent().map(Path::to_owned)));
         for folder in last {
-            sync_folder(&folder).map_err(|source| ApplyError::Interrupted { done, total, source })?;
+            sync_folder(&folder).map_err(cut(done, true))?;
         }
         // The edits hold by now; what failed is only to give the locks back.
-        locks.finish().map_err(|source| ApplyError::Interrupted { done, total, source })?;
+        locks.finish().map_err(cut(done, false))?;
         Ok(found)
     }
 
