@@ -16,6 +16,7 @@ mod parts;
 pub(super) mod stamp;
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use mirror_core::name::{CommitId, RefName};
 
@@ -29,6 +30,10 @@ const TAGS: &str = "refs/tags";
 /// How often a view is read again because refs moved meanwhile. Whoever moves refs brings each to the disk, which takes longer than
 /// reading a few folders.
 const ATTEMPTS: usize = 5;
+
+/// How long a tag whose object could not be read is left alone, though neither it nor what it is in has changed. The reason may be one that passes; and
+/// one that does not must not cost a look on every question.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A ref with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +76,10 @@ impl Cache {
 
 impl View {
     /// Says whether the view is still what reading anew would give. Costs one look at each folder of branches and tags.
+    ///
+    /// Where an object of a tag could not be read, it is good for some seconds only.
     pub fn is_current(&self) -> bool {
-        self.is_whole && self.parts.are_settled() && self.parts.are_unmoved()
+        self.is_whole && self.parts.are_settled() && !self.parts.are_due() && self.parts.are_unmoved()
     }
 
     /// All branches and tags, in the order of their names.

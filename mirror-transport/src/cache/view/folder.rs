@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use mirror_core::name::{CommitId, RefName};
 
@@ -15,7 +15,7 @@ use super::stamp::Stamp;
 use super::{SeenRef, TAGS};
 
 /// The loose refs that stand in one folder, as they were when it was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
     pub(super) stamp: Option<Stamp>,
@@ -23,6 +23,8 @@ pub(super) struct Folder {
     pub(super) refs: Vec<SeenRef>,
     /// Files that are named like refs and hold no value.
     pub(super) unreadable: Vec<RefName>,
+    /// When tags among them were last tried in vain.
+    pub(super) tried: Option<Instant>,
     /// The names of the folders in it.
     pub(super) folders: Vec<String>,
 }
@@ -38,8 +40,15 @@ impl Folder {
     ) -> Result<Self, RefError> {
         let path = cache.layout().loose(name);
         let is_settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
-        let mut folder =
-            Self { path, stamp, is_settled, refs: Vec::new(), unreadable: Vec::new(), folders: Vec::new() };
+        let mut folder = Self {
+            path,
+            stamp,
+            is_settled,
+            refs: Vec::new(),
+            unreadable: Vec::new(),
+            tried: None,
+            folders: Vec::new(),
+        };
         let entries = match fs::read_dir(&folder.path) {
             Ok(entries) => entries,
             Err(source) if is_absent(&source) => return Ok(folder),
@@ -96,6 +105,7 @@ impl Folder {
         if !unreadable.is_empty() {
             self.refs.retain(|seen| !unreadable.contains(&seen.name));
             self.unreadable.append(&mut unreadable);
+            self.tried = Some(Instant::now());
         }
         Ok(())
     }

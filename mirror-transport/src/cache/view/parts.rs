@@ -1,9 +1,9 @@
 //! The parts of a view: the folders of loose refs, and the part of the packed refs that matters.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use mirror_core::name::RefName;
 
@@ -12,7 +12,7 @@ use super::super::open::Cache;
 use super::super::refs::RefError;
 use super::folder::Folder;
 use super::stamp::Stamp;
-use super::{BRANCHES, SeenRef, TAGS};
+use super::{BRANCHES, LOOK_AGAIN, SeenRef, TAGS};
 
 /// What a view was read from, with the stamps that tell whether it changed. Cheap to take over into the next view.
 #[derive(Debug)]
@@ -22,14 +22,15 @@ pub(super) struct Parts {
 }
 
 /// The branches and tags in the file of packed refs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct PackedPart {
     path: PathBuf,
     stamp: Option<Stamp>,
     is_settled: bool,
-    refs: Vec<SeenRef>,
-    /// Tags that cannot be followed to what they are tags of.
-    unreadable: Vec<RefName>,
+    refs: Arc<Vec<SeenRef>>,
+    /// Tags that cannot be followed to what they are tags of, and when that was last tried.
+    unreadable: Vec<SeenRef>,
+    tried: Option<Instant>,
 }
 
 impl Parts {
@@ -59,6 +60,11 @@ impl Parts {
         self.folders.values().all(|folder| folder.is_settled) && self.packed.is_settled
     }
 
+    /// Says whether it is time to look again at tags that could not be read, though nothing moved: the reason may have passed.
+    pub(super) fn are_due(&self) -> bool {
+        self.folders.values().any(|folder| is_due(folder.tried)) || is_due(self.packed.tried)
+    }
+
     pub(super) fn loose(&self) -> impl Iterator<Item = &SeenRef> {
         self.folders.values().flat_map(|folder| &folder.refs)
     }
@@ -74,7 +80,7 @@ impl Parts {
 
     /// The packed refs that cannot be read.
     pub(super) fn unreadable_packed(&self) -> impl Iterator<Item = &RefName> {
-        self.packed.unreadable.iter()
+        self.packed.unreadable.iter().map(|seen| &seen.name)
     }
 }
 
@@ -82,7 +88,9 @@ fn read_folder(cache: &Cache, name: &str, earlier: Option<&Arc<Folder>>) -> Resu
     let now = SystemTime::now();
     let stamp = Stamp::of(&cache.layout().loose(name))?;
     match earlier {
-        Some(earlier) if earlier.is_settled && earlier.stamp == stamp => Ok(Arc::clone(earlier)),
+        Some(earlier) if earlier.is_settled && earlier.stamp == stamp && !is_due(earlier.tried) => {
+            Ok(Arc::clone(earlier))
+        }
         _ => Ok(Arc::new(Folder::read(cache, name, stamp, now, earlier.map(Arc::as_ref))?)),
     }
 }
@@ -96,7 +104,7 @@ impl PackedPart {
             && earlier.is_settled
             && earlier.stamp == stamp
         {
-            return Ok(Arc::clone(earlier));
+            return if is_due(earlier.tried) { earlier.tried_again(cache) } else { Ok(Arc::clone(earlier)) };
         }
         let mut refs = Vec::new();
         for prefix in [BRANCHES, TAGS] {
@@ -104,37 +112,64 @@ impl PackedPart {
                 refs.push(seen?);
             }
         }
-        let unreadable = cache.peel_packed(&mut refs)?;
+        let unreadable = match refs.iter().any(is_unpeeled) && !cache.inner.packed.is_fully_peeled()? {
+            true => cache.peel_tags(&mut refs)?,
+            false => Vec::new(),
+        };
         let is_settled = stamp.is_none_or(|stamp| stamp.is_settled(now));
-        Ok(Arc::new(Self { path, stamp, is_settled, refs, unreadable }))
+        let tried = (!unreadable.is_empty()).then(Instant::now);
+        Ok(Arc::new(Self { path, stamp, is_settled, refs: Arc::new(refs), unreadable, tried }))
+    }
+
+    /// Looks once more at the tags that could not be read, and at nothing else.
+    fn tried_again(&self, cache: &Cache) -> Result<Arc<Self>, RefError> {
+        let mut found = self.unreadable.clone();
+        let unreadable = cache.peel_tags(&mut found)?;
+        let refs = match found.is_empty() {
+            true => Arc::clone(&self.refs),
+            false => Arc::new(self.refs.iter().cloned().chain(found).collect()),
+        };
+        let tried = (!unreadable.is_empty()).then(Instant::now);
+        Ok(Arc::new(Self { path: self.path.clone(), stamp: self.stamp, is_settled: true, refs, unreadable, tried }))
     }
 }
 
 impl Cache {
-    /// Fills in what tags peel to where the writer of the packed refs did not say it; takes out, and names, those of which that cannot be read.
-    fn peel_packed(&self, refs: &mut Vec<SeenRef>) -> Result<Vec<RefName>, RefError> {
-        let is_tag = |seen: &SeenRef| seen.peeled.is_none() && seen.name.tag().is_some();
-        if !refs.iter().any(is_tag) || self.inner.packed.is_fully_peeled()? {
-            return Ok(Vec::new());
-        }
+    /// Fills in what tags peel to where the writer of the packed refs did not say it. Takes out, and gives, those of which that cannot be read.
+    fn peel_tags(&self, refs: &mut Vec<SeenRef>) -> Result<Vec<SeenRef>, RefError> {
         let odb = self.odb()?;
         let mut unreadable = Vec::new();
-        for seen in refs.iter_mut().filter(|seen| is_tag(seen)) {
-            match self.peel(&odb, seen.value) {
-                Ok(peeled) => seen.peeled = peeled,
-                Err(ObjectError::Unreadable { .. }) => unreadable.push(seen.name.clone()),
-                Err(error) => return Err(error.into()),
+        for mut seen in std::mem::take(refs) {
+            if is_unpeeled(&seen) {
+                match self.peel(&odb, seen.value) {
+                    Ok(peeled) => seen.peeled = peeled,
+                    Err(ObjectError::Unreadable { .. }) => {
+                        unreadable.push(seen);
+                        continue;
+                    }
+                    Err(error) => return Err(error.into()),
+                }
             }
-        }
-        if !unreadable.is_empty() {
-            let names: HashSet<&RefName> = unreadable.iter().collect();
-            refs.retain(|seen| !names.contains(&seen.name));
+            refs.push(seen);
         }
         Ok(unreadable)
     }
+}
+
+/// Says whether a tag may be one of which it is not known what it is a tag of.
+fn is_unpeeled(seen: &SeenRef) -> bool {
+    seen.peeled.is_none() && seen.name.tag().is_some()
+}
+
+/// Says whether what was last tried in vain at a time is to be tried again.
+fn is_due(tried: Option<Instant>) -> bool {
+    tried.is_some_and(|tried| tried.elapsed() >= LOOK_AGAIN)
 }
 
 fn is_at(path: &std::path::Path, stamp: Option<Stamp>) -> bool {
     // What cannot be looked at has moved; the reading that follows says why.
     Stamp::of(path).is_ok_and(|now| now == stamp)
 }
+
+#[cfg(test)]
+mod tests;
