@@ -1,12 +1,14 @@
 //! A git that runs: its pipes, what it says, how it ends, and that nothing of it outlives its owner.
 
+use std::io;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::error::GitError;
@@ -21,8 +23,6 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct GitChild {
     verb: String,
     child: Child,
-    /// Its number, which is its group's too.
-    leader: Option<Pid>,
     said: Option<Said>,
 }
 
@@ -79,8 +79,7 @@ impl GitChild {
             let kept = Arc::default();
             Said { reading: tokio::spawn(tail(stderr, Arc::clone(&kept))), kept }
         });
-        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { verb, child, leader, said }
+        Self { verb, child, said }
     }
 
     /// What it was started to do.
@@ -103,16 +102,14 @@ impl GitChild {
         self.child.id()
     }
 
-    /// Kills it and all that it started. [`GitChild::wait`] then says how it ended.
-    pub fn kill(&self) {
-        // As long as the leader was not waited for, its number names no other group.
-        if self.child.id().is_some() {
-            self.kill_group();
-        }
+    /// Its number, which is its group's too, while that can be no other's: until its status is taken.
+    fn leader(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
     }
 
-    fn kill_group(&self) {
-        if let Some(leader) = self.leader {
+    /// Kills it and all that it started. [`GitChild::wait`] then says how it ended.
+    pub fn kill(&self) {
+        if let Some(leader) = self.leader() {
             // It may have ended in this moment; then there is nothing to kill.
             let _ = kill_process_group(leader, Signal::KILL);
         }
@@ -126,17 +123,35 @@ impl GitChild {
     /// # Cancel safety
     /// Dropping the future loses nothing; waiting again is allowed.
     pub async fn wait(&mut self) -> Result<Ended, GitError> {
-        let pipe = |source| GitError::Pipe { verb: self.verb.clone(), source };
-        let status = self.child.wait().await.map_err(pipe)?;
+        let broken = |source| GitError::Pipe { verb: self.verb.clone(), source };
+        // Nobody speaks to it any more. It may wait for that.
+        drop(self.child.stdin.take());
+        self.ended().await.map_err(broken)?;
         if let Some(said) = &mut self.said
             && tokio::time::timeout(LINGER, &mut said.reading).await.is_err()
         {
             said.reading.abort();
-            // Whoever holds the pipe is of the group still, so that its number names no other.
-            self.kill_group();
+            // Before its status is taken: from then on, its number may be given to others.
+            self.kill();
         }
+        let status = self.child.wait().await.map_err(broken)?;
         let said = self.said.take().map(|said| said.kept.lock().unwrap_or_else(PoisonError::into_inner).clone());
         Ok(Ended { status, said: one_line(&said.unwrap_or_default()) })
+    }
+}
+
+impl GitChild {
+    /// Waits until it has ended, and leaves its status to be taken.
+    ///
+    /// # Source
+    /// `waitid(2)`, `WNOWAIT`.
+    async fn ended(&self) -> io::Result<()> {
+        let Some(leader) = self.leader() else { return Ok(()) };
+        // Heard from before the first look, so that no end is missed.
+        let mut ends = signal(SignalKind::child())?;
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while waitid(WaitId::Pid(leader), look)?.is_none() && ends.recv().await.is_some() {}
+        Ok(())
     }
 }
 

@@ -152,3 +152,23 @@ async fn who_outlives_a_git_that_ended_by_itself_is_not_waited_for() {
     assert_eq!((ended.status.code(), ended.said.as_str()), (Some(3), "it broke"));
     assert_eq!(stdout.read_to_end(&mut Vec::new()).await.unwrap(), 0, "it was killed");
 }
+
+#[tokio::test]
+async fn who_outlives_a_git_ends_with_it_though_its_end_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = impostor(
+        folder.path(),
+        "case $1 in version) echo git version 9.0 ;; *) sh -c 'exec sleep 1000' & exit 3 ;; esac",
+    );
+    let path = std::env::join_paths([program, "/bin".into(), "/usr/bin".into()]).unwrap();
+    let mut child = GitProgram::find_on(&path).unwrap().command(folder.path(), ["run"]).start().unwrap();
+    let mut stdout = child.take_stdout().unwrap();
+    let id = rustix::process::Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    let look = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    assert!(rustix::process::waitid(rustix::process::WaitId::Pid(id), look).unwrap().is_some(), "it has ended");
+    // Who waits sees that, and goes away while the grandchild is still given its time.
+    assert!(tokio::time::timeout(Duration::ZERO, child.wait()).await.is_err());
+    drop(child);
+    let end = tokio::time::timeout(Duration::from_secs(60), stdout.read_to_end(&mut Vec::new())).await;
+    assert_eq!(end.expect("the grandchild was killed too").unwrap(), 0);
+}
