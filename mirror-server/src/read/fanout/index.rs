@@ -88,6 +88,11 @@ impl Index {
         }
     }
 
+    /// Whether an answer is kept for a key.
+    pub(super) fn is_kept(&self, key: Key) -> bool {
+        matches!(self.slots.get(&key), Some(Slot::Kept(_)))
+    }
+
     fn has(&self, kept: &Arc<Kept>) -> bool {
         matches!(self.slots.get(&kept.key()), Some(Slot::Kept(there)) if Arc::ptr_eq(there, kept))
     }

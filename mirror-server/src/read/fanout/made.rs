@@ -1,5 +1,6 @@
 //! The cache as those see it who ask: an answer for a key, made where it has to be.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::kept::Kept;
 use super::key::Key;
 use super::make::{Patience, Recipe, make};
 use super::reader::{Front, Reader};
-use super::room::Room;
+use super::room::{Making, Room};
 use super::spare::Spare;
 use crate::http::answer::Stored;
 use crate::observe::Metrics;
@@ -32,6 +33,7 @@ pub(in crate::read) struct Fanout {
 #[derive(Debug)]
 pub(super) struct Inner {
     index: Mutex<Index>,
+    names: Mutex<()>,
     pub(super) room: Room,
     pub(super) turns: Turns,
     pub(super) patience: Patience,
@@ -64,7 +66,7 @@ impl Fanout {
         metrics: Arc<Metrics>,
     ) -> Self {
         let room = Room::at(folder, budget, spare);
-        let inner = Inner { index: Mutex::default(), room, turns, patience, metrics };
+        let inner = Inner { index: Mutex::default(), names: Mutex::default(), room, turns, patience, metrics };
         inner.claim();
         let inner = Arc::new(inner);
         watch_room(&inner);
@@ -164,15 +166,22 @@ impl Inner {
         self.index().forget(key, growth);
     }
 
-    /// Keeps an answer, unless another one is being made in its place.
-    pub(super) fn keep(&self, kept: Arc<Kept>, growth: &Arc<Growth>) {
-        let mut index = self.index();
-        if index.is_growing(kept.key(), growth) {
+    /// Gives a whole answer its name and keeps it, unless another one is being made in its place. Blocks.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub(super) fn keep(&self, mut making: Making, kept: Arc<Kept>, growth: &Arc<Growth>) -> io::Result<()> {
+        let key = kept.key();
+        let names = self.names();
+        if self.index().is_growing(key, growth) {
+            self.room.keep(&mut making, key)?;
+            let mut index = self.index();
             index.keep(Arc::clone(&kept));
             index.opened(&kept);
         }
-        drop(index);
+        drop(names);
         self.tell();
+        Ok(())
     }
 
     /// Promises room on the disk, for which kept answers may have to go; false where there is none even so. Blocks.
@@ -207,19 +216,30 @@ impl Inner {
     }
 
     fn remove(&self, evicted: &[Arc<Kept>]) {
-        for kept in evicted {
-            self.room.remove(kept.key());
-        }
+        evicted.iter().for_each(|kept| self.remove_file(kept.key()));
         if !evicted.is_empty() {
             self.metrics.fanout_evicted(evicted.len() as u64);
             self.tell();
         }
     }
 
+    /// Removes the file of an answer that was taken out of the index; not that of one which was kept under the same key since.
+    fn remove_file(&self, key: Key) {
+        let _names = self.names();
+        if !self.index().is_kept(key) {
+            self.room.remove(key);
+        }
+    }
+
+    /// Holds the names of kept answers together with the index: taken before it, and held for as long as one file takes.
+    fn names(&self) -> MutexGuard<'_, ()> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Removes a kept answer that is not what was made.
-    fn discard(&self, kept: &Arc<Kept>, error: &std::io::Error) {
+    fn discard(&self, kept: &Arc<Kept>, error: &io::Error) {
         if self.index().drop_kept(kept) {
-            self.room.remove(kept.key());
+            self.remove_file(kept.key());
             self.metrics.fanout_damaged();
             self.tell();
             let error = error as &dyn std::error::Error;
@@ -232,3 +252,6 @@ impl Inner {
         self.metrics.fanout(bytes, entries);
     }
 }
+
+#[cfg(test)]
+mod tests;

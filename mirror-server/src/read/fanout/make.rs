@@ -180,11 +180,10 @@ async fn keep(inner: &Arc<Inner>, key: Key, growth: &Arc<Growth>, stored: Stored
     }
     let (inner, growth) = (Arc::clone(inner), Arc::clone(growth));
     let keeping = tokio::task::spawn_blocking(move || {
-        let Stored { mut making, length, checksum } = stored;
+        let Stored { making, length, checksum } = stored;
         entry::seal(&making.file, key, length, checksum)?;
-        inner.room.keep(&mut making, key)?;
-        inner.keep(Arc::new(Kept::made(key, length, Arc::clone(&making.file))), &growth);
-        Ok::<(), io::Error>(())
+        let kept = Kept::made(key, length, Arc::clone(&making.file));
+        inner.keep(making, Arc::new(kept), &growth)
     });
     if let Err(error) = keeping.await.map_err(io::Error::other).flatten() {
         tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be kept");
