@@ -2,7 +2,6 @@
 //!
 //! They are put into a pack by one run and their files removed by a later one, once that pack is as old as any reader.
 
-use std::collections::BTreeSet;
 use std::fs;
 
 use gix_hash::ObjectId;
@@ -87,9 +86,8 @@ impl LooseObjects {
         }
         let mut after = 0;
         if !self.unpacked.is_empty() {
-            let ids: BTreeSet<ObjectId> = self.unpacked.iter().map(|object| object.id).collect();
             packer.make_room(self.unpacked.iter().map(|object| object.bytes).sum())?;
-            let pack = packer.pack_objects(&ids)?;
+            let pack = packer.pack_objects(self.unpacked.iter().map(|object| object.id))?;
             after = pack.bytes();
             packer.install(pack)?;
         }

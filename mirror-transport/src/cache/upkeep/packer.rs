@@ -3,7 +3,6 @@
 //! Git works on an empty object folder that borrows from the store: whatever it leaves when it is killed, files or locks, stands in the
 //! quarantine and goes with it.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -55,27 +54,29 @@ impl Packer<'_> {
 
     /// Makes one pack of all objects of some packs, whether anything refers to them or not.
     pub(super) fn pack_packs(&self, packs: &[&StorePack]) -> Result<MadePack, UpkeepError> {
-        let list: String = packs.iter().map(|pack| format!("{}.pack\n", pack.stem)).collect();
-        self.pack(&["--stdin-packs"], list.as_bytes())?.ok_or_else(unnamed(""))
+        let list = packs.iter().map(|pack| format!("{}.pack", pack.stem));
+        self.pack(&["--stdin-packs"], list)?.ok_or_else(unnamed(""))
     }
 
-    /// Makes a pack of some objects.
-    pub(super) fn pack_objects(&self, ids: &BTreeSet<ObjectId>) -> Result<MadePack, UpkeepError> {
-        let list: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let made = self.pack(&[], list.as_bytes())?.ok_or_else(unnamed(""))?;
+    /// Makes a pack of some objects, which are named twice and held nowhere: there may be more than there is memory for their names.
+    pub(super) fn pack_objects(
+        &self,
+        mut ids: impl Iterator<Item = ObjectId> + Clone,
+    ) -> Result<MadePack, UpkeepError> {
+        let made = self.pack(&[], ids.clone().map(|id| id.to_string()))?.ok_or_else(unnamed(""))?;
         let index = made.pack.index()?;
-        match ids.iter().find(|id| index.lookup(id).is_none()) {
-            Some(id) => Err(UpkeepError::Incomplete { pack: "the store".to_owned(), id: *id }),
+        match ids.find(|id| index.lookup(id).is_none()) {
+            Some(id) => Err(UpkeepError::Incomplete { pack: "the store".to_owned(), id }),
             None => Ok(made),
         }
     }
 
     /// Makes a pack of all that the refs reach, without what stands in packs that are to be kept; none where that is nothing.
     pub(super) fn pack_reachable(&self) -> Result<Option<MadePack>, UpkeepError> {
-        self.pack(&["--revs", "--all", "--honor-pack-keep"], b"")
+        self.pack(&["--revs", "--all", "--honor-pack-keep"], [])
     }
 
-    fn pack(&self, args: &[&str], input: &[u8]) -> Result<Option<MadePack>, UpkeepError> {
+    fn pack(&self, args: &[&str], input: impl IntoIterator<Item = String>) -> Result<Option<MadePack>, UpkeepError> {
         let folder = self.operation.transfer_folder()?;
         let base = folder.join("pack");
         let fixed = ["pack-objects", "--quiet", "--delta-base-offset", "--non-empty", "--no-write-bitmap-index"];
@@ -83,8 +84,12 @@ impl Packer<'_> {
             fixed.iter().chain(args).map(std::ffi::OsStr::new).chain([base.as_os_str()]).collect();
         self.tools.pass("make a pack")?;
         let command = self.apart(&all, &folder)?.caps(&self.rules.caps).setting("pack.writeReverseIndex", "true");
-        let said = self.tools.run(command, input, NAME_LIMIT)?;
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let mut said = String::new();
+        self.tools.run_for_lines(command, input, |line| {
+            if said.len() < NAME_LIMIT {
+                said.push_str(&String::from_utf8_lossy(line));
+            }
+        })?;
         if said.is_empty() {
             return Ok(None);
         }

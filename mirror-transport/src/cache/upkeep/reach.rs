@@ -2,8 +2,6 @@
 //!
 //! It holds no names: an object is known by its place in the index of each pack that has it. It never walks anything itself.
 
-use std::collections::BTreeSet;
-
 use gix_hash::{ObjectId, oid};
 
 use super::error::UpkeepError;
@@ -48,11 +46,9 @@ impl Reach {
         }
     }
 
-    /// Names what was not reached.
-    pub(super) fn missed_objects(&self) -> BTreeSet<ObjectId> {
-        let missed =
-            |pack: &'_ Places| pack.missed().map(|place| pack.index.oid_at_index(place).to_owned()).collect::<Vec<_>>();
-        self.packs.iter().flat_map(missed).collect()
+    /// Names what was not reached, one after the other; what is in several packs, once for each.
+    pub(super) fn missed_objects(&self) -> impl Iterator<Item = ObjectId> + Clone {
+        self.packs.iter().flat_map(|pack| pack.missed().map(|place| pack.index.oid_at_index(place).to_owned()))
     }
 
     /// Counts what was not reached.
@@ -77,7 +73,7 @@ impl Reach {
 
 impl Places {
     /// The places of what was not reached.
-    fn missed(&self) -> impl Iterator<Item = u32> {
+    fn missed(&self) -> impl Iterator<Item = u32> + Clone {
         let is_reached = |place: u32| self.reached[(place / u64::BITS) as usize] >> (place % u64::BITS) & 1 == 1;
         (0..self.index.num_objects()).filter(move |place| !is_reached(*place))
     }

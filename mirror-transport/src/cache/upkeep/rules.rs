@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mirror_core::name::RefPrefix;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, BufWriter};
 use tokio::runtime::Handle;
 
 use super::error::UpkeepError;
@@ -12,6 +12,9 @@ use crate::git::{GitCommand, GitError, GitProgram, PackCaps};
 
 /// How often a run of git is interrupted to ask whether it should go on.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How much of what goes through a pipe is held.
+const PIPE: usize = 1 << 16;
 
 /// The longest that a git which reads the store may run: whoever starts one for a reader stops it then. What was replaced stays for longer than that,
 /// since git keeps to the packs that it found when it began.
@@ -123,22 +126,44 @@ impl UpkeepTools<'_> {
         })
     }
 
-    /// Runs git to its end without input, and gives each line that it prints, without its end, as it comes.
-    pub(super) fn run_for_lines(&self, command: GitCommand, mut each: impl FnMut(&[u8])) -> Result<(), UpkeepError> {
+    /// Runs git to its end. Gives it lines as it takes them, and gives on each line that it prints, without its end, as it comes: so neither are held,
+    /// however many there are.
+    pub(super) fn run_for_lines(
+        &self,
+        command: GitCommand,
+        input: impl IntoIterator<Item = String>,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), UpkeepError> {
         self.halted()?;
         let run = async {
             let mut child = command.start()?;
             let verb = child.verb().to_owned();
-            drop(child.take_stdin());
-            if let Some(stdout) = child.take_stdout() {
-                let mut stdout = BufReader::with_capacity(1 << 16, stdout);
+            let (stdin, stdout) = (child.take_stdin(), child.take_stdout());
+            let feed = async {
+                let Some(mut stdin) = stdin.map(|stdin| BufWriter::with_capacity(PIPE, stdin)) else { return };
+                for mut line in input {
+                    line.push('\n');
+                    // A git that does not want all of its input says by its exit code whether that is well.
+                    if stdin.write_all(line.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+                let _ = stdin.shutdown().await;
+            };
+            let take = async {
+                let Some(mut stdout) = stdout.map(|stdout| BufReader::with_capacity(PIPE, stdout)) else {
+                    return Ok(());
+                };
                 let mut line = Vec::new();
                 let broken = |source| GitError::Pipe { verb: verb.clone(), source };
                 while stdout.read_until(b'\n', &mut line).await.map_err(broken)? > 0 {
                     each(line.trim_ascii_end());
                     line.clear();
                 }
-            }
+                Ok(())
+            };
+            let ((), taken) = tokio::join!(feed, take);
+            taken?;
             child.wait().await?.succeeded(&verb)
         };
         // Its deadline is this one's, which is among what is wished.
@@ -181,5 +206,32 @@ mod tests {
         let at = |after: Duration| UpkeepRules { now: replaced + after, ..rules.clone() };
         assert!(!at(LONGEST_READ).is_past(replaced, rules.reader_grace), "a reader that began just before still runs");
         assert!(at(LONGEST_READ * 2).is_past(replaced, rules.reader_grace));
+    }
+    struct Unhurried;
+
+    impl Pace for Unhurried {
+        fn halt(&self) -> Option<Halt> {
+            None
+        }
+    }
+
+    #[test]
+    fn git_takes_more_lines_than_a_pipe_holds_while_it_prints_as_many() {
+        const LINES: usize = 20_000;
+        let folder = tempfile::tempdir().unwrap();
+        let git = GitProgram::find().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let until = Instant::now() + Duration::from_secs(300);
+        let tools = UpkeepTools { git: &git, runtime: runtime.handle().clone(), pace: &Unhurried, until };
+        let command = |args: &[&str]| git.command(folder.path(), args);
+        tools.run(command(&["init", "--quiet", "--bare"]), b"", 0).unwrap();
+        let names = || (0..LINES).map(|number| format!("{number:040x}"));
+        let mut printed = Vec::new();
+        let take = |line: &[u8]| printed.push(String::from_utf8(line.to_vec()).unwrap());
+        tools.run_for_lines(command(&["cat-file", "--batch-check"]), names(), take).unwrap();
+        assert!(printed.into_iter().eq(names().map(|name| format!("{name} missing"))));
+        // One that reads none of it, and says why by its exit code.
+        let refused = tools.run_for_lines(command(&["cat-file", "-t", "nothing"]), names(), |_| {});
+        assert!(matches!(refused, Err(UpkeepError::Git(GitError::Failed { .. }))), "{refused:?}");
     }
 }

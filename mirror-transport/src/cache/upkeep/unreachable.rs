@@ -29,8 +29,6 @@ use super::rules::UpkeepRules;
 use crate::cache::disk::{At, sync_folder};
 use crate::git::{GitError, gave_up};
 
-/// A line of a listing of objects: 40 digits and a line end.
-const LINE: usize = 41;
 /// More refs than this have no room in one listing.
 const REFS_LIMIT: usize = 1 << 30;
 const TASK: UpkeepTask = UpkeepTask::Unreachable;
@@ -124,8 +122,12 @@ impl Unreachable {
         let cache = packer.operation.cache();
         let view = self.view(packer)?;
         let tips = tips(packer)?;
-        let is_closed = match strays(packer, &view)? {
-            Some(strays) => is_whole(packer, &view.objects, &strays, &tips, Haste::None)?,
+        let is_closed = match reached(packer, &view)? {
+            Some(reach) => {
+                // Named as git takes them: there may be more than there is memory for their names.
+                let strays = reach.missed_objects().chain(view.loose.iter().copied());
+                is_whole(packer, &view.objects, strays, &tips, Haste::None)?
+            }
             None => false,
         };
         if !is_closed {
@@ -143,8 +145,8 @@ impl Unreachable {
             return Ok(self.undropped("somebody has added objects to the store"));
         }
         // Until the window closes no object comes; but refs may have been moved to what was there.
-        let moved: BTreeSet<ObjectId> = self::tips(packer)?.difference(&tips).copied().collect();
-        if !is_whole(packer, &view.objects, &moved, &tips, Haste::PushesWait)? {
+        let now = self::tips(packer)?;
+        if !is_whole(packer, &view.objects, now.difference(&tips).copied(), &tips, Haste::PushesWait)? {
             return Ok(self.undropped("a ref reached some of them again in this moment"));
         }
         let mut notes = Notes::read(cache)?;
@@ -228,12 +230,12 @@ fn loose_objects(packer: &Packer<'_>) -> Result<BTreeSet<ObjectId>, UpkeepError>
     Ok(loose::list_objects(packer.operation.cache())?.into_iter().map(|object| object.id).collect())
 }
 
-/// Walks all refs in a view of the store, and names what they do not reach of it; nothing where they reach what is not in it.
-fn strays(packer: &Packer<'_>, view: &View) -> Result<Option<BTreeSet<ObjectId>>, UpkeepError> {
+/// Walks all refs in a view of the store, and tells what they reach of its packs; nothing where they reach what is not in it.
+fn reached(packer: &Packer<'_>, view: &View) -> Result<Option<Reach>, UpkeepError> {
     packer.tools.pass("find what stays without a ref")?;
     let mut reach = Reach::into(&view.packs)?;
     match reach_from_refs(packer, Some(&view.objects), &mut reach) {
-        Ok(()) => Ok(Some(reach.missed_objects().union(&view.loose).copied().collect())),
+        Ok(()) => Ok(Some(reach)),
         Err(UpkeepError::Git(GitError::Failed { said, status, .. })) if gave_up(status) => {
             tracing::warn!(said, "objects that were out of reach are not dropped");
             Ok(None)
@@ -249,7 +251,7 @@ fn reach_from_refs(packer: &Packer<'_>, view: Option<&PathBuf>, reach: &mut Reac
     if let Some(objects) = view {
         command = command.environment("GIT_OBJECT_DIRECTORY", objects);
     }
-    packer.tools.run_for_lines(command.in_background(), |line| {
+    packer.tools.run_for_lines(command.in_background(), [], |line| {
         if let Ok(id) = ObjectId::from_hex(line) {
             reach.reach(&id);
         }
@@ -272,16 +274,16 @@ fn tips(packer: &Packer<'_>) -> Result<BTreeSet<ObjectId>, UpkeepError> {
 fn is_whole(
     packer: &Packer<'_>,
     view: &PathBuf,
-    tips: &BTreeSet<ObjectId>,
+    tips: impl Iterator<Item = ObjectId>,
     known: &BTreeSet<ObjectId>,
     haste: Haste,
 ) -> Result<bool, UpkeepError> {
     packer.tools.pass("prove that nothing is missed")?;
-    if tips.is_empty() {
+    let mut tips = tips.peekable();
+    if tips.peek().is_none() {
         return Ok(true);
     }
-    let wanted = tips.iter().map(|tip| format!("{tip}\n"));
-    let input: String = wanted.chain(known.iter().map(|tip| format!("^{tip}\n"))).collect();
+    let input = tips.map(|tip| tip.to_string()).chain(known.iter().map(|tip| format!("^{tip}")));
     let args = ["rev-list", "--objects", "--quiet", "--stdin"].map(OsStr::new);
     let command = packer.tools.git.command(packer.operation.cache().path(), args);
     let command = command.environment("GIT_OBJECT_DIRECTORY", view).caps(&packer.rules.caps);
@@ -289,8 +291,8 @@ fn is_whole(
         Haste::None => command.in_background(),
         Haste::PushesWait => command,
     };
-    match packer.tools.run(command, input.as_bytes(), LINE) {
-        Ok(_) => Ok(true),
+    match packer.tools.run_for_lines(command, input, |_| {}) {
+        Ok(()) => Ok(true),
         Err(UpkeepError::Git(GitError::Failed { said, status, .. })) if gave_up(status) => {
             tracing::warn!(said, "objects that were out of reach are not dropped");
             Ok(false)
@@ -334,16 +336,13 @@ fn set_apart(packer: &Packer<'_>, packs: &PackFolder) -> Result<UpkeepStep, Upke
     let before: u64 = old.iter().map(|pack| pack.bytes).sum();
     packer.make_room(before)?;
     let reached = packer.pack_reachable()?;
-    let has = reached.as_ref().map(|reached| reached.pack.index()).transpose()?;
-    let mut rest = BTreeSet::new();
-    for pack in &old {
-        let index = pack.index()?;
-        let ids = (0..index.num_objects()).map(|place| index.oid_at_index(place));
-        let is_reached = |id: &gix_hash::oid| has.as_ref().is_some_and(|has| has.lookup(id).is_some());
-        rest.extend(ids.filter(|id| !is_reached(id)).map(ToOwned::to_owned));
+    let mut reach = Reach::into(packs.used())?;
+    if let Some(reached) = &reached {
+        let index = reached.pack.index()?;
+        (0..index.num_objects()).for_each(|place| reach.reach(index.oid_at_index(place)));
     }
-    drop(has);
-    let apart = if rest.is_empty() { None } else { Some(packer.pack_objects(&rest)?) };
+    let mut rest = reach.missed_objects().peekable();
+    let apart = if rest.peek().is_none() { None } else { Some(packer.pack_objects(rest)?) };
     let made: Vec<_> = reached.iter().chain(&apart).collect();
     old.iter().try_for_each(|old| packer.verify_covered(old, &made))?;
     let after = made.iter().map(|made| made.bytes()).sum();
@@ -359,7 +358,7 @@ fn set_apart(packer: &Packer<'_>, packs: &PackFolder) -> Result<UpkeepStep, Upke
     notes.looked_at = Some(now);
     packer.tools.pass("note what is out of reach")?;
     notes.write(packer.operation)?;
-    Ok(UpkeepStep::new(TASK, TaskOutcome::Done, rest.len() as u64)
+    Ok(UpkeepStep::new(TASK, TaskOutcome::Done, apart.map_or(0, |apart| apart.objects))
         .with_bytes(before, after)
         .because("they were set apart, and are dropped when nobody can want them any more"))
 }
