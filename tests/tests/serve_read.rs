@@ -456,6 +456,7 @@ fn a_restarted_server_gives_what_it_had_made_before() {
         objects(&build)
     };
     let first = build(&site, "first");
+    site.wait_until("it is kept", || site.metric("git_mirror_pack_cache_entries") >= 1.0);
     site.restart();
     // Without git on its path it could make no pack: what comes is what it kept.
     site.server.kill();
