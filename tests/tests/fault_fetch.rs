@@ -265,7 +265,7 @@ fn a_stall_in_the_middle_of_a_pack_ends_by_the_idle_limit_and_leaves_nothing() {
     let cases: Vec<(u64, &[&str])> = [8_000, 20_000, 30_000].map(|at| (at, ["mirror::ssh::stalled"].as_slice())).into();
     let wrong = Mutex::new(Vec::new());
     side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (at, expected)| {
-        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("1s"));
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("3s"));
         stage.world.host().misbehave(
             Connections::Every,
             on_upload_pack(Meddling::Stop { at: Point::Sent(*at), then: Ending::Stall }),

@@ -389,7 +389,7 @@ fn a_stall_in_a_flush_ends_by_the_idle_limit() {
     ];
     let wrong = Mutex::new(Vec::new());
     side_by_side(Job::Flush, STAGES, &cases, |stage, (misdeed, expected)| {
-        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("1s"));
+        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("3s"));
         let name = format!("{misdeed:?}");
         stage.world.host().misbehave(Connections::Every, misdeed.clone());
         let run = stage.run();

@@ -13,7 +13,7 @@ use serde_json::json;
 
 const STAGES: usize = 6;
 
-/// No disturbed run may take longer, on whatever machine: four tries of at most two seconds, the pauses between them, and a lot of room.
+/// No disturbed run may take longer, on whatever machine: four tries of at most four seconds, the pauses between them, and a lot of room.
 const BOUND: Duration = Duration::from_secs(60);
 
 fn code(run: &Run) -> String {
@@ -23,7 +23,7 @@ fn code(run: &Run) -> String {
 /// Runs the operation with short limits while the proxy misbehaves on every connection; proves and recovers.
 fn disturb(stage: &mut Stage, fault: &ProxyFault, name: &str) -> Run {
     let limits = |connect: &str, idle: &str| json!({ "connect": connect, "idle": idle, "total": "40s" });
-    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("1s", "1s"));
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("2s", "2s"));
     stage.world.proxy().misbehave(Tunnels::Every, fault.clone());
     let logins = stage.world.host().ledger().connections.len();
     let start = Instant::now();

@@ -14,7 +14,7 @@ use serde_json::json;
 
 const STAGES: usize = 6;
 
-/// No disturbed run may take longer, on whatever machine: four tries of at most two seconds, the pauses between them, and a lot of room.
+/// No disturbed run may take longer, on whatever machine: four tries of at most four seconds, the pauses between them, and a lot of room.
 const BOUND: Duration = Duration::from_secs(60);
 
 /// How often a run tries.
@@ -31,7 +31,7 @@ fn disturb(stage: &mut Stage, case: &Case) -> Result<(), String> {
     let Case(misdeed, expected, tries) = case;
     let name = format!("{misdeed:?}").chars().take(200).collect::<String>();
     let limits = |limit: &str| json!({ "connect": limit, "idle": limit, "total": "40s" });
-    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("1s"));
+    stage.world.configure(|config| config["githubTransport"]["timeouts"] = limits("2s"));
     stage.world.host().misbehave(Connections::Every, misdeed.clone());
     let before = stage.world.host().ledger().connections.len();
     let start = Instant::now();

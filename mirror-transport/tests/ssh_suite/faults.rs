@@ -29,7 +29,10 @@ async fn words(sshd: &Sshd, said: &[u8], then: Then) -> SshError {
     }
     let hosts = sshd.known_hosts(&["ed25519"]);
     let identity = sshd.identity("user_ed25519");
-    let limits = Deadlines { handshake: Duration::from_millis(500), ..Deadlines::default() };
+    let limits = match then {
+        Then::Close => Deadlines::default(),
+        Then::Silence => Deadlines { handshake: Duration::from_secs(2), ..Deadlines::default() },
+    };
     Session::connect(client, &target(), "git", &identity, &hosts, &limits, &mut NoSteps).await.unwrap_err()
 }
 
