@@ -203,6 +203,19 @@ pub enum PushError {
     },
 }
 
+impl PushError {
+    /// Tells whether the stream just ended, where the server could have said something wrong as well.
+    pub(super) fn is_silence(&self) -> bool {
+        match self {
+            PushError::NoReport => true,
+            PushError::Broken { source } => {
+                matches!(source, PktError::Cut { .. } | PktError::Ended | PktError::Io { .. })
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Classified for PushError {
     fn class(&self) -> FaultClass {
         match self {

@@ -192,7 +192,8 @@ fn without_report(
             PushEnding::NotSent(Fault::of(&PushError::Send { source }))
         }
         (error, _) if bytes_sent == 0 => PushEnding::NotSent(Fault::of(&error)),
-        (PushError::NoReport | PushError::Broken { .. }, Some(Err(SendError::Stream(source)))) => {
+        // What a server said against the protocol tells more than that it closed its ears first.
+        (error, Some(Err(SendError::Stream(source)))) if error.is_silence() => {
             PushEnding::Unknown(Fault::of(&PushError::Lost { bytes: bytes_sent, source }))
         }
         (error, _) => PushEnding::Unknown(Fault::of(&error)),

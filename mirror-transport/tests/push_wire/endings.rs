@@ -153,6 +153,28 @@ async fn a_stream_cut_while_sending_is_unknown() {
     assert!(not_sent <= 1);
 }
 
+/// A server that breaks the protocol and stops reading: what it said is told, not that it could not be sent more.
+#[tokio::test]
+async fn nonsense_in_the_middle_of_the_pack_is_told_although_sending_failed() {
+    let world = World::new(300_000);
+    let advertisement = world.advertisement(BANDED);
+    let pushed = world.push(1000, vec![world.command()], |mut read, mut write| async move {
+        write.write_all(&advertisement).await.unwrap();
+        let mut some = [0; 5000];
+        read.read_exact(&mut some).await.unwrap();
+        drop(read);
+        // The other side sees that nobody reads before it is told anything.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        write.write_all(&band(9, b"what")).await.unwrap();
+    });
+    let answer = pushed.await.unwrap();
+    let PushEnding::Unknown(fault) = &answer.endings[&ref_name(MAIN)] else { panic!("a verdict from nonsense") };
+    assert_eq!(fault.code, "mirror::push::broken", "{fault}");
+    assert_eq!(answer.pack, None, "it was sent whole");
+}
+
 /// A server may report before it has read the pack, and stop reading: neither waits for the other.
 #[tokio::test]
 async fn a_report_in_the_middle_of_the_pack_is_heard() {

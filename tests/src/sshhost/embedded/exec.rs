@@ -291,7 +291,6 @@ impl Run {
                 Line::Say(bytes) => self.say(bytes, writing).await,
                 Line::Complain(bytes) => writing.extended_data_bytes(1, bytes.clone()).await.is_ok(),
                 Line::HearFlush => self.hear_until(reading, &mut heard, |heard| heard.ends_with(b"0000")).await,
-                Line::Hear(bytes) => self.hear_until(reading, &mut heard, |heard| heard.len() >= *bytes).await,
                 Line::HearEnd => !self.hear_until(reading, &mut heard, |_| false).await,
                 Line::SayForEver(bytes) => {
                     while self.say(bytes, writing).await {}

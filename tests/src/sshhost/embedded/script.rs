@@ -16,8 +16,6 @@ pub enum Line {
     Complain(Vec<u8>),
     /// Waits until the client has sent a flush packet that ends what came so far.
     HearFlush,
-    /// Waits until the client has sent so many bytes more.
-    Hear(usize),
     /// Waits until the client has closed its direction.
     HearEnd,
     /// These bytes go to the client again and again, until it goes away.
