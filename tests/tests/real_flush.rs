@@ -5,7 +5,6 @@
 //! the words it says are git's.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use mirror_core::name::CommitId;
@@ -124,13 +123,9 @@ fn copy(world: &World, from: &str, to: &str) {
 
 /// Gives upstream a hook. It has everything that git's own environment has, and `$once`, which fails from the second run on.
 fn hook(world: &World, name: &str, script: &str) {
-    let path = world.upstream().path().join("hooks").join(name);
     let free = "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES";
     let once = "once() { mkdir \"$GIT_DIR/hooks/ran\" 2>/dev/null; }";
-    let text = format!("#!/bin/sh\n{free}\n{once}\n{script}\n");
-    std::fs::create_dir_all(path.parent().expect("because hooks stand in a folder")).expect("because upstream is ours");
-    std::fs::write(&path, text).expect("because upstream is ours");
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("because the hook is ours");
+    world.upstream().hook(name, &format!("{free}\n{once}\n{script}"));
 }
 
 /// Lets upstream answer every push to the GitOps branch with these words, by git's own `proc-receive` hook.

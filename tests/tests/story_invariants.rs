@@ -4,7 +4,6 @@
 //! and I1 to I7 together in the simulation of the engine.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -89,14 +88,11 @@ fn reachable(world: &World) -> BTreeSet<String> {
 fn i3_upstream_is_never_asked_for_a_deletion_or_for_anything_but_a_fast_forward() {
     let world = synced();
     let asked = world.sandbox().path().join("asked");
-    let hook = world.upstream().path().join("hooks/pre-receive");
     let script = format!(
-        "#!/bin/sh\nwhile read -r old new name; do\nkind=other\ncase $new in *[!0]*) case $old in *[!0]*) git merge-base --is-ancestor $old $new && kind=forward;; *) kind=new;; esac;; *) kind=deletion;; esac\necho \"$kind $name\" >>{}\ndone\n",
+        "while read -r old new name; do\nkind=other\ncase $new in *[!0]*) case $old in *[!0]*) git merge-base --is-ancestor $old $new && kind=forward;; *) kind=new;; esac;; *) kind=deletion;; esac\necho \"$kind $name\" >>{}\ndone",
         asked.display()
     );
-    std::fs::create_dir_all(hook.parent().expect("because hooks stand in a folder")).expect("because upstream is ours");
-    std::fs::write(&hook, script).expect("because upstream is ours");
-    std::fs::set_permissions(&hook, PermissionsExt::from_mode(0o755)).expect("because the hook is ours");
+    world.upstream().hook("pre-receive", &script);
     let verbs = || {
         for verb in [
             &["flush"] as &[&str],

@@ -2,8 +2,6 @@
 //!
 //! The real program against the embedded host behind the embedded proxy, which can fail at the moment a story needs.
 
-use std::os::unix::fs::PermissionsExt;
-
 use mirror_core::name::CommitId;
 use mirror_tests::evidence::Footprint;
 use mirror_tests::sandbox::Repository;
@@ -165,13 +163,8 @@ fn r12_a_proxy_that_is_gone_is_not_gone_around() {
 fn r13_hooks_in_the_cache_decide_nothing() {
     let world = synced();
     let ran = world.sandbox().path().join("ran");
-    let hooks = world.cache().path().join("hooks");
-    std::fs::create_dir_all(&hooks).expect("because the cache is writable");
     for name in ["pre-receive", "update", "post-receive", "reference-transaction", "pre-push", "post-update"] {
-        let path = hooks.join(name);
-        std::fs::write(&path, format!("#!/bin/sh\ntouch {}\nexit 1\n", ran.display()))
-            .expect("because the cache is writable");
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("because the hook is ours");
+        world.cache().hook(name, &format!("touch {}\nexit 1", ran.display()));
     }
     let tip = world.upstream().commit("main").file("source", "two\n").make();
     let deployed = world.upstream().commit("gitops").file("deployed", "two\n").make();

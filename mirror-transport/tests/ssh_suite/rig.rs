@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -56,9 +55,9 @@ impl Sshd {
         let programs = root.join("programs");
         fs::create_dir(&programs).unwrap();
         for name in ["git-upload-pack", "git-receive-pack"] {
-            let path = programs.join(name);
-            fs::write(&path, PROGRAM).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            // A child writes it, so that no other test's child holds it open for writing, which would keep it from being run.
+            let write = ["-c", "printf %s \"$2\" >\"$1\" && chmod 755 \"$1\"", "sh", name, PROGRAM];
+            run(Command::new("sh").current_dir(&programs).args(write));
         }
         let mut authorized = String::new();
         for kind in ["ed25519", "ecdsa", "rsa"] {

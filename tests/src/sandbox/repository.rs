@@ -8,6 +8,7 @@ use mirror_core::name::CommitId;
 
 use super::commit::CommitBuilder;
 use super::git::{Answer, Git};
+use crate::deadline;
 
 /// A repository on disk, bare or with a work tree, and the git to ask about it.
 #[derive(Debug, Clone)]
@@ -114,6 +115,19 @@ impl Repository {
     pub fn file(&self, revision: &str, path: &str) -> Option<Vec<u8>> {
         let answer = self.ask(["cat-file", "blob", &format!("{revision}:{path}")]);
         answer.status.success().then_some(answer.stdout)
+    }
+
+    /// Gives it a hook: a script of the shell. A child writes it, so that no other test's child holds it open for writing, which would
+    /// keep it from being run.
+    ///
+    /// # Panics
+    /// Where it cannot be written.
+    pub fn hook(&self, name: &str, script: &str) {
+        const WRITE: &str = "mkdir -p hooks && cat >hooks/new && chmod 755 hooks/new && mv hooks/new \"hooks/$1\"";
+        let mut write = self.git.program("sh", &self.path);
+        let written =
+            deadline::finish(write.args(["-c", WRITE, "sh", name]), format!("#!/bin/sh\n{script}\n").as_bytes());
+        assert!(written.status.success(), "the hook {name}: {}", String::from_utf8_lossy(&written.stderr));
     }
 
     /// Sets a configuration value of this repository.
