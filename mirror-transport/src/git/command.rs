@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -28,15 +28,19 @@ pub struct GitCommand {
 enum Urgency {
     /// Like everything else.
     Ordinary,
-    /// Everything else first.
+    /// A little less than everything else.
     Background,
 }
 
-/// The lowest priority that there is.
+/// How many steps lower the priority is of what runs in the background: about a third of what it would get beside something else. Not the
+/// lowest that there is: syncs and flushes wait for the lock under which it runs, and on a machine that is always busy they would wait for ever.
 ///
 /// # Source
 /// `setpriority(2)`.
-const BACKGROUND: i32 = 19;
+const BACKGROUND: i32 = 5;
+
+/// The lowest priority that there is.
+const LOWEST: i32 = 19;
 
 impl GitCommand {
     /// Builds the environment: what git and its children need to run, and answers to everything that git would otherwise look for.
@@ -111,7 +115,7 @@ impl GitCommand {
         self
     }
 
-    /// Lets everything else on the machine go first: for work that nobody waits for.
+    /// Lets everything else on the machine have more of it: for work that is not urgent.
     #[must_use]
     pub fn in_background(mut self) -> Self {
         self.urgency = Urgency::Background;
@@ -182,7 +186,9 @@ impl GitCommand {
 /// A system that does not let it be so lets it run all the same.
 fn yield_to_others(child: &Child) {
     let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-    if let Some(Err(error)) = id.map(|id| setpriority_process(Some(id), BACKGROUND)) {
+    let lower =
+        |id| getpriority_process(None).and_then(|ours| setpriority_process(Some(id), LOWEST.min(ours + BACKGROUND)));
+    if let Some(Err(error)) = id.map(lower) {
         tracing::debug!(%error, "git runs like everything else");
     }
 }
