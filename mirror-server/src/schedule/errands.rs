@@ -13,6 +13,7 @@ use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::{Event, Watch};
+use mirror_transport::cache::{Cache, OpenError};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +83,19 @@ impl Errands for EngineErrands {
                 Ended { ending: Ending::Failed, unsettled }
             }
         }
+    }
+
+    async fn packs(&self) -> Option<u64> {
+        let place = self.node.cache(&self.repository);
+        let count = move || {
+            let cache = match Cache::open(&place) {
+                // The first sync makes it.
+                Err(OpenError::Missing { .. }) => return None,
+                opened => opened.map_err(|error| tracing::debug!(%error, "the packs cannot be counted")).ok()?,
+            };
+            cache.packs_in_use().map_err(|error| tracing::debug!(%error, "the packs cannot be counted")).ok()
+        };
+        tokio::task::spawn_blocking(count).await.ok().flatten()
     }
 
     fn allowed(&self, job: &Job) -> Duration {

@@ -19,6 +19,11 @@ const SPREAD: Duration = Duration::from_secs(10);
 /// How soon after the start a maintenance that is overdue begins, at the earliest: the first minutes belong to readers and syncs.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
 
+/// From how many packs on an upkeep is due, whenever the next one was meant to be: whoever makes a pack for a reader opens all of them.
+const MANY_PACKS: u64 = 100;
+/// How soon after an upkeep there may be one for that reason.
+const RESTED: Duration = Duration::from_secs(30 * 60);
+
 /// Something that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Job {
@@ -62,6 +67,8 @@ pub(super) struct Plan {
     sync: Option<Duration>,
     flush: Option<Duration>,
     maintain: Option<Duration>,
+    /// From when on many packs make an upkeep due.
+    rested: Duration,
     /// The lanes whose commits wait.
     wanted: BTreeSet<LaneName>,
     /// Syncs and flushes that broke since the last that did not.
@@ -82,6 +89,7 @@ impl Plan {
             sync: None,
             flush: None,
             maintain: None,
+            rested: Duration::ZERO,
             wanted: BTreeSet::new(),
             failures: 0,
             unflushed: 0,
@@ -91,7 +99,9 @@ impl Plan {
         plan.maintain = schedule.maintain_every.map(|every| {
             let left = maintained.map_or(Duration::ZERO, |ago| every.saturating_sub(ago));
             let settled = every.min(SETTLED);
-            left.max(settled + plan.share(settled))
+            let begin = settled + plan.share(settled);
+            plan.rested = maintained.map_or(begin, |ago| begin.max(RESTED.saturating_sub(ago)));
+            left.max(begin)
         });
         plan
     }
@@ -104,6 +114,13 @@ impl Plan {
         self.wanted.extend(lanes);
         // Where a flush waits out failures, one more push does not make upstream come back.
         self.flush.get_or_insert(now);
+    }
+
+    /// So many packs were found that no other has replaced.
+    pub(super) fn counted(&mut self, now: Duration, packs: u64) {
+        if packs >= MANY_PACKS {
+            self.maintain = self.maintain.map(|at| at.min(now.max(self.rested)));
+        }
     }
 
     /// What to do now: what is due, flushes first, since somebody's commits wait; or when to ask again.
@@ -151,6 +168,7 @@ impl Plan {
                 }
             }
             Job::Maintain => {
+                self.rested = now + RESTED;
                 self.maintain = self.schedule.maintain_every.map(|every| match came {
                     Came::Well => now + self.around(every),
                     // What is in its way now may be gone long before the next turn.

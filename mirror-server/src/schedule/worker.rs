@@ -39,6 +39,9 @@ pub(super) trait Errands: Send + Sync {
 
     /// How long one may take at most.
     fn allowed(&self, job: &Job) -> Duration;
+
+    /// Counts the packs that no other has replaced; nothing where the disk does not tell.
+    fn packs(&self) -> impl Future<Output = Option<u64>> + Send;
 }
 
 /// The worker of one repository.
@@ -58,9 +61,14 @@ impl<E: Errands> Worker<E> {
     /// Works until the server ends.
     pub(super) async fn run(mut self) {
         let begun = Instant::now();
+        let mut count = begun;
         while !self.stop.requested() {
             let now = begun.elapsed();
             self.plan.pushed(now, self.pushes.take(&self.repository));
+            if count <= Instant::now() {
+                count = Instant::now() + BEAT;
+                self.count(begun).await;
+            }
             let until = match self.plan.next(now) {
                 Next::Do(job) => {
                     self.perform(&job, begun).await;
@@ -77,6 +85,15 @@ impl<E: Errands> Worker<E> {
             }
         }
         self.pulses.beat(&self.repository, Doing::Ended, Duration::ZERO);
+    }
+
+    /// Looks how many packs there are: where they have become many, upkeep does not wait for its day.
+    async fn count(&mut self, begun: Instant) {
+        self.pulses.beat(&self.repository, Doing::Waiting, GRACE);
+        if let Some(packs) = self.errands.packs().await {
+            self.metrics.store_packs(&self.repository, packs);
+            self.plan.counted(begun.elapsed(), packs);
+        }
     }
 
     async fn perform(&mut self, job: &Job, begun: Instant) {

@@ -61,6 +61,20 @@ fn a_large_pack_is_not_made_anew_for_a_few_small_ones() {
 }
 
 #[test]
+fn packs_that_were_replaced_do_not_count() {
+    let rig = Rig::new();
+    rig.feed("main", 5);
+    assert_eq!(rig.cache.packs_in_use().unwrap(), 5);
+    rig.maintain(0);
+    assert_eq!((rig.packs().len(), rig.cache.packs_in_use().unwrap()), (6, 1));
+    rig.feed("main", 2);
+    assert_eq!(rig.cache.packs_in_use().unwrap(), 3);
+    // Without notes nothing is known to be replaced.
+    fs::remove_file(rig.cache.path().join("git-mirror/upkeep.json")).unwrap();
+    assert_eq!(rig.cache.packs_in_use().unwrap(), 8);
+}
+
+#[test]
 fn i10_a_dry_run_tells_the_same_and_changes_nothing() {
     let rig = Rig::new();
     rig.feed("main", 5);

@@ -148,6 +148,11 @@ impl Metrics {
         self.table.failures.get_or_create(&By(Repository(repository.clone()))).set(i64::from(in_a_row));
     }
 
+    /// So many packs of a repository were found that no other has replaced.
+    pub(crate) fn store_packs(&self, repository: &RepositoryName, packs: u64) {
+        self.table.store_packs.get_or_create(&By(Repository(repository.clone()))).set(signed(packs));
+    }
+
     /// The worker of a repository made progress.
     pub(crate) fn beat(&self, repository: &RepositoryName, at: Timestamp) {
         self.since().beats.insert(repository.clone(), at);

@@ -64,6 +64,7 @@ pub(super) struct Table {
     pub(super) operation_running: Family<By2<Repository, Verb>, Gauge>,
     pub(super) done_ages: Family<By2<Repository, Verb>, Level>,
     pub(super) failures: Family<By<Repository>, Gauge>,
+    pub(super) store_packs: Family<By<Repository>, Gauge>,
     pub(super) beat_ages: Family<By<Repository>, Level>,
     pub(super) stuck: Gauge,
     pub(super) look_ages: Family<By<Lane>, Level>,
@@ -140,6 +141,11 @@ impl Metrics {
                 Pieces,
                 "Operations of the schedule that failed on the road to upstream since the last that did not",
             ),
+            store_packs: to.gauges(
+                "store_packs",
+                Pieces,
+                "Packs of a repository that no other has replaced; from 100 on an upkeep is due",
+            ),
             beat_ages: to.levels(
                 "worker_heartbeat_age",
                 Seconds,
@@ -194,6 +200,7 @@ impl Table {
     pub(super) fn begin_repository(&self, name: &RepositoryName) {
         let named = Repository(name.clone());
         let _ = self.failures.get_or_create(&By(named.clone()));
+        let _ = self.store_packs.get_or_create(&By(named.clone()));
         for verb in Verb::ALL {
             let _ = self.operation_running.get_or_create(&By2(named.clone(), *verb));
             for ending in Ending::ALL {

@@ -237,6 +237,37 @@ fn an_upkeep_is_due_a_day_after_the_last_one_whoever_did_that() {
 }
 
 #[test]
+fn many_packs_make_an_upkeep_due_before_its_day_but_not_again_and_again() {
+    let only_upkeep = Schedule { sync_every: None, ..schedule(MINUTE) };
+    let due = |plan: &Plan, now| match plan.next(now) {
+        Next::Do(Job::Maintain) => now,
+        Next::At(at) => at,
+        other => panic!("{other:?}"),
+    };
+    let mut plan = Plan::new(only_upkeep, Some(HOUR), 3);
+    plan.counted(2 * HOUR, MANY_PACKS - 1);
+    assert_eq!(due(&plan, 2 * HOUR), 23 * HOUR, "so many are usual");
+    plan.counted(2 * HOUR, MANY_PACKS);
+    assert_eq!(due(&plan, 2 * HOUR), 2 * HOUR);
+    // Where it did not help, for lack of room say, it is tried again after a while, however often they are counted.
+    plan.ended(2 * HOUR, &Job::Maintain, Came::Well, BTreeSet::new());
+    for minute in 0..29 {
+        plan.counted(2 * HOUR + minute * MINUTE, 100_000);
+        assert_eq!(due(&plan, 2 * HOUR + minute * MINUTE), 2 * HOUR + RESTED);
+    }
+    // The first minutes belong to readers and syncs, also after a restart behind an upkeep.
+    for (ago, first) in [(Some(HOUR), SETTLED), (Some(10 * MINUTE), 20 * MINUTE), (None, SETTLED)] {
+        let mut plan = Plan::new(only_upkeep, ago, 3);
+        plan.counted(Duration::ZERO, MANY_PACKS);
+        let due = due(&plan, Duration::ZERO);
+        assert!(due >= first && due <= first.max(2 * SETTLED), "{ago:?}: {due:?}");
+    }
+    let mut never = Plan::new(Schedule { maintain_every: None, ..only_upkeep }, None, 3);
+    never.counted(HOUR, 100_000);
+    assert_eq!(never.next(HOUR), Next::Rest);
+}
+
+#[test]
 fn a_busy_cache_is_no_failure() {
     let mut plan = Plan::new(Schedule { maintain_every: None, ..schedule(MINUTE) }, None, 1);
     for _ in 0..10 {

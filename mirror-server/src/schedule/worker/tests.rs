@@ -10,6 +10,7 @@ struct Scripted {
     begun: Instant,
     ran: Arc<Mutex<Vec<(Duration, Job)>>>,
     ends: fn(&Job) -> Option<Ending>,
+    packs: Option<u64>,
 }
 
 impl Errands for Scripted {
@@ -28,11 +29,15 @@ impl Errands for Scripted {
     fn allowed(&self, _job: &Job) -> Duration {
         Duration::from_secs(100)
     }
+
+    async fn packs(&self) -> Option<u64> {
+        self.packs
+    }
 }
 
 impl Scripted {
     fn new(ends: fn(&Job) -> Option<Ending>) -> Self {
-        Self { begun: Instant::now(), ran: Arc::default(), ends }
+        Self { begun: Instant::now(), ran: Arc::default(), ends, packs: None }
     }
 
     fn count(&self, wanted: impl Fn(&Job) -> bool) -> usize {
@@ -114,6 +119,26 @@ async fn a_push_wakes_the_worker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_packs_are_seen_to_within_the_hour() {
+    let bench = Bench::new();
+    let daily =
+        Schedule { sync_every: None, maintain_every: Some(Duration::from_secs(24 * 60 * 60)), ..every_minute() };
+    let upkeeps = async |packs| {
+        let errands = Scripted { packs, ..Scripted::new(|_| Some(Ending::Done)) };
+        let mut worker = bench.worker(daily, &errands);
+        worker.plan = Plan::new(daily, Some(Duration::from_secs(60 * 60)), 11);
+        tokio::time::timeout(Duration::from_secs(2 * 60 * 60), worker.run()).await.expect_err("it works on");
+        errands.count(|job| *job == Job::Maintain)
+    };
+    assert_eq!(upkeeps(Some(99)).await, 0);
+    assert_eq!(upkeeps(None).await, 0);
+    // One at once and one each half an hour, as these packs never become fewer.
+    assert_eq!(upkeeps(Some(100)).await, 4);
+    let text = bench.metrics.text(Timestamp::now());
+    assert!(text.contains(r#"git_mirror_store_packs{repository="app"} 100"#), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_operation_that_takes_too_long_is_ended_and_the_worker_goes_on() {
     let bench = Bench::new();
     let errands = Scripted::new(|_| None);
@@ -149,6 +174,10 @@ impl Errands for Deaf {
 
     fn allowed(&self, _job: &Job) -> Duration {
         Duration::from_secs(100)
+    }
+
+    async fn packs(&self) -> Option<u64> {
+        None
     }
 }
 

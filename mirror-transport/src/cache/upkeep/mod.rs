@@ -16,6 +16,7 @@
 //!
 //! It never moves a ref, never decides which snapshots stay, and never takes `op.lock`.
 
+mod count;
 mod cover;
 mod error;
 mod garbage;
