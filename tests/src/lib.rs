@@ -18,11 +18,13 @@
 
 pub mod aftermath;
 mod background;
+pub mod crowd;
 pub mod deadline;
 pub mod evidence;
 mod gate;
 pub mod generate;
 pub mod gitclient;
+pub mod gogit;
 pub mod http;
 pub mod procfs;
 pub mod product;
@@ -30,6 +32,7 @@ pub mod proxy;
 pub mod rawfetch;
 pub mod rawpush;
 pub mod requires;
+pub mod rng;
 pub mod sandbox;
 pub mod server;
 pub mod sshhost;

@@ -62,6 +62,16 @@ pub fn resident_memory(id: u32) -> Option<u64> {
     memory(id, "VmRSS:")
 }
 
+/// Gives how many files a program has open, sockets and pipes among them; nothing where it is gone.
+pub fn open_files(id: u32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{id}/fd")).ok()?.count())
+}
+
+/// Gives how many threads a program has; nothing where it is gone.
+pub fn threads(id: u32) -> Option<usize> {
+    Some(std::fs::read_dir(format!("/proc/{id}/task")).ok()?.count())
+}
+
 fn memory(id: u32, field: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;

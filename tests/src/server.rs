@@ -28,7 +28,7 @@ use crate::gitclient::{GitClient, Token};
 use crate::http::{self, Reply};
 use crate::procfs::{self, Process};
 use crate::watched::Watched;
-use crate::world::{ProxyKind, REPOSITORY, World};
+use crate::world::{ProxyKind, REPOSITORY, World, WorldBuilder};
 
 /// How long a test waits for the server before it fails: an emergency, no measure.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,7 +119,15 @@ impl Served {
 /// # Panics
 /// Where it cannot be made.
 pub fn small_world() -> World {
-    let mut world = World::builder().proxy(ProxyKind::Embedded).build();
+    small_world_of(World::builder().proxy(ProxyKind::Embedded))
+}
+
+/// The same, of a world that is described otherwise.
+///
+/// # Panics
+/// Where it cannot be made.
+pub fn small_world_of(builder: WorldBuilder) -> World {
+    let mut world = builder.build();
     world.configure(|config| config["repositories"][REPOSITORY]["tags"] = json!(["v*"]));
     let upstream = world.upstream();
     let mut history = History::new(Shape::small(7));

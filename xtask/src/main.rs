@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo | test | verify | bench | codegen`.
+//! The project's own commands: `cargo xtask demo | test | verify | bench | soak | codegen`.
 //!
 //! Owns what a contributor would otherwise have to remember. Never ships in the product, and no product crate imports it.
 
@@ -10,6 +10,7 @@ mod bench;
 mod codegen;
 mod demo;
 mod run;
+mod soak;
 mod test;
 mod tools;
 mod verify;
@@ -32,6 +33,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Measures speed and memory against git, both sides in one run.
     Bench(bench::Arguments),
+    /// Lets real clients work on a server for hours, while upstream fails and programs are killed, and proves that nothing was lost.
+    Soak(soak::Arguments),
     /// Writes the generated files anew: references, schemas, diagrams.
     Codegen,
     /// Stands between the benchmark and a program that it measures.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::test(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Soak(arguments) => soak::soak(&arguments),
         Command::Codegen => codegen::write(),
         Command::Measured(arguments) => match bench::meter::between(&arguments) {
             Ok(code) => return ExitCode::from(u8::try_from(code).unwrap_or(1)),

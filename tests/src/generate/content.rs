@@ -1,6 +1,6 @@
 //! The contents of generated files: text that compresses as source code does, and bytes that do not compress.
 
-use super::rng::Rng;
+use crate::rng::Rng;
 
 const SYLLABLES: [&str; 32] = [
     "ac", "ber", "con", "del", "ex", "for", "gra", "hy", "in", "jun", "ka", "lo", "mer", "net", "ob", "pro", "qua",
@@ -16,7 +16,7 @@ pub(super) fn line(out: &mut Vec<u8>, seed: u64, file: u32, line: u32, version: 
         out.push(b' ');
     }
     // Numbers, hashes and identifiers are what keeps real text from compressing to nothing.
-    out.extend_from_slice(format!("= {:x};\n", rng.next()).as_bytes());
+    out.extend_from_slice(format!("= {:x};\n", rng.draw()).as_bytes());
 }
 
 fn word(out: &mut Vec<u8>, rng: &mut Rng) {
@@ -28,7 +28,7 @@ fn word(out: &mut Vec<u8>, rng: &mut Rng) {
 /// Gives bytes that do not compress.
 pub(super) fn noise(seed: u64, asset: u32, bytes: u32) -> Vec<u8> {
     let mut rng = Rng::of(seed, &[u64::MAX, u64::from(asset)]);
-    let mut noise: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(|_| rng.next().to_le_bytes()).collect();
+    let mut noise: Vec<u8> = (0..bytes.div_ceil(8)).flat_map(|_| rng.draw().to_le_bytes()).collect();
     noise.truncate(bytes as usize);
     noise
 }

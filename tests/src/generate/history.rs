@@ -7,8 +7,8 @@ use std::process::Stdio;
 use mirror_core::name::CommitId;
 
 use super::content;
-use super::rng::Rng;
 use super::shape::Shape;
+use crate::rng::Rng;
 use crate::sandbox::Repository;
 
 /// The first second of generated histories.

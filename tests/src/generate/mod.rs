@@ -8,7 +8,6 @@
 mod content;
 mod history;
 mod presets;
-mod rng;
 mod shape;
 mod snapshots;
 

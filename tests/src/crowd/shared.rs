@@ -1,0 +1,229 @@
+//! What the clients of a crowd share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mirror_core::name::CommitId;
+
+use crate::gitclient::{GitClient, Token};
+use crate::sandbox::{Answer, Git, Repository};
+use crate::server::Served;
+
+/// How long a client waits for a server that is not up before it looks again.
+const NEWS: Duration = Duration::from_secs(30);
+
+/// Leads from round to round all over what is remembered.
+const PRIME: usize = 7919;
+
+/// The clients of one server, and what they have seen.
+#[derive(Debug)]
+pub struct Crowd {
+    pub(super) url: String,
+    pub(super) client: GitClient,
+    pub(super) token: Token,
+    pub(super) git: Git,
+    pub(super) folder: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+    accepted: Mutex<BTreeMap<String, Vec<CommitId>>>,
+    read: Mutex<BTreeSet<CommitId>>,
+    /// Tips whose snapshots somebody has read, none twice in a row.
+    snapshots: Mutex<Vec<CommitId>>,
+    clones: AtomicUsize,
+    listings: AtomicUsize,
+    excused: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct State {
+    is_up: bool,
+    is_over: bool,
+    /// How many disturbances are going on.
+    going_on: usize,
+    /// How many have begun.
+    begun: usize,
+}
+
+/// How often clients got what they wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Pushes that were acknowledged.
+    pub accepted: usize,
+    /// Clones and fetches that came whole.
+    pub clones: usize,
+    /// Listings.
+    pub listings: usize,
+    /// Requests of any kind that failed while something was disturbed.
+    pub excused: usize,
+}
+
+/// Something that is being done to the server. What fails before its end is excused.
+#[derive(Debug)]
+#[must_use = "it is over when this is dropped"]
+pub struct Disturbance<'a>(&'a Crowd);
+
+impl Drop for Disturbance<'_> {
+    fn drop(&mut self) {
+        self.0.state().going_on -= 1;
+    }
+}
+
+/// The moment at which a request began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    /// The disturbances that had begun by then; nothing where one was going on.
+    calm: Option<usize>,
+}
+
+impl Crowd {
+    /// The crowd of a server that is up; its pushers show this token.
+    pub fn new(served: &Served, token: Token) -> Self {
+        Self {
+            url: served.url(),
+            client: served.client(),
+            token,
+            git: served.world.sandbox().git().clone(),
+            folder: served.world.sandbox().path().to_owned(),
+            state: Mutex::new(State { is_up: true, is_over: false, going_on: 0, begun: 0 }),
+            changed: Condvar::new(),
+            accepted: Mutex::default(),
+            read: Mutex::default(),
+            snapshots: Mutex::default(),
+            clones: AtomicUsize::new(0),
+            listings: AtomicUsize::new(0),
+            excused: AtomicUsize::new(0),
+        }
+    }
+
+    /// Begins to disturb the server: what fails from before this to after the disturbance's end is no finding.
+    pub fn disturb(&self) -> Disturbance<'_> {
+        let mut state = self.state();
+        state.going_on += 1;
+        state.begun += 1;
+        Disturbance(self)
+    }
+
+    /// Lets the clients wait until the server is up again.
+    pub fn set_down(&self) {
+        self.state().is_up = false;
+    }
+
+    /// Lets the clients go on.
+    pub fn set_up(&self) {
+        self.state().is_up = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets every client end after what it is doing.
+    pub fn go_home(&self) {
+        self.state().is_over = true;
+        self.changed.notify_all();
+    }
+
+    /// Says whether the clients are to end.
+    pub fn is_over(&self) -> bool {
+        self.state().is_over
+    }
+
+    /// Waits so long, or until the clients are to end; says whether they are to go on.
+    pub fn pause(&self, pause: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), pause, |state| !state.is_over);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.is_over
+    }
+
+    /// Gives how often clients got what they wanted so far.
+    pub fn seen(&self) -> Seen {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum();
+        let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
+        Seen { accepted, clones: count(&self.clones), listings: count(&self.listings), excused: count(&self.excused) }
+    }
+
+    /// Proves that a repository has each acknowledged commit in its branch.
+    ///
+    /// # Panics
+    /// With those that it lacks.
+    #[track_caller]
+    pub fn prove_kept(&self, repository: &Repository) {
+        let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (branch, commits) in accepted {
+            let kept: BTreeSet<_> = repository.run(["rev-list", &branch]).lines().map(str::to_owned).collect();
+            let lost: Vec<_> = commits.iter().filter(|commit| !kept.contains(&commit.to_string())).collect();
+            assert!(lost.is_empty(), "{branch} has lost {lost:?}");
+        }
+    }
+
+    /// Proves that nothing that somebody read was ever taken back.
+    ///
+    /// # Panics
+    /// With what was.
+    #[track_caller]
+    pub fn prove_read(&self, repository: &Repository) {
+        let all: BTreeSet<_> = repository.run(["rev-list", "--all"]).lines().map(str::to_owned).collect();
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lost: Vec<_> = read.iter().filter(|commit| !all.contains(&commit.to_string())).collect();
+        assert!(lost.is_empty(), "somebody has read {lost:?}");
+    }
+
+    /// Waits until there is a server to talk to, or nothing to say any more.
+    pub(super) fn begin(&self) -> Begun {
+        let waited = self.changed.wait_timeout_while(self.state(), NEWS, |state| !state.is_up && !state.is_over);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        Begun { calm: (state.is_up && state.going_on == 0).then_some(state.begun) }
+    }
+
+    /// Tells whether a request was answered well; one that was not has to have been disturbed.
+    #[track_caller]
+    pub(super) fn went_well(&self, begun: Begun, answer: &Answer, what: &str) -> bool {
+        if answer.status.success() {
+            return true;
+        }
+        let words = || format!("{}{}", answer.text(), answer.stderr);
+        self.excuse(begun, what, words);
+        false
+    }
+
+    /// Counts a failure that a disturbance explains.
+    ///
+    /// # Panics
+    /// Where none does.
+    #[track_caller]
+    pub(super) fn excuse(&self, begun: Begun, what: &str, words: impl Fn() -> String) {
+        let now = self.state().begun;
+        assert!(begun.calm != Some(now), "{what} failed, and nothing was disturbed: {}", words());
+        self.excused.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn accept(&self, branch: &str, commit: CommitId) {
+        let mut accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        accepted.entry(branch.to_owned()).or_default().push(commit);
+    }
+
+    pub(super) fn cloned(&self, tips: impl IntoIterator<Item = CommitId>) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).extend(tips);
+        self.clones.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn remember(&self, snapshot: CommitId) {
+        let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        if snapshots.last() != Some(&snapshot) {
+            snapshots.push(snapshot);
+        }
+    }
+
+    /// Gives one of the tips whose snapshots somebody has read.
+    pub(super) fn remembered(&self, which: usize) -> Option<CommitId> {
+        let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshots.get(which.wrapping_mul(PRIME) % snapshots.len().max(1)).copied()
+    }
+
+    pub(super) fn listed(&self) {
+        self.listings.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,45 @@
+//! The program in `tests/go`: go-git 5, as Argo CD and Flux use it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::sandbox::Git;
+use crate::{deadline, product, requires};
+
+/// The built program.
+#[derive(Debug, Clone, Copy)]
+pub struct GoGit(&'static Path);
+
+impl GoGit {
+    /// Builds it beside the programs under test, once.
+    ///
+    /// # Panics
+    /// Where Go is missing, or does not build it.
+    pub fn build() -> Self {
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        Self(BUILT.get_or_init(|| {
+            let program = product::git_mirror().with_file_name("gogit");
+            let mut go = Command::new(requires::program("go"));
+            go.args(["build", "-o"]).arg(&program).arg(".");
+            go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("go"));
+            go.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0");
+            let built = go.output().expect("because go can be started");
+            assert!(built.status.success(), "cannot build tests/go: {}", String::from_utf8_lossy(&built.stderr));
+            program
+        }))
+    }
+
+    /// Runs it with these words; gives whether it was well, and what it told.
+    ///
+    /// # Panics
+    /// Where it tells nothing.
+    pub fn ask(self, git: &Git, folder: &Path, words: &[&str]) -> (bool, Value) {
+        let output = deadline::finish(git.program(self.0, folder).args(words), &[]);
+        let told = serde_json::from_slice(&output.stdout);
+        let told = told.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.success(), told)
+    }
+}
