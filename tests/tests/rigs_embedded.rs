@@ -423,6 +423,40 @@ fn the_proxy_glues_dribbles_cuts_and_stalls_as_told() {
     waiting.wait().unwrap();
 }
 
+/// Opens a tunnel.
+fn tunnel(proxy: &EmbeddedProxy, target: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(proxy.socket()).unwrap();
+    stream.write_all(format!("CONNECT {target} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    stream
+}
+
+#[test]
+fn what_a_host_said_before_it_went_arrives_although_it_took_no_more() {
+    let proxy = EmbeddedProxy::start();
+    for _ in 0..20 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = tunnel(&proxy, listener.local_addr().unwrap());
+        let mut talking = stream.try_clone().unwrap();
+        // More than the sockets on the way hold: it is still being passed on when the host goes.
+        let talk = std::thread::spawn(move || drop(talking.write_all(&vec![b'?'; 16 << 20])));
+        let (mut host, _) = listener.accept().unwrap();
+        host.read_exact(&mut [0]).unwrap();
+        host.write_all(b"words").unwrap();
+        drop(host);
+        let mut heard = [0; 5];
+        stream.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"words");
+        drop(stream);
+        talk.join().unwrap();
+    }
+}
+
 /// Opens a tunnel to something that echoes, asks it twice, each time after the answer before: three round trips. Gives how long.
 fn converse(proxy: &EmbeddedProxy) -> Duration {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -435,14 +469,7 @@ fn converse(proxy: &EmbeddedProxy) -> Duration {
         }
     });
     let start = Instant::now();
-    let mut stream = TcpStream::connect(proxy.socket()).unwrap();
-    stream.write_all(format!("CONNECT {target} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte).unwrap();
-        head.push(byte[0]);
-    }
+    let mut stream = tunnel(proxy, target);
     for _ in 0..2 {
         stream.write_all(b"?").unwrap();
         stream.read_exact(&mut [0]).unwrap();
@@ -456,7 +483,7 @@ fn converse(proxy: &EmbeddedProxy) -> Duration {
 #[test]
 fn the_delay_counts_round_trips() {
     let proxy = EmbeddedProxy::start();
-    let round_trip = Duration::from_millis(100);
+    let round_trip = Duration::from_millis(400);
     proxy.set_round_trip(round_trip);
     // A busy machine only ever adds to the time, so that the quickest of some conversations shows what the proxy itself takes.
     let mut conversations =

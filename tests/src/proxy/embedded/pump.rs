@@ -24,7 +24,7 @@ pub(super) struct Way {
 /// How a direction ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// Its sender closed it.
+    /// Its sender closed it, or its receiver takes no more.
     Closed,
     /// The tunnel is to be cut.
     Cut,
@@ -64,8 +64,9 @@ pub(super) async fn pump(
                 }
                 let allowed = way.gate.allows(piece.len());
                 count(allowed as u64);
+                // What the receiver said before it went is still on its way to the sender, and so is its end.
                 if to.write_all(&piece[..allowed]).await.is_err() {
-                    return Ended::Cut;
+                    return Ended::Closed;
                 }
                 way.gate.passed(allowed);
             }
