@@ -50,7 +50,7 @@ fn pending_in(world: World) -> (World, CommitId, CommitId, CommitId) {
 #[track_caller]
 fn check(world: &World, row: &Row) {
     let folder = world.sandbox().path();
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let before = (Footprint::of(&world.cache_folder()), Footprint::of(world.upstream().path()));
     let mut refs = world.cache().refs();
     let mut upstream = world.upstream().refs();
@@ -331,7 +331,7 @@ fn a_read_only_key_is_refused_before_anything_is_sent() {
         "ForceCommand case \"$SSH_ORIGINAL_COMMAND\" in git-receive-pack*) {say};; *) eval \"$SSH_ORIGINAL_COMMAND\";; esac"
     );
     let (world, base, _, _) = pending_in(World::builder().real().sshd(&force).build());
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let run = world.mirror(&["flush", "--confirm"]).expect(5);
     let lane = run.lane("main");
     assert_eq!(
@@ -425,7 +425,7 @@ fn recheck_tip_contains_local() {
         "[ \"$1\" = committed ] || exit 0\nwhile read -r old new name; do\n[ \"$name\" = {GITOPS} ] && once && {commit} && git update-ref \"$name\" \"$tip\" \"$new\"\ndone\nexit 0"
     );
     hook(&world, "reference-transaction", &script);
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let run = world.mirror(&["flush", "--confirm"]).expect(0);
     let tip = world.upstream().branch("gitops").expect("because it was pushed");
     assert_ne!(tip, local, "the hook built on it");
@@ -465,7 +465,7 @@ fn lanes_share_one_tunnel_and_one_refusal_stops_no_other() {
         .map(|branch| world.cache().commit(branch).file("file", "new\n").make())
         .into();
     hook(&world, "update", "[ \"$1\" != refs/heads/v2-gitops ]");
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let run = world.mirror(&["flush", "--confirm"]).expect(1);
     let words = ["a", "b", "c"].map(|lane| run.lane(lane)["outcome"].as_str().unwrap_or_default().to_owned());
     assert_eq!(words, ["flushed", "rejected", "flushed"]);

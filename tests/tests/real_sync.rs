@@ -54,7 +54,7 @@ fn snapshot(commit: CommitId) -> String {
 #[track_caller]
 fn check(world: &World, row: &Row) {
     let upstream = world.upstream().refs();
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let cache = world.cache_folder();
     let before = Footprint::of(&cache);
     let mut refs = refs_of(&world.cache());
@@ -424,7 +424,7 @@ fn lanes_that_diverged_or_lost_their_branch_stop_no_other() {
     let source = upstream.commit("v3").file("file", "new\n").make();
     let gitops = upstream.commit("v3-gitops").file("file", "new\n").make();
 
-    let tunnels = world.tinyproxy().targets().len();
+    let tunnels = world.tunnels();
     let run = world.mirror(&["sync", "--confirm"]).expect(3);
     assert_eq!(world.tinyproxy().wait_for_targets(tunnels + 1).len(), tunnels + 1, "one tunnel for all lanes");
     assert_eq!(run.lane("apart")["refs"][1]["outcome"], "diverged");

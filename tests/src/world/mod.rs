@@ -149,6 +149,16 @@ impl World {
         }
     }
 
+    /// Gives how many tunnels were asked of tinyproxy so far, those among them that have reached OpenSSH's host: its log is read a moment
+    /// later than it is written.
+    ///
+    /// # Panics
+    /// Where this world has another proxy or host.
+    pub fn tunnels(&self) -> usize {
+        let reached = usize::try_from(self.openssh().connections()).expect("because they are few");
+        self.tinyproxy().wait_for_targets(reached).len()
+    }
+
     /// Gives the way on which the real git reaches the host: the same key, the same proxy.
     pub fn client(&self) -> &SshClient {
         &self.client
