@@ -149,10 +149,10 @@ fn r12_no_https_no_token_no_fallback() {
 fn r12_a_proxy_that_is_gone_is_not_gone_around() {
     let mut world = synced();
     let connections = world.host().ledger().connections.len();
-    // A port on which nobody listens: it was bound once and let go.
+    // A port on which nobody listens and that nobody else gets: the near end of a connection has it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("because a loopback port is free");
-    let address = listener.local_addr().expect("because it is bound");
-    drop(listener);
+    let held = listener.local_addr().and_then(std::net::TcpStream::connect).expect("because somebody listens");
+    let address = held.local_addr().expect("because it is connected");
     world.configure(|config| config["githubTransport"]["proxy"] = json!(format!("http://{address}")));
     let run = world.mirror(&["sync"]).expect(5);
     assert!(run.lane("main")["fault"].to_string().contains(&address.to_string()), "{}", run.stdout);
