@@ -295,9 +295,8 @@ fn i5_a_reader_who_sees_a_tip_sees_its_snapshot() {
     let sandbox = Sandbox::new();
     let commits = sandbox.fill();
     let served = sandbox.served();
-    let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writing = scope.spawn(|| {
             for round in 0..60 {
                 // As a sync does: the snapshot first. Each group has each commit once, so that a snapshot never moves.
                 let (group, commit) = (round / commits.len(), &commits[round % commits.len()]);
@@ -307,11 +306,12 @@ fn i5_a_reader_who_sees_a_tip_sees_its_snapshot() {
                     sandbox.git(&["pack-refs", "--all", "--prune"], b"");
                 }
             }
-            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
         });
         let body = body(&["ref-prefix refs/heads/lane/", "ref-prefix refs/mirror/snapshots/"]);
-        let mut seen = 0;
-        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+        let (mut seen, mut is_last) = (0, false);
+        while !is_last {
+            // The last look is behind the last write, and sees all of them.
+            is_last = writing.is_finished();
             let list = lines(&listed(&served, &body));
             for tip in list.iter().filter(|line| line.contains(" refs/heads/lane/")) {
                 let (commit, name) = tip.trim_end_matches("\\n").split_once(' ').unwrap();

@@ -62,10 +62,14 @@ async fn requests_that_are_none_are_refused_without_a_run() {
 #[tokio::test]
 async fn a_git_that_fails_in_the_middle_never_ends_an_answer() {
     let rig = Rig::new();
-    rig.script("printf '0008NAK\\n0009\\001PACK'; exit 3");
+    // It fails once the answer has begun, and not before.
+    rig.hold();
+    let gate = rig.path("gate");
+    rig.script(&format!("printf '0008NAK\\n0011\\001PACK--------'; read line < '{}'; exit 3", gate.display()));
     let (running, body) = (rig.serve(), v0(&rig.snapshot()));
     let mut answer = running.ask(Version::V0, &body).await;
     assert_eq!((answer.status(), length(&answer)), (StatusCode::OK, None));
+    rig.release().await;
     let mut last = None;
     while let Some(bytes) = part(&mut answer).await {
         last = Some(bytes.is_ok());

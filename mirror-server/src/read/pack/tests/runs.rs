@@ -18,6 +18,8 @@ async fn any_snapshot_can_be_wanted_in_both_protocols() {
     ] {
         let answer = running.fetch(version, &body).await;
         assert_eq!(rig.prove(&pack_of(&answer)), expect, "{version:?}");
+        // Whoever asks before it is kept shares it.
+        running.idle().await;
     }
     // Version 1 is version 0 here.
     assert_eq!((running.packs("made"), running.packs("disk"), rig.runs()), (2, 1, 2));
