@@ -63,10 +63,13 @@ fn it_says_once_where_it_listens_and_what_it_serves() {
 
 #[test]
 fn health_is_of_the_server_and_readiness_of_what_it_serves() {
-    let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let world = small_world();
+    world.mirror(&["sync", "--confirm"]).expect(0);
+    // From before the first look on: a session that is open is not disturbed by what happens to new ones.
+    world.proxy().misbehave(Tunnels::Every, ProxyFault::CloseAtAccept);
+    let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
     assert_eq!(site.get("/healthz").status, 200);
     assert_eq!(site.get("/readyz").status, 200);
-    site.world.proxy().misbehave(Tunnels::Every, ProxyFault::CloseAtAccept);
     site.wait_until("a look has failed", || {
         site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") > 0.0
     });
@@ -94,6 +97,11 @@ fn every_metric_is_documented_and_counts_what_it_says() {
             + site.metric("git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"finding\"}")
             > 0.0
     });
+    // A request is counted, and the making of a pack counted out, a moment after the answer.
+    site.wait_until("what was sent is counted", || {
+        site.metric("git_mirror_http_sent_bytes_total{endpoint=\"upload-pack\"}") >= 1000.0
+    });
+    site.wait_until("no pack is being made", || site.metric("git_mirror_packs_running") == 0.0);
 
     let reply = site.get("/metrics").expect(200);
     let kind = reply.header("content-type").unwrap_or_default().to_owned();
@@ -214,10 +222,8 @@ fn the_api_tells_what_the_program_tells() {
     for word in ["app", "main", "diverged"] {
         assert!(page.text().contains(word), "the page does not show {word}: {}", page.text());
     }
-    let gone = Server::start(world);
-    let nowhere = format!("http://{}", gone.address());
-    drop(gone);
-    let mut command = bare(&world.command(&[]), &["status", "--server", &nowhere, "-o", "json"]);
+    // Whoever looks for any free port never gets this one.
+    let mut command = bare(&world.command(&[]), &["status", "--server", "http://127.0.0.1:1", "-o", "json"]);
     let refused = mirror_tests::world::Run::of(&mut command);
     assert!(refused.exit.is_some_and(|exit| exit != 0 && exit != 3), "{refused:?}");
 }
@@ -283,7 +289,8 @@ fn a_server_that_is_told_twice_ends_at_once() {
     let mut rest = Vec::new();
     let torn = stream.read_to_end(&mut rest);
     assert!(torn.is_err() || rest.len() < 24 << 20, "the answer was cut off");
-    let gone = |id: u32| !Path::new(&format!("/proc/{id}")).exists();
+    // One that has ended and that nobody asks how has no words any more.
+    let gone = |id: u32| std::fs::read(format!("/proc/{id}/cmdline")).map_or(true, |words| words.is_empty());
     assert!(server::became(|| children.iter().all(|child| gone(child.id))), "a program of git has outlived it");
 }
 
@@ -368,12 +375,12 @@ fn a_session_that_dies_is_made_again_and_only_the_metrics_know() {
     host.wait(|ledger| ledger.count(Service::UploadPack) >= looks + 2);
     let next = site.world.upstream().commit("main").file("next", "news\n").make();
     site.wait_until("the server follows", || site.world.cache().branch("main") == Some(next));
+    let counted =
+        |event: &str| site.metric(&format!("git_mirror_ssh_sessions_total{{repository=\"app\",event=\"{event}\"}}"));
+    site.wait_until("the loss is counted", || counted("lost") >= 1.0);
+    // The first looks over either session may be the only ones so far.
+    site.wait_until("the new session is used again", || counted("reused") >= 2.0);
     let text = scrape(&site);
-    let counted = |event: &str| {
-        find_metric(&text, &format!("git_mirror_ssh_sessions_total{{repository=\"app\",event=\"{event}\"}}"))
-    };
-    assert!(counted("lost").is_some_and(|lost| lost >= 1.0), "{text}");
-    assert!(counted("reused").is_some_and(|reused| reused >= 2.0), "{text}");
     assert_eq!(
         find_metric(&text, "git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"upstream\"}"),
         Some(0.0),
@@ -572,6 +579,8 @@ fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
     let told = site.client().run(work.path(), ["ls-remote", &site.url(), "refs/heads/gitops"]);
     assert!(before.is_some_and(|before| told.starts_with(&before.to_string())), "{told}");
     work.set_ref("refs/heads/gitops", before.expect("because it was pushed"));
+    // The guard may have looked just when nothing was left.
+    site.wait_until("the guard sees room", || site.metric("git_mirror_disk_low") == 0.0);
     let well = push("small again");
     assert!(well.status.success(), "{}", well.stderr);
     // git goes by the names of folders, which lead elsewhere out here.
