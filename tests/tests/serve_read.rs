@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
 use mirror_core::name::CommitId;
 use mirror_tests::gitclient::{GitClient, Token, VERSIONS, Version};
@@ -360,13 +361,19 @@ fn i5_who_is_told_of_a_tip_can_read_it_and_its_snapshot_while_all_else_goes_on()
     let site = Served::small(open);
     let world = &site.world;
     let over = AtomicBool::new(false);
-    let read = |version: Version, number: usize| {
+    let (begun, beginnings) = channel();
+    let read = |version: Version, number: usize, mut begun: Option<Sender<()>>| {
         let client = site.client().speaking(version);
-        let (mut rounds, mut tips) = (0, BTreeSet::new());
-        while !over.load(Ordering::SeqCst) || rounds < 3 {
+        let (mut rounds, mut tips, mut is_last) = (0, BTreeSet::new(), false);
+        while !is_last || rounds < 3 {
+            // One more round than the writer lets it, which sees the last tip.
+            is_last = over.load(Ordering::SeqCst);
             let told = listed(&client.run(world.sandbox().path(), ["ls-remote", &site.url(), "refs/heads/main"]));
             let tip = &told["refs/heads/main"];
             tips.insert(tip.clone());
+            if let Some(begun) = begun.take() {
+                begun.send(()).expect("because the writer waits for it");
+            }
             let build = client.empty(&site.url(), &format!("build-{version:?}-{number}-{rounds}"));
             let wanted =
                 if version == Version::V2 && rounds % 2 == 0 { format!("{SNAPSHOTS}/{tip}") } else { tip.clone() };
@@ -381,10 +388,13 @@ fn i5_who_is_told_of_a_tip_can_read_it_and_its_snapshot_while_all_else_goes_on()
     };
     std::thread::scope(|scope| {
         let readers = [(Version::V0, 0), (Version::V2, 0), (Version::V2, 1)].map(|(version, number)| {
-            let read = &read;
-            scope.spawn(move || read(version, number))
+            let (read, begun) = (&read, begun.clone());
+            scope.spawn(move || read(version, number, Some(begun)))
         });
         let _stop = StopAtEnd(&over);
+        // Each reader sees the first tip before there is another.
+        drop(begun);
+        assert_eq!(beginnings.iter().count(), readers.len(), "a reader has failed at once");
         for round in 0..ROUNDS {
             // Now and then upstream is rewritten, and the tip of before is reachable from its snapshot only.
             let next = world.upstream().commit("main").file("round", format!("{round}\n"));
