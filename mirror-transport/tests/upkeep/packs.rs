@@ -65,6 +65,10 @@ fn packs_that_were_replaced_do_not_count() {
     let rig = Rig::new();
     rig.feed("main", 5);
     assert_eq!(rig.cache.packs_in_use().unwrap(), 5);
+    let kept = rig.cache.path().join("objects/pack").join(rig.packs().first().unwrap()).with_extension("keep");
+    fs::write(&kept, "").unwrap();
+    assert_eq!(rig.cache.packs_in_use().unwrap(), 4, "what stays is no reason for an upkeep");
+    fs::remove_file(&kept).unwrap();
     rig.maintain(0);
     assert_eq!((rig.packs().len(), rig.cache.packs_in_use().unwrap()), (6, 1));
     rig.feed("main", 2);

@@ -1,13 +1,16 @@
 //! How many packs whoever looks for an object has to look into. A listing tells; no pack is opened.
 
+use std::collections::HashSet;
 use std::fs;
 
 use super::notes::Notes;
+use super::packs::STAYING;
 use crate::cache::disk::{At, DiskError, is_absent};
 use crate::cache::open::Cache;
 
 impl Cache {
-    /// Counts the packs that no other has replaced. One that came back under the name of a replaced one is missed.
+    /// Counts the packs that an upkeep may make fewer of: no other has replaced them, and nobody asked that they stay. One that came back under
+    /// the name of a replaced one is missed.
     ///
     /// # Errors
     /// What the disk refuses.
@@ -17,14 +20,19 @@ impl Cache {
             Err(error) if is_absent(&error) => return Ok(0),
             entries => entries.at("list", &folder)?,
         };
-        let notes = Notes::read(self)?;
-        let mut packs = 0;
+        let (mut packs, mut staying) = (HashSet::new(), Vec::new());
         for entry in entries {
             let name = entry.at("list", &folder)?.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".idx"));
-            let is_noted = |stem: &str| notes.superseded.contains_key(stem) || notes.unreachable.contains_key(stem);
-            packs += u64::from(stem.is_some_and(|stem| stem.starts_with("pack-") && !is_noted(stem)));
+            match name.to_str().and_then(|name| name.split_once('.')) {
+                Some((stem, "idx")) if stem.starts_with("pack-") => drop(packs.insert(stem.to_owned())),
+                Some((stem, ending)) if STAYING.contains(&ending) => staying.push(stem.to_owned()),
+                _ => {}
+            }
         }
-        Ok(packs)
+        let notes = Notes::read(self)?;
+        for stem in staying.iter().chain(notes.superseded.keys()).chain(notes.unreachable.keys()) {
+            packs.remove(stem);
+        }
+        Ok(packs.len() as u64)
     }
 }

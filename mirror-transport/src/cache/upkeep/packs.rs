@@ -13,6 +13,9 @@ use crate::cache::closure::ClosedPack;
 use crate::cache::disk::{At, DiskError, is_absent, remove_if_there};
 use crate::cache::open::Cache;
 
+/// The endings of the files beside a pack that is not to be replaced: somebody asked that it stays, or a git of its own way made it.
+pub(super) const STAYING: [&str; 3] = ["keep", "mtimes", "promisor"];
+
 /// What a pack is to the upkeep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -82,7 +85,7 @@ impl PackFolder {
             let is_noted = |noted: &BTreeMap<_, super::notes::Noted>| {
                 noted.get(&stem).filter(|noted| noted.inode == pack.inode).map(|noted| noted.since)
             };
-            let role = if ["keep", "mtimes", "promisor"].iter().any(|ending| files.contains_key(*ending)) {
+            let role = if STAYING.iter().any(|ending| files.contains_key(*ending)) {
                 Role::Kept
             } else if let Some(since) = is_noted(&notes.superseded) {
                 Role::Superseded(since)
