@@ -25,7 +25,12 @@ pub(crate) fn block_on<F: Future>(
 ) -> Result<F::Output, CliError> {
     let runtime = crew.threads().map_err(CliError::Runtime)?;
     let stop = Stop::new();
-    runtime.spawn(listen(stop.clone(), talk.clone(), crew));
+    // Before anything begins: a wish that nobody listens for yet would end the process without a word.
+    let wishes = {
+        let _inside = runtime.enter();
+        Wishes::new()
+    };
+    runtime.spawn(listen(wishes, stop.clone(), talk.clone(), crew));
     let ended = runtime.block_on(operation(stop));
     // A thread that is still reading from a dead connection must not hold up the answer.
     runtime.shutdown_background();
@@ -74,8 +79,8 @@ impl Crew {
     }
 }
 
-async fn listen(stop: Stop, talk: Talk, crew: Crew) {
-    let Ok(mut wishes) = Wishes::new() else {
+async fn listen(wishes: std::io::Result<Wishes>, stop: Stop, talk: Talk, crew: Crew) {
+    let Ok(mut wishes) = wishes else {
         tracing::warn!("cannot listen for Ctrl-C: it will end the program at once");
         return;
     };
@@ -128,5 +133,24 @@ impl Wishes {
 
     async fn next(&mut self) {
         let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// Without a listener the signal ends this process.
+    #[test]
+    fn a_wish_is_heard_as_soon_as_an_operation_begins() {
+        let talk = Talk::new(Box::new(std::io::sink()));
+        let ended = block_on(&talk, Crew::Operation, |stop| async move {
+            let told = Command::new("kill").args(["-INT", &std::process::id().to_string()]).status();
+            stop.wished().await;
+            told
+        });
+        assert!(ended.unwrap().unwrap().success());
     }
 }
