@@ -12,9 +12,10 @@ use mirror_tests::sshhost::embedded::{Moment, Service};
 use mirror_tests::world::{ProxyKind, Run, World};
 use serde_json::{Value, json};
 
-/// A world in sync, with `main` and `gitops`.
+/// A world in sync, with `main` and `gitops`. Who is held at upstream is as patient as the test that holds it.
 fn synced() -> World {
-    let world = World::builder().proxy(ProxyKind::Embedded).build();
+    let mut world = World::builder().proxy(ProxyKind::Embedded).build();
+    world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("4m"));
     world.upstream().commit("main").file("source", "one\n").make();
     world.upstream().commit("gitops").root().file("deployed", "one\n").make();
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
