@@ -51,7 +51,7 @@ impl Git {
             ("GIT_COMMITTER_NAME", "Ada Rig"),
             ("GIT_COMMITTER_EMAIL", "ada@example.invalid"),
             // Repositories of the rigs belong to whoever runs the tests; a container may see another owner.
-            ("GIT_CONFIG_COUNT", "5"),
+            ("GIT_CONFIG_COUNT", "6"),
             ("GIT_CONFIG_KEY_0", "safe.directory"),
             ("GIT_CONFIG_VALUE_0", "*"),
             ("GIT_CONFIG_KEY_1", "gc.auto"),
@@ -62,6 +62,9 @@ impl Git {
             ("GIT_CONFIG_VALUE_3", "always"),
             ("GIT_CONFIG_KEY_4", "advice.detachedHead"),
             ("GIT_CONFIG_VALUE_4", "false"),
+            // What it answers to a push is the same on a disk that takes seconds.
+            ("GIT_CONFIG_KEY_5", "receive.keepAlive"),
+            ("GIT_CONFIG_VALUE_5", "0"),
         ];
         let mut environment: Vec<(OsString, OsString)> = fixed.map(|(name, value)| (name.into(), value.into())).into();
         environment.push(("PATH".into(), std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into())));
