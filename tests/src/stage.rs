@@ -45,7 +45,7 @@ impl Job {
 /// A world in which one operation is run to any point, as often as wanted.
 #[derive(Debug)]
 pub struct Stage {
-    /// The world. Its timeouts are long enough for a machine that does a lot else.
+    /// The world. Its limits are long enough for a machine that does a lot else.
     pub world: World,
     job: Job,
     /// The cache before the operation; nothing where there is none.
@@ -69,7 +69,7 @@ impl Stage {
     pub fn set(job: Job) -> Self {
         let mut world = World::builder().proxy(ProxyKind::Embedded).build();
         world.configure(|config| {
-            config["githubTransport"]["timeouts"] = json!({ "connect": "10s", "idle": "10s", "total": "1m" });
+            config["githubTransport"]["timeouts"] = patient();
             config["repositories"]["app"]["tags"] = json!(["v*"]);
         });
         let upstream = world.upstream();
@@ -105,6 +105,15 @@ impl Stage {
         assert_ne!(stage.before, stage.wanted, "the operation has nothing to do");
         stage.world.host().wait_until_quiet();
         stage
+    }
+
+    /// Sets the limits of these names, such as `idle`; all others are as long as in the beginning.
+    pub fn limit(&mut self, limits: &[(&str, &str)]) {
+        let mut timeouts = patient();
+        for (name, limit) in limits {
+            timeouts[*name] = json!(limit);
+        }
+        self.world.configure(|config| config["githubTransport"]["timeouts"] = timeouts);
     }
 
     /// Gives the operation's command, for a test that kills it.
@@ -226,6 +235,11 @@ impl Stage {
         assert_eq!(states("running"), 0, "{point}: {}", history.stdout);
         assert_ne!(history.report, Value::Null, "{point}");
     }
+}
+
+/// Limits that nothing comes up against but what waits in vain, and that end a run before the rig does.
+fn patient() -> Value {
+    json!({ "connect": "1m", "idle": "1m", "total": "4m" })
 }
 
 /// Proves that git finds no fault in a cache and that nothing is left over in it.

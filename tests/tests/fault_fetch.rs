@@ -7,7 +7,6 @@ use std::sync::Mutex;
 
 use mirror_tests::sshhost::embedded::{Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service};
 use mirror_tests::stage::{Job, Stage, side_by_side};
-use serde_json::json;
 
 const STAGES: usize = 6;
 
@@ -33,7 +32,10 @@ fn disturb(stage: &mut Stage, Misdeeds(first, later): Misdeeds, name: &str) -> (
     let next = stage.world.host().ledger().connections.len() as u64 + 1;
     stage.world.host().misbehave(Connections::Nth(next), first);
     stage.world.host().misbehave(Connections::From(next + 1), later);
+    // Some of them leave a further question unanswered.
+    stage.limit(&[("idle", "10s")]);
     let run = stage.run();
+    stage.limit(&[]);
     stage.world.host().behave();
     stage.prove_true(&run, name);
     assert_eq!(packs, self::packs(stage), "{name}: something of it was kept");
@@ -265,14 +267,14 @@ fn a_stall_in_the_middle_of_a_pack_ends_by_the_idle_limit_and_leaves_nothing() {
     let cases: Vec<(u64, &[&str])> = [8_000, 20_000, 30_000].map(|at| (at, ["mirror::ssh::stalled"].as_slice())).into();
     let wrong = Mutex::new(Vec::new());
     side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (at, expected)| {
-        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("3s"));
+        stage.limit(&[("idle", "6s")]);
         stage.world.host().misbehave(
             Connections::Every,
             on_upload_pack(Meddling::Stop { at: Point::Sent(*at), then: Ending::Stall }),
         );
         let run = stage.run();
         stage.world.host().behave();
-        stage.world.configure(|config| config["githubTransport"]["timeouts"]["idle"] = json!("10s"));
+        stage.limit(&[]);
         let name = format!("a stall at {at}");
         stage.prove_true(&run, &name);
         stage.recover(&name);

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
 use mirror_tests::sshhost::embedded::{Connections, Misdeed};
 use mirror_tests::stage::{Job, Stage};
-use serde_json::json;
 
 /// What follows a cut is up to the same run: nobody has to call it again.
 #[test]
@@ -53,14 +52,12 @@ fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
 #[test]
 fn a_doctor_ends_by_the_limit_of_the_whole() {
     let mut stage = Stage::set(Job::FirstSync);
-    stage.world.configure(|config| {
-        config["githubTransport"]["timeouts"] = json!({ "connect": "10s", "idle": "1h", "total": "2s" });
-    });
-    stage.world.mirror(&["doctor"]);
+    stage.world.mirror(&["doctor"]).expect(0);
     let whole = stage.world.proxy().record().tunnels.last().expect("because a doctor goes through the proxy").to_client;
     // Towards its end, but before the good-byes behind the last answer, of which not all are always counted.
     let fault = ProxyFault::Stop { direction: Direction::ToClient, after: whole * 3 / 4, then: Stop::Stall };
     stage.world.proxy().misbehave_once(fault);
+    stage.limit(&[("idle", "1h"), ("total", "5s")]);
     let run = stage.world.mirror(&["doctor"]).expect(4);
     let steps = run.lane("main")["steps"].as_array().expect("because a walk has steps").clone();
     assert_eq!(steps.last().expect("because it began")["fault"]["code"], "mirror::deadline", "{}", run.stdout);
