@@ -3,45 +3,25 @@
 //! The program stands in `tests/go`, with the version that they build with.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 
 use mirror_core::name::CommitId;
-use mirror_tests::deadline;
 use mirror_tests::gitclient::Token;
-use mirror_tests::requires;
+use mirror_tests::gogit::GoGit;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::server::Served;
 use serde_json::Value;
 
-/// Builds the program once.
-fn program() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gogit");
-        let mut go = Command::new(requires::program("go"));
-        go.args(["build", "-o"]).arg(&program).arg(".");
-        go.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("go"));
-        go.env("GOFLAGS", "-mod=readonly").env("GOWORK", "off").env("CGO_ENABLED", "0");
-        let built = go.output().expect("because go can be started");
-        assert!(built.status.success(), "cannot build tests/go: {}", String::from_utf8_lossy(&built.stderr));
-        program
-    })
-}
-
 /// Runs a verb of the program; gives what it told, and whether it was well.
 fn ask(site: &Served, token: Option<&Token>, words: &[&str]) -> (bool, Value) {
-    let mut command = site.world.sandbox().git().program(program(), site.world.sandbox().path());
+    let sandbox = site.world.sandbox();
+    let shown = token.map(|token| sandbox.write("shown-token", token.text()).to_string_lossy().into_owned());
     let (verb, rest) = words.split_first().expect("because a verb is asked for");
-    command.arg(verb).args(["--url", &site.url()]).args(rest);
-    if let Some(token) = token {
-        command.arg("--token").arg(site.world.sandbox().write("shown-token", token.text()));
+    let url = site.url();
+    let mut words = [&[*verb, "--url", &url], rest].concat();
+    if let Some(shown) = &shown {
+        words.extend(["--token", shown]);
     }
-    let output = deadline::finish(&mut command, &[]);
-    let told = serde_json::from_slice(&output.stdout);
-    let told = told.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.success(), told)
+    GoGit::build().ask(sandbox.git(), sandbox.path(), &words)
 }
 
 #[track_caller]
@@ -168,10 +148,8 @@ fn go_git_reads_and_writes_with_a_token_and_is_told_why_not() {
 #[test]
 fn an_empty_repository_is_told_from_one_that_is_not_served() {
     let site = Served::small(|_| {});
-    let mut command = site.world.sandbox().git().program(program(), site.world.sandbox().path());
-    command.args(["list", "--url", &site.server.url("nowhere.git")]);
-    let output = deadline::finish(&mut command, &[]);
-    assert!(!output.status.success());
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(told.contains("not found"), "{told}");
+    let sandbox = site.world.sandbox();
+    let (well, told) =
+        GoGit::build().ask(sandbox.git(), sandbox.path(), &["list", "--url", &site.server.url("nowhere.git")]);
+    assert!(!well && told["error"].to_string().contains("not found"), "{told}");
 }

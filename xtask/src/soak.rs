@@ -68,10 +68,10 @@ pub(crate) fn soak(arguments: &Arguments) -> Outcome {
     let crowd = Crowd::new(&site, site.token("promoter", &[]));
     let growth = std::thread::scope(|scope| {
         // Whatever ends this scope, ends the clients.
-        let home = Home(&crowd);
+        let shift = crowd.shift();
         let clients = clients(scope, &crowd, &branches, &upstream, program);
         let played = play(&mut site, &crowd, &clients, arguments.length, &mut rng);
-        drop(home);
+        drop(shift);
         for client in clients {
             client.join().map_err(|_| "a client has found something wrong; its words stand above".to_owned())?;
         }
@@ -195,13 +195,4 @@ fn prove(mut site: Served, crowd: &Crowd, mut growth: Growth) -> Outcome {
     }
     say("nothing was lost, nothing was wrong, nothing is left over");
     growth.judge()
-}
-
-/// Lets the clients go home, whatever happens.
-struct Home<'a>(&'a Crowd);
-
-impl Drop for Home<'_> {
-    fn drop(&mut self) {
-        self.0.go_home();
-    }
 }

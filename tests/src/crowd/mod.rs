@@ -1,7 +1,7 @@
 //! Clients that push and read again and again while the server they talk to is disturbed, and what all of them have seen together.
 //!
 //! [`Crowd`] is what they share: where the server is, whether it is up, what was acknowledged and what was read. Each client is a loop on a
-//! thread of the caller's, which ends when the crowd is told to go home. A client whose request fails although nothing disturbed it
+//! thread of the caller's, which ends with the crowd's [`Shift`]. A client whose request fails although nothing disturbed it
 //! panics with git's words.
 //!
 //! Never: deciding what is disturbed, or when it is over.
@@ -12,5 +12,5 @@ mod shared;
 mod site;
 
 pub use reader::Reading;
-pub use shared::{Crowd, Disturbance, Seen};
+pub use shared::{Crowd, Disturbance, Seen, Shift};
 pub use site::{branches, site};

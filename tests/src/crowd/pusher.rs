@@ -10,7 +10,7 @@ const LITTLE: u64 = 300;
 const MUCH: u64 = 300_000;
 
 impl Crowd {
-    /// Pushes commits to a branch, one after the other, until the crowd goes home.
+    /// Pushes commits to a branch, one after the other, until the shift is over.
     ///
     /// # Panics
     /// Where git fails although nothing was disturbed, and nobody else has moved the branch.

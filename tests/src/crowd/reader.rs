@@ -38,7 +38,7 @@ impl Reading {
 }
 
 impl Crowd {
-    /// Reads in one way after the other, of one branch after the other, until the crowd goes home. Every fourth reader speaks version 0.
+    /// Reads in one way after the other, of one branch after the other, until the shift is over. Every fourth reader speaks version 0.
     ///
     /// # Panics
     /// Where git fails although nothing was disturbed, or what it got is not whole.
@@ -107,7 +107,7 @@ impl Crowd {
         Some(commit_id(id))
     }
 
-    /// Polls as Argo CD does, and clones the commit that it found as Flux does, until the crowd goes home.
+    /// Polls as Argo CD does, and clones the commit that it found as Flux does, until the shift is over.
     ///
     /// # Panics
     /// Where that fails although nothing was disturbed.

@@ -71,6 +71,18 @@ impl Drop for Disturbance<'_> {
     }
 }
 
+/// Lets every client go home at its end, whatever that is.
+#[derive(Debug)]
+#[must_use = "the clients go home when this is dropped"]
+pub struct Shift<'a>(&'a Crowd);
+
+impl Drop for Shift<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_over = true;
+        self.0.changed.notify_all();
+    }
+}
+
 /// The moment at which a request began.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Begun {
@@ -117,15 +129,9 @@ impl Crowd {
         self.changed.notify_all();
     }
 
-    /// Lets every client end after what it is doing.
-    pub fn go_home(&self) {
-        self.state().is_over = true;
-        self.changed.notify_all();
-    }
-
-    /// Says whether the clients are to end.
-    pub fn is_over(&self) -> bool {
-        self.state().is_over
+    /// Lets every client end after what it is doing, when the value is dropped.
+    pub fn shift(&self) -> Shift<'_> {
+        Shift(self)
     }
 
     /// Waits so long, or until the clients are to end; says whether they are to go on.
