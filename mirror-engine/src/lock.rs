@@ -15,8 +15,10 @@ use mirror_core::report::Holder;
 pub const FILE_NAME: &str = "op.lock";
 /// A holder's description is a few hundred bytes; anything longer is not ours.
 const HOLDER_LIMIT: u64 = 16 * 1024;
-/// How long a caller that does not wait still tries: long enough to outlast a `status` that is just probing the lock.
-const PROBE_ALLOWANCE: Duration = Duration::from_millis(60);
+/// How long a caller that does not wait still tries where the file says whose the lock is.
+const ALLOWANCE: Duration = Duration::from_millis(60);
+/// And where it says nothing: then a `status` is just probing the lock, or a holder comes or goes, which takes a busy machine a while.
+const NAMELESS_ALLOWANCE: Duration = Duration::from_secs(2);
 /// How often a waiting caller tries again.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -130,16 +132,17 @@ pub async fn acquire(
     wait: Wait,
     mut waiting: impl FnMut(Option<&Holder>),
 ) -> Result<Held, LockError> {
-    let patience = match wait {
-        Wait::No => PROBE_ALLOWANCE,
-        Wait::UpTo(patience) => patience,
-    };
     let start = tokio::time::Instant::now();
     let mut told = false;
     let mut holder = holder.clone();
     loop {
         match try_acquire(path, &holder) {
             Err(LockError::Busy { holder: other }) => {
+                let patience = match (wait, &other) {
+                    (Wait::No, Some(_)) => ALLOWANCE,
+                    (Wait::No, None) => NAMELESS_ALLOWANCE,
+                    (Wait::UpTo(patience), _) => patience,
+                };
                 let left = patience.saturating_sub(start.elapsed());
                 if left.is_zero() {
                     return Err(LockError::Busy { holder: other });
@@ -223,7 +226,23 @@ mod tests {
         assert!(!path.exists());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn i6_who_only_looks_makes_nobody_busy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE_NAME);
+        drop(try_acquire(&path, &somebody("sync")).unwrap());
+        let looking = File::open(&path).unwrap();
+        looking.try_lock_shared().unwrap();
+        let look = async {
+            tokio::time::sleep(ALLOWANCE * 10).await;
+            looking.unlock().unwrap();
+        };
+        let flush = somebody("flush");
+        let (turn, ()) = tokio::join!(acquire(&path, &flush, Wait::No, |_| panic!("it does not wait")), look);
+        drop(turn.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn waiting_ends_with_the_holder_or_the_deadline() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
