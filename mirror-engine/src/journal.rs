@@ -255,21 +255,22 @@ mod tests {
     fn writers_at_the_same_moment_lose_and_tear_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
-        std::thread::scope(|scope| {
-            for writer in 0..4 {
-                // As many processes would: none knows of the others but by the files.
-                let (journal, lane) = (Journal::at(path.clone()), format!("lane-{writer}"));
-                scope.spawn(move || {
-                    for second in 1..=8 {
+        for second in 1..=8 {
+            // All of them at once, and nobody again before the others: on a slow disk one would wait longer than its patience.
+            std::thread::scope(|scope| {
+                for writer in 0..4 {
+                    // As many processes would: none knows of the others but by the files.
+                    let (journal, lane) = (Journal::at(path.clone()), format!("lane-{writer}"));
+                    scope.spawn(move || {
                         let start = Record {
                             event: Event::Receiving { pid: 1, host: "h".to_owned(), writer: lane.clone() },
                             ..ended(second, &lane, "")
                         };
                         journal.append_all(&[start, ended(second, &lane, "accepted")]).unwrap();
-                    }
-                });
-            }
-        });
+                    });
+                }
+            });
+        }
         let journal = Journal::at(path);
         let reading = journal.read(1000).unwrap();
         assert_eq!((reading.records.len(), reading.torn), (64, 0));
