@@ -156,7 +156,7 @@ async fn i7_a_maintenance_that_is_abandoned_is_taken_up_by_the_next() {
     let lanes = node.lanes::<&str>(&[]).unwrap();
     let terms = terms(Mode::Confirm, Stop::new());
     let abandoned = tokio::time::timeout(Duration::from_millis(1), verbs::maintain(&node, &lanes, &terms)).await;
-    let report = verbs::maintain(&node, &lanes, &Terms { wait: Wait::UpTo(Duration::from_secs(60)), ..terms }).await;
+    let report = verbs::maintain(&node, &lanes, &Terms { wait: Wait::UpTo(Duration::from_secs(600)), ..terms }).await;
     assert!(report.ok(), "{abandoned:?} {:?}", report.faults());
     git(&cache, &["fsck", "--strict"]);
     assert_eq!(git(&cache, &["rev-list", "--count", "refs/heads/main"]), "4");
