@@ -70,6 +70,8 @@ nodes:
 
 impl Trial {
     fn empty() -> Self {
+        // The log is the whole process's, so that it would get into what another test reads. It was perhaps taken away already.
+        let _ = tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::default());
         let folder = tempfile::tempdir().unwrap();
         Self { folder, variables: BTreeMap::new() }
     }
