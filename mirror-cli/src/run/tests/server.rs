@@ -1,7 +1,7 @@
 //! The verbs about a server: the tokens it takes, and asking one that runs elsewhere.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 
@@ -188,7 +188,10 @@ fn what_a_server_elsewhere_answers_wrongly_is_told() {
         let shown = ended.to_string().replace(url.trim_start_matches("http://"), "ADDRESS");
         text.push_str(&format!("## https with {ca}\n{shown}\n"));
     }
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // A port on which nobody listens and that nobody else gets: the near end of a connection has it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let held = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let gone = held.local_addr().unwrap();
     let ended = trial.run(&format!("git-mirror status --server http://{gone}"));
     text.push_str(&format!("## nobody is there\n{}\n", ended.to_string().replace(&gone.to_string(), "ADDRESS")));
     let words =
