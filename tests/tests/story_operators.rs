@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Barrier, Mutex};
 
 use mirror_tests::sandbox::Repository;
 use mirror_tests::sshhost::embedded::{Moment, Service};
@@ -115,6 +115,7 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
         let lanes = config["nodes"]["local"]["lanes"].clone();
         let node = |name: &str| json!({ "cache": folder.join(format!("cache-{name}")), "lanes": lanes });
         config["nodes"] = json!({ "one": node("one"), "two": node("two") });
+        config["githubTransport"]["timeouts"]["idle"] = json!("4m");
     });
     world.upstream().commit("main").file("source", "one\n").make();
     world.upstream().commit("gitops").root().file("deployed", "one\n").make();
@@ -124,12 +125,28 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
         let cache = Repository::at(&folder.join(format!("cache-{node}/app.git")), world.sandbox().git());
         (cache.commit("gitops").file("deployed", node).make(), cache)
     });
-    // Both have looked before either pushes.
-    let looked = Arc::new(Barrier::new(2));
+    // Both have looked before either pushes; and one push has landed before the other, which might give up a branch that a slow disk
+    // keeps locked for long.
+    let looked = Barrier::new(2);
     let pushes = Mutex::new(0);
+    let (landed, landing) = channel();
+    let landing = Mutex::new(landing);
     world.host().hook(Moment::FirstByte, move |channel| {
-        if channel.service == Some(Service::ReceivePack) && next_of(&pushes) < 2 {
+        if channel.service != Some(Service::ReceivePack) {
+            return;
+        }
+        let number = next_of(&pushes);
+        if number < 2 {
             looked.wait();
+        }
+        if number == 1 {
+            landing.lock().expect("because no hook panics").recv().expect("because the first push ends");
+        }
+    });
+    world.host().hook(Moment::AfterGit, move |channel| {
+        if channel.service == Some(Service::ReceivePack) {
+            // Only the second one waits for it.
+            let _ = landed.send(());
         }
     });
     let both = nodes.map(|node| start(&world, &["flush", "--node", node, "--confirm", "--wait"]));
