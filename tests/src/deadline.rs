@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How long a program may take: an emergency, no measure.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long anything may take that a test waits for, on a busy machine with a slow disk: an emergency, no measure.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs a command to its end with `input`, reading both of its streams at the same time.
 ///

@@ -4,10 +4,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
-/// How long a test waits for bytes before it fails: an emergency, no measure.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::deadline::PATIENCE;
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::deadline::PATIENCE;
 use crate::generate::{History, Shape};
 use crate::gitclient::{GitClient, Token};
 use crate::http::{self, Reply};
@@ -30,8 +31,6 @@ use crate::procfs::{self, Process};
 use crate::watched::Watched;
 use crate::world::{ProxyKind, REPOSITORY, World, WorldBuilder};
 
-/// How long a test waits for the server before it fails: an emergency, no measure.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Where a server listens that may choose its port.
 const ANYWHERE: &str = "127.0.0.1:0";
 
@@ -167,7 +166,7 @@ impl Server {
     /// Starts it on a free port and waits until it listens.
     ///
     /// # Panics
-    /// Where it does not announce itself within a minute; the message holds what it said.
+    /// Where it does not announce itself within five minutes; the message holds what it said.
     pub fn start(world: &World) -> Self {
         Self::spawn(&mut command(world, ANYWHERE))
     }
@@ -175,7 +174,7 @@ impl Server {
     /// Starts it by any command and waits until it listens.
     ///
     /// # Panics
-    /// Where it does not announce itself within a minute; the message holds what it said.
+    /// Where it does not announce itself within five minutes; the message holds what it said.
     pub fn spawn(command: &mut Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
@@ -264,7 +263,7 @@ impl Server {
     /// Waits until a question to it is answered with yes, asking again and again.
     ///
     /// # Panics
-    /// Where that does not come within a minute; the message holds what the server said.
+    /// Where that does not come within five minutes; the message holds what the server said.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl FnMut() -> bool) {
         assert!(became(holds), "{what}: not within {PATIENCE:?}; it says\n{}", self.log());
@@ -278,7 +277,7 @@ impl Server {
     /// Waits until it has said something.
     ///
     /// # Panics
-    /// Where that does not come within a minute.
+    /// Where that does not come within five minutes.
     #[track_caller]
     pub fn wait_for_log(&self, words: &str) {
         self.log.wait(|log| log.contains(words));
@@ -304,7 +303,7 @@ impl Server {
     /// Asks it to end, waits until it has, and gives how.
     ///
     /// # Panics
-    /// Where it has not within a minute.
+    /// Where it has not within five minutes.
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
@@ -314,7 +313,7 @@ impl Server {
     /// Waits until it has ended, and gives how.
     ///
     /// # Panics
-    /// Where it has not within a minute.
+    /// Where it has not within five minutes.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let child = &mut self.child;

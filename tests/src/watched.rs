@@ -1,10 +1,9 @@
 //! A value that tasks change and tests wait on.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How long a test waits for a state before it fails: an emergency, no measure.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::deadline::PATIENCE;
 
 /// A shared value. Clones are the same value.
 #[derive(Debug, Default)]
@@ -42,7 +41,7 @@ impl<T: Clone + std::fmt::Debug> Watched<T> {
     /// Waits until the value is as wanted, and gives it.
     ///
     /// # Panics
-    /// Where it does not get there within a minute.
+    /// Where it does not get there within five minutes.
     pub(crate) fn wait(&self, wanted: impl Fn(&T) -> bool) -> T {
         let end = Instant::now() + PATIENCE;
         let mut value = self.open();

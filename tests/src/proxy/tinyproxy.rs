@@ -96,7 +96,7 @@ impl Tinyproxy {
     /// Waits until so many tunnels were asked for, and gives their targets.
     ///
     /// # Panics
-    /// Where that does not come within a minute.
+    /// Where that does not come within five minutes.
     pub fn wait_for_targets(&self, count: usize) -> Vec<String> {
         let log = self.log.wait(|log| log.iter().filter_map(|line| target(line)).count() >= count);
         log.iter().filter_map(|line| target(line)).collect()

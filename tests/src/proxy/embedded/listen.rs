@@ -117,7 +117,7 @@ impl EmbeddedProxy {
     /// Waits until the record is as wanted.
     ///
     /// # Panics
-    /// Where it does not get there within a minute.
+    /// Where it does not get there within five minutes.
     pub fn wait(&self, wanted: impl Fn(&ProxyRecord) -> bool) -> ProxyRecord {
         self.shared.record.wait(wanted)
     }

@@ -154,7 +154,7 @@ impl EmbeddedHost {
     /// Waits until the ledger is as wanted.
     ///
     /// # Panics
-    /// Where it does not get there within a minute.
+    /// Where it does not get there within five minutes.
     pub fn wait(&self, wanted: impl Fn(&Ledger) -> bool) -> Ledger {
         self.shared.book.watched().wait(wanted)
     }
@@ -162,7 +162,7 @@ impl EmbeddedHost {
     /// Waits until every connection is over and every git has ended.
     ///
     /// # Panics
-    /// Where that does not come within a minute.
+    /// Where that does not come within five minutes.
     pub fn wait_until_quiet(&self) -> Ledger {
         self.wait(Ledger::is_quiet)
     }
