@@ -1,9 +1,10 @@
 //! Carries out jobs by the engine's verbs, on a thread of their own: what an operation does on the disk must not hold up requests.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mirror_core::config::Lane;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_core::report::{ExitCode, LaneReport, Mode, Report, Reported};
@@ -13,7 +14,7 @@ use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::{Event, Watch};
-use mirror_transport::cache::{Cache, OpenError};
+use mirror_transport::cache::{Cache, OpenError, PackCount};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -33,11 +34,13 @@ const UPKEEP: Duration = Duration::from_secs(2 * 60 * 60);
 pub(super) struct EngineErrands {
     node: Arc<LocalNode>,
     repository: RepositoryName,
+    /// Held by the one who counts packs: where the disk does not answer, nobody waits behind him.
+    counting: Arc<Mutex<()>>,
 }
 
 impl EngineErrands {
     pub(super) fn new(node: Arc<LocalNode>, repository: RepositoryName) -> Self {
-        Self { node, repository }
+        Self { node, repository, counting: Arc::default() }
     }
 
     async fn carry_out(&self, job: &Job, stop: &Stop) -> Ended {
@@ -85,15 +88,17 @@ impl Errands for EngineErrands {
         }
     }
 
-    async fn packs(&self) -> Option<u64> {
-        let place = self.node.cache(&self.repository);
+    async fn packs(&self) -> Option<PackCount> {
+        let (place, counting) = (self.node.cache(&self.repository), Arc::clone(&self.counting));
         let count = move || {
+            let _alone = counting.try_lock().ok()?;
             let cache = match Cache::open(&place) {
                 // The first sync makes it.
                 Err(OpenError::Missing { .. }) => return None,
                 opened => opened.map_err(|error| tracing::debug!(%error, "the packs cannot be counted")).ok()?,
             };
-            cache.packs_in_use().map_err(|error| tracing::debug!(%error, "the packs cannot be counted")).ok()
+            let packs = cache.count_packs(Timestamp::now());
+            packs.map_err(|error| tracing::debug!(%error, "the packs cannot be counted")).ok()
         };
         tokio::task::spawn_blocking(count).await.ok().flatten()
     }

@@ -19,7 +19,8 @@ const SPREAD: Duration = Duration::from_secs(10);
 /// How soon after the start a maintenance that is overdue begins, at the earliest: the first minutes belong to readers and syncs.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
 
-/// From how many packs on an upkeep is due, whenever the next one was meant to be: whoever makes a pack for a reader opens all of them.
+/// From how many packs on that it could make fewer of an upkeep is due, whenever the next one was meant to be: whoever makes a pack for a
+/// reader opens all of them.
 const MANY_PACKS: u64 = 100;
 /// How soon after an upkeep there may be one for that reason.
 const RESTED: Duration = Duration::from_secs(30 * 60);
@@ -116,7 +117,7 @@ impl Plan {
         self.flush.get_or_insert(now);
     }
 
-    /// So many packs were found that no other has replaced.
+    /// So many packs were found that an upkeep could make fewer of.
     pub(super) fn counted(&mut self, now: Duration, packs: u64) {
         if packs >= MANY_PACKS {
             self.maintain = self.maintain.map(|at| at.min(now.max(self.rested)));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_engine::stop::Stop;
+use mirror_transport::cache::PackCount;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::plan::{Came, Job, Next, Plan};
@@ -19,6 +20,8 @@ use crate::observe::label::{Ending, Verb};
 
 /// How often a worker that waits says that it lives.
 const BEAT: Duration = Duration::from_secs(30);
+/// How long counting packs may take: a listing of one folder.
+const COUNTED: Duration = Duration::from_secs(5);
 /// How late a sign of life may be: the machine may be busy.
 const GRACE: Duration = Duration::from_secs(60);
 /// How long an operation that was asked to stop may take to end.
@@ -40,8 +43,8 @@ pub(super) trait Errands: Send + Sync {
     /// How long one may take at most.
     fn allowed(&self, job: &Job) -> Duration;
 
-    /// Counts the packs that no other has replaced; nothing where the disk does not tell.
-    fn packs(&self) -> impl Future<Output = Option<u64>> + Send;
+    /// Counts the packs; nothing where the disk does not tell. The future may be dropped.
+    fn packs(&self) -> impl Future<Output = Option<PackCount>> + Send;
 }
 
 /// The worker of one repository.
@@ -63,12 +66,12 @@ impl<E: Errands> Worker<E> {
         let begun = Instant::now();
         let mut count = begun;
         while !self.stop.requested() {
-            let now = begun.elapsed();
-            self.plan.pushed(now, self.pushes.take(&self.repository));
             if count <= Instant::now() {
                 count = Instant::now() + BEAT;
                 self.count(begun).await;
             }
+            let now = begun.elapsed();
+            self.plan.pushed(now, self.pushes.take(&self.repository));
             let until = match self.plan.next(now) {
                 Next::Do(job) => {
                     self.perform(&job, begun).await;
@@ -87,12 +90,17 @@ impl<E: Errands> Worker<E> {
         self.pulses.beat(&self.repository, Doing::Ended, Duration::ZERO);
     }
 
-    /// Looks how many packs there are: where they have become many, upkeep does not wait for its day.
+    /// Looks how many packs there are: where they have become many, upkeep does not wait for its day. A disk that does not answer holds up
+    /// nothing else for long.
     async fn count(&mut self, begun: Instant) {
-        self.pulses.beat(&self.repository, Doing::Waiting, GRACE);
-        if let Some(packs) = self.errands.packs().await {
+        self.pulses.beat(&self.repository, Doing::Waiting, COUNTED + GRACE);
+        let counted = tokio::select! {
+            counted = timeout(COUNTED, self.errands.packs()) => counted.ok().flatten(),
+            () = self.stop.wished() => None,
+        };
+        if let Some(packs) = counted {
             self.metrics.store_packs(&self.repository, packs);
-            self.plan.counted(begun.elapsed(), packs);
+            self.plan.counted(begun.elapsed(), packs.to_do());
         }
     }
 

@@ -52,7 +52,7 @@ pub use receive::{Quarantined, Receiving};
 pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
-pub use upkeep::{Halt, LONGEST_READ, Pace, UpkeepError, UpkeepRules, UpkeepTools, Upkept};
+pub use upkeep::{Halt, LONGEST_READ, Pace, PackCount, UpkeepError, UpkeepRules, UpkeepTools, Upkept};
 pub use view::{Below, SeenRef, View};
 pub use volume::network_file_system;
 pub use window::Adding;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use mirror_core::report::maintain::{TaskOutcome, UpkeepTask};
-use mirror_transport::cache::UpkeepError;
+use mirror_transport::cache::{PackCount, UpkeepError};
 
 use crate::rig::{Rig, Unhurried, step};
 use crate::sandbox::listing;
@@ -61,21 +61,26 @@ fn a_large_pack_is_not_made_anew_for_a_few_small_ones() {
 }
 
 #[test]
-fn packs_that_were_replaced_do_not_count() {
+fn packs_are_counted_by_what_an_upkeep_may_do_with_them() {
     let rig = Rig::new();
+    let count = |hours| rig.cache.count_packs(rig.rules(hours).now).unwrap();
+    let counts = |used, leaving, overdue| PackCount { used, leaving, overdue };
     rig.feed("main", 5);
-    assert_eq!(rig.cache.packs_in_use().unwrap(), 5);
+    assert_eq!(count(0), counts(5, 0, 0));
     let kept = rig.cache.path().join("objects/pack").join(rig.packs().first().unwrap()).with_extension("keep");
     fs::write(&kept, "").unwrap();
-    assert_eq!(rig.cache.packs_in_use().unwrap(), 4, "what stays is no reason for an upkeep");
+    assert_eq!(count(0), counts(4, 0, 0), "what stays is no reason for an upkeep");
     fs::remove_file(&kept).unwrap();
     rig.maintain(0);
-    assert_eq!((rig.packs().len(), rig.cache.packs_in_use().unwrap()), (6, 1));
+    assert_eq!((rig.packs().len(), count(1)), (6, counts(1, 5, 0)));
     rig.feed("main", 2);
-    assert_eq!(rig.cache.packs_in_use().unwrap(), 3);
+    assert_eq!((count(1), count(4)), (counts(3, 5, 0), counts(3, 0, 5)));
+    rig.maintain(4);
+    assert_eq!(count(4), counts(2, 2, 0), "what is counted as overdue is what the next upkeep takes away");
+    rig.feed("main", 1);
     // Without notes nothing is known to be replaced.
     fs::remove_file(rig.cache.path().join("git-mirror/upkeep.json")).unwrap();
-    assert_eq!(rig.cache.packs_in_use().unwrap(), 8);
+    assert_eq!(count(4), counts(5, 0, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_core::report::status::LaneState;
+use mirror_transport::cache::PackCount;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -148,9 +149,11 @@ impl Metrics {
         self.table.failures.get_or_create(&By(Repository(repository.clone()))).set(i64::from(in_a_row));
     }
 
-    /// So many packs of a repository were found that no other has replaced.
-    pub(crate) fn store_packs(&self, repository: &RepositoryName, packs: u64) {
-        self.table.store_packs.get_or_create(&By(Repository(repository.clone()))).set(signed(packs));
+    /// So many packs of a repository were found.
+    pub(crate) fn store_packs(&self, repository: &RepositoryName, packs: PackCount) {
+        let named = By(Repository(repository.clone()));
+        self.table.store_packs.get_or_create(&named).set(signed(packs.all()));
+        self.table.store_packs_replaced.get_or_create(&named).set(signed(packs.leaving + packs.overdue));
     }
 
     /// The worker of a repository made progress.

@@ -65,6 +65,7 @@ pub(super) struct Table {
     pub(super) done_ages: Family<By2<Repository, Verb>, Level>,
     pub(super) failures: Family<By<Repository>, Gauge>,
     pub(super) store_packs: Family<By<Repository>, Gauge>,
+    pub(super) store_packs_replaced: Family<By<Repository>, Gauge>,
     pub(super) beat_ages: Family<By<Repository>, Level>,
     pub(super) stuck: Gauge,
     pub(super) look_ages: Family<By<Lane>, Level>,
@@ -144,7 +145,12 @@ impl Metrics {
             store_packs: to.gauges(
                 "store_packs",
                 Pieces,
-                "Packs of a repository that no other has replaced; from 100 on an upkeep is due",
+                "Packs of a repository that an upkeep may replace or has replaced, as last counted",
+            ),
+            store_packs_replaced: to.gauges(
+                "store_packs_replaced",
+                Pieces,
+                "Those of them that others have replaced; the upkeep takes them away when their readers are gone",
             ),
             beat_ages: to.levels(
                 "worker_heartbeat_age",
@@ -200,7 +206,6 @@ impl Table {
     pub(super) fn begin_repository(&self, name: &RepositoryName) {
         let named = Repository(name.clone());
         let _ = self.failures.get_or_create(&By(named.clone()));
-        let _ = self.store_packs.get_or_create(&By(named.clone()));
         for verb in Verb::ALL {
             let _ = self.operation_running.get_or_create(&By2(named.clone(), *verb));
             for ending in Ending::ALL {

@@ -10,7 +10,7 @@ struct Scripted {
     begun: Instant,
     ran: Arc<Mutex<Vec<(Duration, Job)>>>,
     ends: fn(&Job) -> Option<Ending>,
-    packs: Option<u64>,
+    packs: Option<PackCount>,
 }
 
 impl Errands for Scripted {
@@ -30,7 +30,7 @@ impl Errands for Scripted {
         Duration::from_secs(100)
     }
 
-    async fn packs(&self) -> Option<u64> {
+    async fn packs(&self) -> Option<PackCount> {
         self.packs
     }
 }
@@ -130,12 +130,16 @@ async fn many_packs_are_seen_to_within_the_hour() {
         tokio::time::timeout(Duration::from_secs(2 * 60 * 60), worker.run()).await.expect_err("it works on");
         errands.count(|job| *job == Job::Maintain)
     };
-    assert_eq!(upkeeps(Some(99)).await, 0);
+    let packs = |used, leaving, overdue| Some(PackCount { used, leaving, overdue });
+    assert_eq!(upkeeps(packs(99, 0, 0)).await, 0);
+    assert_eq!(upkeeps(packs(1, 1000, 98)).await, 0, "no upkeep makes fewer of those that readers may have open");
     assert_eq!(upkeeps(None).await, 0);
     // One at once and one each half an hour, as these packs never become fewer.
-    assert_eq!(upkeeps(Some(100)).await, 4);
+    assert_eq!(upkeeps(packs(1, 0, 99)).await, 4);
+    assert_eq!(upkeeps(packs(100, 20, 3)).await, 4);
     let text = bench.metrics.text(Timestamp::now());
-    assert!(text.contains(r#"git_mirror_store_packs{repository="app"} 100"#), "{text}");
+    assert!(text.contains(r#"git_mirror_store_packs{repository="app"} 123"#), "{text}");
+    assert!(text.contains(r#"git_mirror_store_packs_replaced{repository="app"} 23"#), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,8 +180,8 @@ impl Errands for Deaf {
         Duration::from_secs(100)
     }
 
-    async fn packs(&self) -> Option<u64> {
-        None
+    async fn packs(&self) -> Option<PackCount> {
+        std::future::pending().await
     }
 }
 

@@ -35,6 +35,7 @@ mod superseded;
 mod survey;
 mod unreachable;
 
+pub use count::PackCount;
 pub use error::UpkeepError;
 pub use rules::{Halt, LONGEST_READ, Pace, UpkeepRules, UpkeepTools};
 pub use run::Upkept;

@@ -20,6 +20,9 @@ const PIPE: usize = 1 << 16;
 /// since git keeps to the packs that it found when it began.
 pub const LONGEST_READ: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// How long a pack that was replaced stays where nobody says otherwise.
+pub(super) const READER_GRACE: Duration = LONGEST_READ.saturating_add(Duration::from_secs(60 * 60));
+
 /// What is due when, and what it may cost.
 #[derive(Debug, Clone)]
 pub struct UpkeepRules {
@@ -54,7 +57,7 @@ impl UpkeepRules {
         Self {
             prefix,
             now,
-            reader_grace: LONGEST_READ + HOUR,
+            reader_grace: READER_GRACE,
             garbage_grace: HOUR * 24,
             look_every: HOUR * 24 * 7,
             unreachable_grace: HOUR * 24 * 14,
@@ -66,10 +69,15 @@ impl UpkeepRules {
         }
     }
 
-    /// Says whether something that began at a time has lasted long enough. What began in the future has not.
+    /// Says whether something that began at a time has lasted long enough.
     pub(super) fn is_past(&self, since: Timestamp, grace: Duration) -> bool {
-        self.now.duration_since(since).unsigned_abs() >= grace && since <= self.now
+        is_past(self.now, since, grace)
     }
+}
+
+/// Says whether by now something has lasted long enough that began at a time. What began in the future has not.
+pub(super) fn is_past(now: Timestamp, since: Timestamp, grace: Duration) -> bool {
+    now.duration_since(since).unsigned_abs() >= grace && since <= now
 }
 
 /// Why the upkeep should end before its end.
