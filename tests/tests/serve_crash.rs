@@ -9,17 +9,18 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use mirror_tests::aftermath::leftovers;
-use mirror_tests::crowd::{self, Crowd, Reading};
+use mirror_tests::crowd::{self, Crowd, Promotions, Reading};
 use mirror_tests::procfs;
 use mirror_tests::rng::Rng;
 use mirror_tests::server::{Served, became, small_world};
-use serde_json::json;
+use serde_json::{Map, json};
 
 const KILLS: usize = 100;
 const PUSHERS: usize = 8;
 const READERS: usize = 16;
 const BRANCHES: usize = 4;
 const READINGS: [Reading; 3] = [Reading::Whole, Reading::Shallow, Reading::Branch];
+const PROMOTED: Promotions = Promotions { pause: Duration::ZERO, much_every: 5 };
 /// How long a kill waits for the state that it is meant for.
 const STALKING: Duration = Duration::from_millis(400);
 
@@ -70,7 +71,8 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
     let branches = crowd::branches(BRANCHES);
     // It looks at upstream and flushes by itself.
     let schedule = json!({ "maintainEvery": "never", "syncEvery": "2s", "flushOnPush": true });
-    let mut site = crowd::site(small_world(), &branches, schedule);
+    let mut site = crowd::site(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
+    let read = [&branches[..], &["main".to_owned()]].concat();
     let crowd = Crowd::new(&site, site.token("promoter", &[]));
     // What fails between so many kills says nothing.
     let _disturbed = crowd.disturb();
@@ -78,13 +80,13 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
     std::thread::scope(|scope| {
         // Whatever ends this scope, ends the clients.
         let shift = crowd.shift();
-        let (crowd, branches) = (&crowd, &branches);
+        let (crowd, branches, read) = (&crowd, &branches, &read);
         let pushers = (0..PUSHERS).map(|number| {
             let branch = &branches[number % BRANCHES];
-            scope.spawn(move || crowd.push_again_and_again(number, branch, Duration::ZERO))
+            scope.spawn(move || crowd.push_again_and_again(number, branch, PROMOTED))
         });
         let readers = (0..READERS)
-            .map(|number| scope.spawn(move || crowd.read_again_and_again(number, &READINGS, branches, Duration::ZERO)));
+            .map(|number| scope.spawn(move || crowd.read_again_and_again(number, &READINGS, read, Duration::ZERO)));
         let clients: Vec<_> = pushers.chain(readers).collect();
         while of_server + of_children < KILLS {
             let failed = clients.iter().any(ScopedJoinHandle::is_finished);

@@ -16,14 +16,18 @@ pub(crate) struct Tool {
 
 /// Git itself: nothing runs without it.
 pub(crate) const GIT: Tool = Tool { program: "git", package: "git" };
+/// The SSH server that most upstreams run.
+pub(crate) const SSHD: Tool = Tool { program: "sshd", package: "openssh-server" };
+/// Its client, which git runs.
+pub(crate) const SSH: Tool = Tool { program: "ssh", package: "openssh-client" };
+/// A CONNECT proxy.
+pub(crate) const TINYPROXY: Tool = Tool { program: "tinyproxy", package: "tinyproxy" };
+/// What counts system calls.
+pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
+/// What builds the clients that are not git.
+pub(crate) const GO: Tool = Tool { program: "go", package: "golang-go" };
 /// What the real-component suites need.
-pub(crate) const REAL: [Tool; 5] = [
-    Tool { program: "sshd", package: "openssh-server" },
-    Tool { program: "ssh", package: "openssh-client" },
-    Tool { program: "tinyproxy", package: "tinyproxy" },
-    Tool { program: "strace", package: "strace" },
-    Tool { program: "go", package: "golang-go" },
-];
+pub(crate) const REAL: [Tool; 5] = [SSHD, SSH, TINYPROXY, STRACE, GO];
 
 /// Finds a program on the `PATH`, or where system daemons and Go stand.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {

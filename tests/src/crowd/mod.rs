@@ -11,6 +11,7 @@ mod reader;
 mod shared;
 mod site;
 
+pub use pusher::Promotions;
 pub use reader::Reading;
 pub use shared::{Crowd, Disturbance, Seen, Shift};
 pub use site::{branches, site};

@@ -48,7 +48,8 @@ impl Crowd {
         while self.pause(pause) {
             round += 1;
             let place = self.folder.join(format!("reader-{number}-{round}.git"));
-            let branch = &branches[round % branches.len()];
+            // Each way of each branch, whatever their numbers have in common.
+            let branch = &branches[round / readings.len() % branches.len()];
             self.read(readings[round % readings.len()], version, branch, &place, round);
             // git removes what it could not finish, unless it was there before.
             drop(std::fs::remove_dir_all(&place));

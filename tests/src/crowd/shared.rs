@@ -56,7 +56,7 @@ pub struct Seen {
     pub clones: usize,
     /// Listings.
     pub listings: usize,
-    /// Requests of any kind that failed while something was disturbed.
+    /// Requests of any kind that failed while something was disturbed, or that were put off.
     pub excused: usize,
 }
 
@@ -199,6 +199,11 @@ impl Crowd {
     pub(super) fn excuse(&self, begun: Begun, what: &str, words: impl Fn() -> String) {
         let now = self.state().begun;
         assert!(begun.calm != Some(now), "{what} failed, and nothing was disturbed: {}", words());
+        self.put_off();
+    }
+
+    /// Counts a request that has to be made again.
+    pub(super) fn put_off(&self) {
         self.excused.fetch_add(1, Ordering::SeqCst);
     }
 

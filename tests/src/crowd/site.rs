@@ -10,11 +10,11 @@ pub fn branches(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("gitops-{number}")).collect()
 }
 
-/// Gives the world one lane for each of these GitOps branches, all of the source `main`, syncs it, and starts a server with this schedule.
+/// Gives the world one lane for each of these GitOps branches, all of the source `main`, syncs it, and starts a server with these settings in its `serve` block.
 ///
 /// # Panics
 /// Where the sync does not succeed, or the server does not announce itself.
-pub fn site(mut world: World, branches: &[String], schedule: Value) -> Served {
+pub fn site(mut world: World, branches: &[String], settings: Map<String, Value>) -> Served {
     let lanes: Map<_, _> = (0..)
         .zip(branches)
         .map(|(number, gitops)| {
@@ -26,5 +26,9 @@ pub fn site(mut world: World, branches: &[String], schedule: Value) -> Served {
         .collect();
     world.configure(|config| config["nodes"]["local"]["lanes"] = lanes.into());
     world.mirror(&["sync", "--confirm"]).expect(0);
-    Served::start(world, |serve| serve["schedule"] = schedule)
+    Served::start(world, |serve| {
+        for (key, value) in settings {
+            serve[key] = value;
+        }
+    })
 }

@@ -39,6 +39,11 @@ impl GitSandbox {
         self.folder.path()
     }
 
+    /// Lets the folder stay when this is dropped, for whoever looks for what went wrong.
+    pub fn keep(&mut self) {
+        self.folder.disable_cleanup(true);
+    }
+
     /// Gives the git of this sandbox.
     pub fn git(&self) -> &Git {
         &self.git

@@ -61,6 +61,11 @@ impl World {
         WorldBuilder::default()
     }
 
+    /// Lets the sandbox's folder stay behind the world.
+    pub fn keep(&mut self) {
+        self.sandbox.keep();
+    }
+
     /// Gives the sandbox.
     pub fn sandbox(&self) -> &GitSandbox {
         &self.sandbox

@@ -96,7 +96,7 @@ impl Name {
 
 /// Measures.
 pub(crate) fn bench(arguments: &Arguments) -> Outcome {
-    let missing = tools::provide(&[tools::GIT, tools::REAL[0], tools::REAL[1], tools::REAL[2]]);
+    let missing = tools::provide(&[tools::GIT, tools::SSHD, tools::SSH, tools::TINYPROXY]);
     if !missing.is_empty() {
         return Err(format!("the benchmark needs: {}", tools::install_line(&missing)));
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use mirror_tests::crowd::{Crowd, Seen};
 use mirror_tests::procfs;
-use mirror_tests::server::Served;
+use mirror_tests::server::{Served, find_metric};
+use mirror_tests::world::REPOSITORY;
 
 use crate::run::{Outcome, say};
 
@@ -13,6 +14,10 @@ use crate::run::{Outcome, say};
 const MOST_FILES: usize = 320;
 /// How many times as much memory.
 const MORE_MEMORY: u64 = 2;
+/// How many threads: those that serve, and those that waited for a disk a moment ago.
+const MOST_THREADS: usize = 64;
+/// How many packs may be in use: there is an upkeep each minute.
+const MOST_PACKS: u64 = 200;
 
 /// One look at the server.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +28,10 @@ struct Look {
     files: usize,
     threads: usize,
     packs: usize,
+    /// Those that no other has replaced, when the server last counted them.
+    used: Option<u64>,
     cache: u64,
+    kept: u64,
     seen: Seen,
 }
 
@@ -50,7 +58,9 @@ impl Growth {
             files: procfs::open_files(id).ok_or_else(gone)?,
             threads: procfs::threads(id).ok_or_else(gone)?,
             packs: names(&cache.path().join("objects/pack")).filter(|name| name.ends_with(".pack")).count(),
+            used: used(&site.server.get("/metrics").expect(200).text()),
             cache: size(cache.path()),
+            kept: size(&site.world.cache_folder().join("fanout")),
             seen: crowd.seen(),
         };
         self.looks.push(look);
@@ -76,15 +86,15 @@ impl Growth {
     ///
     /// # Errors
     /// Where it holds more than it should.
-    pub(super) fn judge(&self) -> Outcome {
+    pub(super) fn judge(&self, pack_cache: u64) -> Outcome {
         let Some(end) = self.looks.last() else { return Err("nobody looked".to_owned()) };
         let warm = self.from + end.at.saturating_sub(self.from) / 4;
         let Some(before) = self.looks.iter().find(|look| look.at >= warm && look.id == end.id) else {
             return Err("nobody looked while the last server lived".to_owned());
         };
         say(&format!(
-            "the server that lived from {} to {}: memory {} MB, then {} MB; open files {}, then {}",
-            clock(self.from),
+            "the server, at {} and at {}: memory {} MB, then {} MB; open files {}, then {}",
+            clock(before.at),
             clock(end.at),
             before.memory >> 20,
             end.memory >> 20,
@@ -97,6 +107,15 @@ impl Growth {
         if end.memory > before.memory * MORE_MEMORY {
             return Err("memory grows with time".to_owned());
         }
+        if end.threads > MOST_THREADS {
+            return Err(format!("more than {MOST_THREADS} threads are left, and nobody asks for anything"));
+        }
+        if end.used.is_none_or(|used| used > MOST_PACKS) {
+            return Err(format!("more than {MOST_PACKS} packs are in use, or nobody counts them"));
+        }
+        if end.kept > pack_cache + pack_cache / 10 {
+            return Err("the cache of packs is larger than it may be".to_owned());
+        }
         Ok(())
     }
 }
@@ -106,15 +125,24 @@ impl Look {
         let Seen { accepted, clones, listings, excused } = self.seen;
         say(&format!(
             "{}  {accepted} pushes, {clones} clones, {listings} listings, {excused} disturbed; server: {} MB, {} files, {} threads; cache: {} \
-             packs, {} MB",
+             packs ({} used), {} MB; kept: {} MB",
             clock(self.at),
             self.memory >> 20,
             self.files,
             self.threads,
             self.packs,
-            self.cache >> 20
+            self.used.unwrap_or_default(),
+            self.cache >> 20,
+            self.kept >> 20
         ));
     }
+}
+
+/// How many packs were in use when the server last counted; nothing where it has not yet.
+fn used(metrics: &str) -> Option<u64> {
+    let count = |name| find_metric(metrics, &format!("{name}{{repository=\"{REPOSITORY}\"}}"));
+    let (all, replaced) = (count("git_mirror_store_packs")?, count("git_mirror_store_packs_replaced")?);
+    Some((all - replaced) as u64)
 }
 
 fn clock(at: Duration) -> String {
