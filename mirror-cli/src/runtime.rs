@@ -144,6 +144,8 @@ mod tests {
 
     /// Set in the process that gets the signal: everybody in it hears that, other tests as well.
     const ALONE: &str = "GIT_MIRROR_TEST_ALONE";
+    /// How long the wish may take to arrive.
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
     /// Without a listener the signal ends the process.
     #[test]
@@ -157,11 +159,19 @@ mod tests {
             return;
         }
         let talk = Talk::new(Box::new(std::io::sink()));
-        let ended = block_on(&talk, Crew::Operation, |stop| async move {
+        let (status, told, heard) = block_on(&talk, Crew::Operation, |stop| async move {
+            // Before anything else: whoever has listened a moment later as well was too late.
+            let status = std::fs::read_to_string("/proc/self/status");
             let told = Command::new("kill").args(["-INT", &std::process::id().to_string()]).status();
-            stop.wished().await;
-            told
-        });
-        assert!(ended.unwrap().unwrap().success());
+            (status, told, tokio::time::timeout(PATIENCE, stop.wished()).await)
+        })
+        .unwrap();
+        if let Ok(status) = status {
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+            let caught = u64::from_str_radix(caught, 16).unwrap();
+            let wished = [2, 15].map(|signal| caught >> (signal - 1) & 1);
+            assert_eq!(wished, [1, 1], "INT and TERM are caught when the operation begins");
+        }
+        assert!(told.unwrap().success() && heard.is_ok());
     }
 }
