@@ -32,7 +32,7 @@ enum Urgency {
     Background,
 }
 
-/// How many steps lower the priority is of what runs in the background: about a third of what it would get beside something else. Not the
+/// How many steps lower the priority is of what runs in the background: it gets about a third of what something else beside it gets. Not the
 /// lowest that there is: syncs and flushes wait for the lock under which it runs, and on a machine that is always busy they would wait for ever.
 ///
 /// # Source
