@@ -11,13 +11,21 @@ use mirror_transport::tunnel::{
 };
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// No proxy that answers takes as long, on whatever machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn proxy() -> ProxyAddr {
     ProxyAddr::new("proxy.example", 10808)
+}
+
+/// A port at which nobody listens, and that nobody else gets while the socket lives.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 fn target() -> HostPort {
@@ -192,9 +200,8 @@ async fn i9_only_the_proxy_is_dialled() {
 async fn i9_there_is_no_fallback_around_a_proxy() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = HostPort::new("127.0.0.1", upstream.local_addr().unwrap().port());
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let proxy = ProxyAddr::new("127.0.0.1", closed.local_addr().unwrap().port());
-    drop(closed);
+    let (_closed, port) = closed_port();
+    let proxy = ProxyAddr::new("127.0.0.1", port);
     let error = dial(Some(&proxy), None, &target, &Deadlines::default(), &mut NoSteps).await.unwrap_err();
     assert!(matches!(error, TunnelError::ProxyUnreachable { .. }), "{error}");
     let nobody = tokio::time::timeout(Duration::ZERO, upstream.accept()).await;
@@ -221,8 +228,8 @@ async fn a_direct_road_is_plain_tcp() {
     let tunnel = dial(None, None, &target, &Deadlines::default(), &mut heard).await.unwrap();
     assert_eq!(tunnel.bytes_ahead(), 0);
     assert!(heard.0.iter().all(|(step, _)| *step != Step::Connect));
-    drop(listener);
-    drop(tunnel);
+    let (_closed, port) = closed_port();
+    let target = HostPort::new("127.0.0.1", port);
     let error = dial(None, None, &target, &Deadlines::default(), &mut NoSteps).await.unwrap_err();
     assert!(matches!(error, TunnelError::TargetUnreachable { .. }), "{error}");
 }

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
 
-use crate::rig::{Sshd, keygen, run, target};
+use crate::rig::{IMPATIENCE, Sshd, keygen, run, target};
 use mirror_core::fault::{Classified as _, Retry};
 use mirror_transport::ssh::{
     ChannelError, Handshake, Identity, IdentityError, KnownHosts, Protocol, Rekey, Service, Session, SshError,
@@ -296,7 +295,7 @@ async fn standard_error_is_kept_up_to_a_bound() {
 #[tokio::test]
 async fn silence_ends_at_the_idle_deadline_in_both_directions() {
     let sshd = Sshd::new();
-    let limits = Deadlines { idle: Duration::from_secs(2), ..Deadlines::default() };
+    let limits = Deadlines { idle: IMPATIENCE, ..Deadlines::default() };
     let (session, _served) = sshd.connect(&limits).await;
     let open = async || session.open_git(Service::UploadPack, "/silent", None, Vec::new()).await.unwrap();
     let error = open().await.read_u8().await.unwrap_err();

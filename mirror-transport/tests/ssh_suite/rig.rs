@@ -4,12 +4,16 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use mirror_transport::ssh::{Identity, KnownHosts, Session, SshError};
 use mirror_transport::tunnel::{Deadlines, HostPort, NoSteps};
 use tokio::net::UnixStream;
 
 pub(crate) const SSHD: &str = "/usr/sbin/sshd";
+
+/// What a test waits for where nothing comes. Programs that have to start are bounded by it too, on whatever machine.
+pub(crate) const IMPATIENCE: Duration = Duration::from_secs(6);
 
 /// What the server's account runs in place of Git: each path asks for one behaviour.
 const PROGRAM: &str = r#"#!/bin/sh
