@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use mirror_core::name::{BranchName, LaneName, NodeName, RefPrefix, RepositoryName};
 use mirror_engine::place::LocalNode;
@@ -43,6 +43,8 @@ pub(crate) struct Served {
     /// The refused pushes that its journal was told of.
     pub(crate) refusals: Refusals,
     cache: OnceLock<Cache>,
+    /// Held by the one who looks whether it is still there: where the disk does not answer, nobody waits behind him.
+    looking: Mutex<()>,
 }
 
 impl Site {
@@ -63,6 +65,7 @@ impl Site {
                 shown: Shown::default(),
                 refusals: Refusals::default(),
                 cache: OnceLock::new(),
+                looking: Mutex::default(),
             });
             entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());
         }
@@ -95,6 +98,19 @@ fn plain(path: &str) -> &str {
     path.strip_suffix(".git").unwrap_or(path)
 }
 
+/// What stands at the place of a repository.
+#[derive(Debug)]
+pub(crate) enum Presence {
+    /// The repository.
+    There,
+    /// Nothing so far: no sync was made.
+    Unsynced,
+    /// Something that cannot be read, or no longer anything.
+    Unreadable(OpenError),
+    /// Somebody has asked the disk before, and still waits.
+    Unanswered,
+}
+
 impl Served {
     /// The repository on disk, opened at its first use and kept. It may be absent until the first sync.
     ///
@@ -107,6 +123,16 @@ impl Served {
                 let cache = Cache::open(&self.place)?;
                 Ok(self.cache.get_or_init(|| cache))
             }
+        }
+    }
+
+    /// Looks whether the repository is on the disk now, whatever was open before. Blocks for as long as the disk does.
+    pub(crate) fn look(&self) -> Presence {
+        let Ok(_alone) = self.looking.try_lock() else { return Presence::Unanswered };
+        match Cache::open(&self.place) {
+            Ok(_) => Presence::There,
+            Err(OpenError::Missing { .. }) if self.cache.get().is_none() => Presence::Unsynced,
+            Err(error) => Presence::Unreadable(error),
         }
     }
 }
@@ -125,6 +151,7 @@ impl Served {
             shown: Shown::default(),
             refusals: Refusals::default(),
             cache: OnceLock::new(),
+            looking: Mutex::default(),
         })
     }
 }

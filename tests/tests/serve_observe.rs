@@ -74,6 +74,13 @@ fn health_is_of_the_server_and_readiness_of_what_it_serves() {
         site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") > 0.0
     });
     assert_eq!((site.get("/healthz").status, site.get("/readyz").status), (200, 200));
+    // What was open once may be gone now.
+    let (place, away) = (site.world.cache().path().to_owned(), site.world.sandbox().path().join("away"));
+    std::fs::rename(&place, &away).expect("because nothing stands there");
+    let told = site.get("/readyz").expect(503).text();
+    assert!(told.contains("app: "), "{told}");
+    std::fs::rename(&away, &place).expect("because it came from there");
+    assert_eq!(site.get("/readyz").status, 200);
     site.world.proxy().behave();
     site.wait_until("it looks again", || {
         site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") == 0.0

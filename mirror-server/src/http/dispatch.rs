@@ -70,8 +70,8 @@ impl Dispatcher {
         match route {
             Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
             Route::Page => Ok(observe::page(context, &self.base(parts)).await),
-            Route::Healthz => Ok(observe::healthz(context)),
-            Route::Readyz => Ok(observe::readyz(context)),
+            Route::Healthz => Ok(observe::healthz(&context.pulses)),
+            Route::Readyz => Ok(observe::readyz(context).await),
             Route::Metrics => Ok(observe::metrics(context).await),
             Route::Status => Ok(observe::status(context, parts.uri.query()).await),
             Route::History => Ok(observe::history(context, parts.uri.query()).await),

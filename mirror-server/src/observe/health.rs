@@ -1,14 +1,19 @@
 //! Whether the server is well: for what restarts it, and for what routes to it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
-use mirror_transport::cache::OpenError;
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::http::answer::{Answer, words};
+use crate::schedule::Pulses;
+use crate::site::Presence;
 
 /// Answers `/healthz`: 200 while every worker is heard of in time. An upstream that is down is no reason to restart anything.
-pub(crate) fn healthz(context: &Context) -> Answer {
-    let stuck = context.pulses.stuck();
+pub(crate) fn healthz(pulses: &Pulses) -> Answer {
+    let stuck = pulses.stuck();
     if stuck.is_empty() {
         return words(StatusCode::OK, "ok");
     }
@@ -19,19 +24,25 @@ pub(crate) fn healthz(context: &Context) -> Answer {
     words(StatusCode::SERVICE_UNAVAILABLE, &lines.join("\n"))
 }
 
-/// Answers `/readyz`: 200 while requests are taken and every store that is there can be opened. A repository that was never synced is no
-/// reason to send readers of the others away, and neither is a full disk.
-pub(crate) fn readyz(context: &Context) -> Answer {
+/// How long the disk may take to show a store.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Answers `/readyz`: 200 while requests are taken and every store that is there can be opened, now and not some time ago. A repository that
+/// was never synced is no reason to send readers of the others away, and neither is a full disk.
+pub(crate) async fn readyz(context: &Context) -> Answer {
     if context.stop.requested() {
         return words(StatusCode::SERVICE_UNAVAILABLE, "the server is ending");
     }
     let mut troubles = Vec::new();
     let mut unsynced = Vec::new();
     for served in context.site.served() {
-        match served.cache() {
-            Ok(_) => {}
-            Err(OpenError::Missing { .. }) => unsynced.push(served.name.to_string()),
-            Err(error) => troubles.push(format!("{}: {error}", served.name)),
+        let one = Arc::clone(served);
+        let looked = timeout(LOOK, tokio::task::spawn_blocking(move || one.look())).await;
+        match looked.ok().and_then(Result::ok).unwrap_or(Presence::Unanswered) {
+            Presence::There => {}
+            Presence::Unsynced => unsynced.push(served.name.to_string()),
+            Presence::Unreadable(error) => troubles.push(format!("{}: {error}", served.name)),
+            Presence::Unanswered => troubles.push(format!("{}: the disk does not answer", served.name)),
         }
     }
     if !troubles.is_empty() {
@@ -40,5 +51,31 @@ pub(crate) fn readyz(context: &Context) -> Answer {
     match unsynced.as_slice() {
         [] => words(StatusCode::OK, "ok"),
         names => words(StatusCode::OK, &format!("ok; never synced: {}", names.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::name::RepositoryName;
+
+    use super::*;
+    use crate::http::answer::AnswerBody;
+    use crate::observe::label::Verb;
+    use crate::schedule::Doing;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_worker_is_named_with_what_it_did() {
+        let app = RepositoryName::parse("app").expect("a name");
+        let pulses = Pulses::of([&app]);
+        assert_eq!(healthz(&pulses).status(), StatusCode::OK);
+        pulses.beat(&app, Doing::Running(Verb::Maintain), Duration::from_secs(60));
+        tokio::time::advance(Duration::from_secs(61)).await;
+        let told = healthz(&pulses);
+        assert_eq!(told.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let AnswerBody::Whole(text) = told.into_body() else { panic!("words are whole") };
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.contains("the worker of app is stuck: running a maintain"), "{text}");
+        pulses.beat(&app, Doing::Waiting, Duration::from_secs(60));
+        assert_eq!(healthz(&pulses).status(), StatusCode::OK, "it was heard of again");
     }
 }

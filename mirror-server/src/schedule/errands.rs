@@ -36,11 +36,13 @@ pub(super) struct EngineErrands {
     repository: RepositoryName,
     /// Held by the one who counts packs: where the disk does not answer, nobody waits behind him.
     counting: Arc<Mutex<()>>,
+    /// Shared with the copies of this that carry something out, each for as long as that takes.
+    running: Arc<()>,
 }
 
 impl EngineErrands {
     pub(super) fn new(node: Arc<LocalNode>, repository: RepositoryName) -> Self {
-        Self { node, repository, counting: Arc::default() }
+        Self { node, repository, counting: Arc::default(), running: Arc::default() }
     }
 
     async fn carry_out(&self, job: &Job, stop: &Stop) -> Ended {
@@ -86,6 +88,11 @@ impl Errands for EngineErrands {
                 Ended { ending: Ending::Failed, unsettled }
             }
         }
+    }
+
+    fn lingers(&self) -> bool {
+        // Asked between operations only.
+        Arc::strong_count(&self.running) > 1
     }
 
     async fn packs(&self) -> Option<PackCount> {

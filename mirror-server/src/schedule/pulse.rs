@@ -75,7 +75,7 @@ impl Pulses {
     }
 
     /// A worker of this repository is alive, and will be heard of again within so long.
-    pub(super) fn beat(&self, repository: &RepositoryName, doing: Doing, again_within: Duration) {
+    pub(crate) fn beat(&self, repository: &RepositoryName, doing: Doing, again_within: Duration) {
         if let Some(pulse) = self.workers.get(repository) {
             let beat = Beat { doing, at: Timestamp::now(), due: Instant::now() + again_within };
             *pulse.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);

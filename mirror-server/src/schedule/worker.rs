@@ -37,11 +37,14 @@ pub(super) struct Ended {
 
 /// What carries out the jobs of one repository.
 pub(super) trait Errands: Send + Sync {
-    /// Carries one out. Dropping the future ends it as soon as it can be.
+    /// Carries one out. Dropping the future ends it as soon as it can be, which is never where the disk does not answer.
     fn run(&self, job: &Job, stop: &Stop) -> impl Future<Output = Ended> + Send;
 
     /// How long one may take at most.
     fn allowed(&self, job: &Job) -> Duration;
+
+    /// Says whether one that was given up has not ended yet.
+    fn lingers(&self) -> bool;
 
     /// Counts the packs; nothing where the disk does not tell. The future may be dropped.
     fn packs(&self) -> impl Future<Output = Option<PackCount>> + Send;
@@ -80,7 +83,7 @@ impl<E: Errands> Worker<E> {
                 Next::At(at) => at.saturating_sub(now).min(BEAT),
                 Next::Rest => BEAT,
             };
-            self.pulses.beat(&self.repository, Doing::Waiting, until + GRACE);
+            self.beat(Doing::Waiting, until + GRACE);
             tokio::select! {
                 () = self.stop.wished() => {}
                 () = self.pushes.arrived(&self.repository) => {}
@@ -93,7 +96,7 @@ impl<E: Errands> Worker<E> {
     /// Looks how many packs there are: where they have become many, upkeep does not wait for its day. A disk that does not answer holds up
     /// nothing else for long.
     async fn count(&mut self, begun: Instant) {
-        self.pulses.beat(&self.repository, Doing::Waiting, COUNTED + GRACE);
+        self.beat(Doing::Waiting, COUNTED + GRACE);
         let counted = tokio::select! {
             counted = timeout(COUNTED, self.errands.packs()) => counted.ok().flatten(),
             () = self.stop.wished() => None,
@@ -104,10 +107,18 @@ impl<E: Errands> Worker<E> {
         }
     }
 
+    /// Says that the worker lives. It does not while what it gave up goes on: that may hold the lock under which everything else would run, and
+    /// only an end of the process ends it.
+    fn beat(&self, doing: Doing, again_within: Duration) {
+        if !self.errands.lingers() {
+            self.pulses.beat(&self.repository, doing, again_within);
+        }
+    }
+
     async fn perform(&mut self, job: &Job, begun: Instant) {
         let verb = verb(job);
         let allowed = self.errands.allowed(job);
-        self.pulses.beat(&self.repository, Doing::Running(verb), allowed + ENDING + GRACE);
+        self.beat(Doing::Running(verb), allowed + ENDING + GRACE);
         let running = self.metrics.operation_running(&self.repository, verb);
         let since = Instant::now();
         let ended = self.bounded(job, allowed).await;

@@ -206,6 +206,8 @@ impl Table {
     pub(super) fn begin_repository(&self, name: &RepositoryName) {
         let named = Repository(name.clone());
         let _ = self.failures.get_or_create(&By(named.clone()));
+        let _ = self.store_packs.get_or_create(&By(named.clone()));
+        let _ = self.store_packs_replaced.get_or_create(&By(named.clone()));
         for verb in Verb::ALL {
             let _ = self.operation_running.get_or_create(&By2(named.clone(), *verb));
             for ending in Ending::ALL {

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use mirror_core::config::{FlushOnPush, Schedule};
@@ -28,6 +29,10 @@ impl Errands for Scripted {
 
     fn allowed(&self, _job: &Job) -> Duration {
         Duration::from_secs(100)
+    }
+
+    fn lingers(&self) -> bool {
+        false
     }
 
     async fn packs(&self) -> Option<PackCount> {
@@ -168,12 +173,21 @@ async fn the_end_of_the_server_is_the_end_of_its_operation() {
     assert!(asked.elapsed() < Duration::from_secs(1));
 }
 
-/// Errands that neither end nor listen.
-struct Deaf;
+/// Errands that neither end nor listen, until somebody lets them go.
+#[derive(Default)]
+struct Deaf {
+    has_begun: AtomicBool,
+    is_let_go: Arc<AtomicBool>,
+}
 
 impl Errands for Deaf {
     async fn run(&self, _job: &Job, _stop: &Stop) -> Ended {
+        self.has_begun.store(true, Ordering::SeqCst);
         std::future::pending().await
+    }
+
+    fn lingers(&self) -> bool {
+        self.has_begun.load(Ordering::SeqCst) && !self.is_let_go.load(Ordering::SeqCst)
     }
 
     fn allowed(&self, _job: &Job) -> Duration {
@@ -186,11 +200,13 @@ impl Errands for Deaf {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_neither_ends_nor_listens_is_given_up() {
+async fn what_neither_ends_nor_listens_is_given_up_and_told_for_as_long_as_it_goes_on() {
     let bench = Bench::new();
+    let deaf = Deaf::default();
+    let is_let_go = Arc::clone(&deaf.is_let_go);
     let scripted = bench.worker(every_minute(), &Scripted::new(|_| None));
     let worker = Worker {
-        errands: Deaf,
+        errands: deaf,
         repository: scripted.repository,
         plan: scripted.plan,
         pushes: scripted.pushes,
@@ -200,9 +216,14 @@ async fn what_neither_ends_nor_listens_is_given_up() {
     };
     let worker = tokio::spawn(worker.run());
     tokio::time::sleep(Duration::from_secs(30 * 60)).await;
-    assert_eq!(bench.pulses.stuck(), []);
+    // It may hold the lock under which everything else would run.
+    let stuck: Vec<_> = bench.pulses.stuck().into_iter().map(|worker| worker.doing).collect();
+    assert_eq!(stuck, [Doing::Running(Verb::Sync)]);
     let text = bench.metrics.text(Timestamp::now());
     assert!(text.contains(r#"verb="sync",outcome="interrupted"}"#), "{text}");
+    is_let_go.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(5 * 60)).await;
+    assert_eq!(bench.pulses.stuck(), []);
     bench.stop.request();
     let asked = Instant::now();
     worker.await.expect("no panic");
