@@ -154,7 +154,7 @@ impl Fault {
             message: format!("the deadline of {} s passed", allowed.as_secs_f64()),
             causes: Vec::new(),
             place: None,
-            help: Some("run the same command again, with a longer `--timeout` where upstream is slow".to_owned()),
+            help: Some("run the same command again; raise `githubTransport.timeouts.total` where upstream is slow or the first mirror is large".to_owned()),
             class: FaultClass::Busy,
             retry: Retry::Backoff,
         }

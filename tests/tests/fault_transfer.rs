@@ -60,5 +60,7 @@ fn a_doctor_ends_by_the_limit_of_the_whole() {
     stage.limit(&[("idle", "1h"), ("total", "5s")]);
     let run = stage.world.mirror(&["doctor"]).expect(4);
     let steps = run.lane("main")["steps"].as_array().expect("because a walk has steps").clone();
-    assert_eq!(steps.last().expect("because it began")["fault"]["code"], "mirror::deadline", "{}", run.stdout);
+    let fault = &steps.last().expect("because it began")["fault"];
+    assert_eq!(fault["code"], "mirror::deadline", "{}", run.stdout);
+    assert!(fault["help"].as_str().is_some_and(|help| help.contains("githubTransport.timeouts.total")), "{fault}");
 }

@@ -16,7 +16,7 @@ Examples:
   git-mirror serve                           serve it to builds and promotions over HTTP
   git-mirror flush --lane main --confirm     push the GitOps branch to upstream, fast-forward only
 
-Without --confirm nothing is ever changed: the verb shows what it would do.
+A verb that takes --confirm changes nothing without it: it shows what it would do.
 `git mirror …` works too. Called as `hwlab`, or with `hwlab` as first word, the program takes
 `hwlab <node> git-mirror <verb> …` and `hwlab nodes git-mirror <verb> --node <node> …`.
 

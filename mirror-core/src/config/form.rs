@@ -190,7 +190,7 @@ struct TimeoutsForm {
     connect: Option<DurationForm>,
     /// Without a byte in either direction. Default: `30s`.
     idle: Option<DurationForm>,
-    /// The whole operation. Default: `15m`.
+    /// The whole work on one repository; a flush has it anew for each of its lanes. Default: `15m`.
     total: Option<DurationForm>,
 }
 
