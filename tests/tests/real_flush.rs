@@ -302,11 +302,7 @@ fn push_refused_to_a_hidden_ref() {
     let (world, base, _, _) = pending();
     // Hidden from pushes only: the look still sees it.
     world.upstream().configure("receive.hideRefs", GITOPS);
-    let run = world.mirror(&["flush", "--confirm"]);
-    let lane = run.lane("main");
-    assert_ne!(run.exit, Some(0), "{}", run.stdout);
-    assert_eq!((&lane["ok"], &lane["pendingFlush"]), (&json!(false), &json!(true)));
-    assert_eq!(world.upstream().branch("gitops"), Some(base));
+    check(&world, &refused(base, "protected", "deny updating a hidden ref"));
 }
 
 #[test]

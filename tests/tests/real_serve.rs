@@ -155,7 +155,8 @@ fn i2_what_is_acknowledged_was_on_the_disk_before() {
         ("the pack", &(|call: &str| call.contains(".pack>") || call.contains("tmp_pack")) as &dyn Fn(&str) -> bool),
         ("its index", &|call| call.contains(".idx>") || call.contains("tmp_idx")),
         ("the folder of packs", &|call| call.contains("objects/pack>")),
-        ("the ref", &|call| call.contains("gitops") || call.contains("git-mirror/op/")),
+        // Its value is linked into place from there.
+        ("the ref", &|call| call.contains("git-mirror/op/") && call.contains("/locks-")),
         ("the folder of refs", &|call| call.contains("refs/heads>")),
     ] {
         assert!(synced(wanted), "{what} was not synced before the answer:\n{all}");

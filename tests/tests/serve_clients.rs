@@ -170,9 +170,9 @@ fn tektons_resolver_reads_a_pipeline_at_a_revision() {
         for (number, revision) in revisions.iter().enumerate() {
             let resolver = Client::new(site, version, token, &format!("resolver-{number}"));
             let folder = resolver.folder.join("clone");
-            resolver.run(&["clone", &site.url(), &folder.to_string_lossy(), "--depth=1", "--no-checkout"]);
+            resolver.run(&["clone", "--depth=1", "--no-checkout", "--", &site.url(), &folder.to_string_lossy()]);
             let resolver = Client { folder, ..resolver };
-            resolver.run(&["fetch", "origin", revision, "--depth=1"]);
+            resolver.run(&["fetch", "origin", "--depth=1", "--", revision]);
             resolver.run(&["checkout", "FETCH_HEAD"]);
             let expected = if revision.contains(&snapshot.to_string()) {
                 Some(snapshot)

@@ -109,6 +109,10 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
         }
         // They were not only killed: they have done something. One by one: how long each takes depends on the machine.
         let before = crowd.seen();
+        assert!(
+            before.accepted >= PUSHERS && before.clones >= READERS,
+            "hardly anything went well between kills: {before:?}"
+        );
         for more in 1..=PUSHERS {
             let goes_on = || crowd.seen().accepted >= before.accepted + more;
             site.wait_until("pushing goes on as if nothing had been", goes_on);
