@@ -302,7 +302,9 @@ fn push_refused_to_a_hidden_ref() {
     let (world, base, _, _) = pending();
     // Hidden from pushes only: the look still sees it.
     world.upstream().configure("receive.hideRefs", GITOPS);
-    check(&world, &refused(base, "protected", "deny updating a hidden ref"));
+    // How many commits upstream lacks cannot be known from a list without the branch.
+    let line = "✗ main  upstream refused commits of gitops: protected".to_owned();
+    check(&world, &Row { line, ..refused(base, "protected", "deny updating a hidden ref") });
 }
 
 #[test]
