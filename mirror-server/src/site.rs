@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use mirror_core::name::{BranchName, LaneName, NodeName, RefPrefix, RepositoryName};
 use mirror_engine::place::LocalNode;
 use mirror_transport::cache::{Cache, OpenError};
+use tokio::sync::Mutex;
 
 use crate::read::Shown;
 use crate::write::Refusals;
@@ -43,8 +44,8 @@ pub(crate) struct Served {
     /// The refused pushes that its journal was told of.
     pub(crate) refusals: Refusals,
     cache: OnceLock<Cache>,
-    /// Held by the one who looks whether it is still there: where the disk does not answer, nobody waits behind him.
-    looking: Mutex<()>,
+    /// Held by the one who looks whether it is still there: where the disk does not answer, it keeps one thread and no more.
+    looking: Arc<Mutex<()>>,
 }
 
 impl Site {
@@ -65,7 +66,7 @@ impl Site {
                 shown: Shown::default(),
                 refusals: Refusals::default(),
                 cache: OnceLock::new(),
-                looking: Mutex::default(),
+                looking: Arc::default(),
             });
             entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());
         }
@@ -107,7 +108,7 @@ pub(crate) enum Presence {
     Unsynced,
     /// Something that cannot be read, or no longer anything.
     Unreadable(OpenError),
-    /// Somebody has asked the disk before, and still waits.
+    /// The disk does not say.
     Unanswered,
 }
 
@@ -126,14 +127,22 @@ impl Served {
         }
     }
 
-    /// Looks whether the repository is on the disk now, whatever was open before. Blocks for as long as the disk does.
-    pub(crate) fn look(&self) -> Presence {
-        let Ok(_alone) = self.looking.try_lock() else { return Presence::Unanswered };
-        match Cache::open(&self.place) {
-            Ok(_) => Presence::There,
-            Err(OpenError::Missing { .. }) if self.cache.get().is_none() => Presence::Unsynced,
-            Err(error) => Presence::Unreadable(error),
-        }
+    /// Looks whether the repository is on the disk now, whatever was open before. Takes as long as the disk does.
+    ///
+    /// # Cancel safety
+    /// Safe: who looks after a dropped future waits until its look has ended.
+    pub(crate) async fn look(self: &Arc<Self>) -> Presence {
+        let alone = Arc::clone(&self.looking).lock_owned().await;
+        let served = Arc::clone(self);
+        let look = move || {
+            let _alone = alone;
+            match Cache::open(&served.place) {
+                Ok(_) => Presence::There,
+                Err(OpenError::Missing { .. }) if served.cache.get().is_none() => Presence::Unsynced,
+                Err(error) => Presence::Unreadable(error),
+            }
+        };
+        tokio::task::spawn_blocking(look).await.unwrap_or(Presence::Unanswered)
     }
 }
 
@@ -151,7 +160,31 @@ impl Served {
             shown: Shown::default(),
             refusals: Refusals::default(),
             cache: OnceLock::new(),
-            looking: Mutex::default(),
+            looking: Arc::default(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_may_look_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let served = Served::at(folder.path().join("app.git"), "main");
+        let looks: Vec<_> = (0..32)
+            .map(|_| {
+                let served = Arc::clone(&served);
+                tokio::spawn(async move { served.look().await })
+            })
+            .collect();
+        for look in looks {
+            let presence = look.await.expect("no panic");
+            assert!(matches!(presence, Presence::Unsynced), "{presence:?}");
+        }
+        // Whoever was dropped does not keep the others out.
+        drop(tokio::time::timeout(std::time::Duration::ZERO, served.look()).await);
+        assert!(matches!(served.look().await, Presence::Unsynced));
     }
 }

@@ -1,6 +1,5 @@
 //! Whether the server is well: for what restarts it, and for what routes to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -36,9 +35,7 @@ pub(crate) async fn readyz(context: &Context) -> Answer {
     let mut troubles = Vec::new();
     let mut unsynced = Vec::new();
     for served in context.site.served() {
-        let one = Arc::clone(served);
-        let looked = timeout(LOOK, tokio::task::spawn_blocking(move || one.look())).await;
-        match looked.ok().and_then(Result::ok).unwrap_or(Presence::Unanswered) {
+        match timeout(LOOK, served.look()).await.unwrap_or(Presence::Unanswered) {
             Presence::There => {}
             Presence::Unsynced => unsynced.push(served.name.to_string()),
             Presence::Unreadable(error) => troubles.push(format!("{}: {error}", served.name)),
