@@ -21,6 +21,7 @@ mod background;
 pub mod crowd;
 pub mod deadline;
 pub mod evidence;
+pub mod flushing;
 mod gate;
 pub mod generate;
 pub mod gitclient;

@@ -9,11 +9,11 @@ use std::process::Command;
 
 use mirror_core::name::CommitId;
 use mirror_tests::evidence::Footprint;
+use mirror_tests::flushing::{GITOPS, Pending, answer_with, assert_has, hook, once_moved};
 use mirror_tests::sshhost::GitProtocol;
 use mirror_tests::world::World;
 use serde_json::{Value, json};
 
-const GITOPS: &str = "refs/heads/gitops";
 const GITOPS_SEEN: &str = "refs/mirror-stage/heads/gitops";
 
 /// What is to come of one row.
@@ -30,20 +30,6 @@ struct Row {
     moves: Vec<(&'static str, CommitId)>,
     /// How the lane's line for people begins.
     line: String,
-}
-
-/// A world in sync, whose cache has then accepted two commits: upstream's tip, the first of them, and the second.
-fn pending() -> (World, CommitId, CommitId, CommitId) {
-    pending_in(World::builder().real().build())
-}
-
-fn pending_in(world: World) -> (World, CommitId, CommitId, CommitId) {
-    world.upstream().commit("main").file("a.txt", "one\n").make();
-    let base = world.upstream().commit("gitops").root().file("deployed", "one\n").make();
-    world.mirror(&["sync", "--confirm"]).expect(0);
-    let first = world.cache().commit("gitops").file("deployed", "two\n").make();
-    let second = world.cache().commit("gitops").file("deployed", "three\n").make();
-    (world, base, first, second)
 }
 
 /// Runs one row dry and in earnest and proves what it is to bring, and that it brings nothing else.
@@ -71,7 +57,7 @@ fn check(world: &World, row: &Row) {
     let done = world.mirror(&["flush", "--confirm", "--wait"]).expect(row.did.1);
     let lane = done.lane("main");
     assert_eq!((&lane["outcome"], &lane["ok"]), (&json!(row.did.0), &json!(row.did.1 == 0)), "{}", done.stdout);
-    assert_has(lane, &row.lane, "");
+    assert_has(lane, &row.lane);
     assert_eq!(lane["local"], as_json(world.cache().branch("gitops")));
     assert_eq!(world.upstream().refs(), upstream, "upstream");
     assert_eq!(world.cache().refs(), refs, "cache");
@@ -98,19 +84,6 @@ fn without_new_commits(world: &World, refs: &BTreeMap<String, CommitId>) -> BTre
     refs.iter().map(|(name, id)| (name.clone(), (!hook || name != GITOPS).then_some(*id))).collect()
 }
 
-/// Proves that `found` has everything that `wanted` has.
-#[track_caller]
-fn assert_has(found: &Value, wanted: &Value, at: &str) {
-    match wanted {
-        Value::Object(entries) => {
-            for (key, wanted) in entries {
-                assert_has(&found[key], wanted, &format!("{at}/{key}"));
-            }
-        }
-        wanted => assert_eq!(found, wanted, "at {at}"),
-    }
-}
-
 fn as_json(commit: Option<CommitId>) -> Value {
     commit.map_or(Value::Null, |commit| json!(commit.to_string()))
 }
@@ -119,24 +92,6 @@ fn copy(world: &World, from: &str, to: &str) {
     let folder = world.sandbox().path();
     let copied = Command::new("cp").arg("-a").arg(folder.join(from)).arg(folder.join(to)).status();
     assert!(copied.is_ok_and(|status| status.success()), "{from} cannot be copied");
-}
-
-/// Gives upstream a hook. It has everything that git's own environment has, and `$once`, which fails from the second run on.
-fn hook(world: &World, name: &str, script: &str) {
-    let free = "unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES";
-    let once = "once() { mkdir \"$GIT_DIR/hooks/ran\" 2>/dev/null; }";
-    world.upstream().hook(name, &format!("{free}\n{once}\n{script}"));
-}
-
-/// Lets upstream answer every push to the GitOps branch with these words, by git's own `proc-receive` hook.
-fn answer_with(world: &World, words: &str) {
-    world.upstream().configure("receive.procReceiveRefs", GITOPS);
-    let line = format!("ng {GITOPS} {words}");
-    let script = format!(
-        "printf '%04x%s' 14 'version=1\n' && printf 0000\nprintf '%04x%s' {} '{line}' && printf 0000\ncat >/dev/null",
-        line.len() + 4
-    );
-    hook(world, "proc-receive", &script);
 }
 
 /// A row whose push is refused for good.
@@ -222,14 +177,14 @@ fn observe_tip_absent() {
 
 #[test]
 fn observe_tip_is_an_ancestor() {
-    let (world, base, _, local) = pending();
+    let Pending { world, base, local, .. } = Pending::real();
     check(&world, &flushed(Some(base), local));
 }
 
 #[test]
 fn observe_tip_is_an_ancestor_where_git_speaks_version_0() {
     let world = World::builder().real().protocol(GitProtocol::Dropped).build();
-    let (world, base, _, local) = pending_in(world);
+    let Pending { world, base, local, .. } = Pending::within(world);
     check(&world, &flushed(Some(base), local));
 }
 
@@ -249,7 +204,7 @@ fn observe_local_is_an_ancestor_of_a_tip_that_is_not_here() {
 
 #[test]
 fn observe_local_is_an_ancestor_of_a_tip_that_is_here() {
-    let (world, base, _, local) = pending();
+    let Pending { world, base, local, .. } = Pending::real();
     world.mirror(&["flush", "--confirm"]).expect(0);
     world.cache().set_ref(GITOPS, base);
     let line = format!("! main  nothing to flush: upstream's gitops is ahead at {}; a sync follows it", local.short());
@@ -258,7 +213,7 @@ fn observe_local_is_an_ancestor_of_a_tip_that_is_here() {
 
 #[test]
 fn observe_neither_contains_the_other() {
-    let (world, base, _, _) = pending();
+    let Pending { world, base, .. } = Pending::real();
     let theirs = world.upstream().commit("gitops").file("deployed", "there\n").make();
     let line = "! main  gitops diverged: 2 only here, 1 only upstream; nothing was forced".to_owned();
     let row = Row {
@@ -275,7 +230,7 @@ fn observe_neither_contains_the_other() {
 
 #[test]
 fn push_refused_by_a_hook() {
-    let (world, base, _, _) = pending();
+    let Pending { world, base, .. } = Pending::real();
     let words = "pre-receive hook declined (policy: deploys are frozen until Monday)";
     hook(&world, "pre-receive", "echo 'policy: deploys are frozen until Monday' >&2; exit 1");
     check(&world, &refused(base, "hook-declined", words));
@@ -285,21 +240,21 @@ fn push_refused_by_a_hook() {
 
 #[test]
 fn push_refused_by_an_update_hook() {
-    let (world, base, _, _) = pending();
+    let Pending { world, base, .. } = Pending::real();
     hook(&world, "update", "exit 1");
     check(&world, &refused(base, "hook-declined", "hook declined (error: hook declined to update refs/heads/gitops)"));
 }
 
 #[test]
 fn push_refused_as_protected() {
-    let (world, base, _, _) = pending();
-    answer_with(&world, "protected branch hook declined");
+    let Pending { world, base, .. } = Pending::real();
+    answer_with(&world, "ng", "protected branch hook declined");
     check(&world, &refused(base, "protected", "protected branch hook declined"));
 }
 
 #[test]
 fn push_refused_to_a_hidden_ref() {
-    let (world, base, _, _) = pending();
+    let Pending { world, base, .. } = Pending::real();
     // Hidden from pushes only: the look still sees it.
     world.upstream().configure("receive.hideRefs", GITOPS);
     // How many commits upstream lacks cannot be known from a list without the branch.
@@ -309,15 +264,15 @@ fn push_refused_to_a_hidden_ref() {
 
 #[test]
 fn push_refused_for_want_of_permission() {
-    let (world, base, _, _) = pending();
-    answer_with(&world, "permission denied to a deploy key");
+    let Pending { world, base, .. } = Pending::real();
+    answer_with(&world, "ng", "permission denied to a deploy key");
     check(&world, &refused(base, "no-permission", "permission denied to a deploy key"));
 }
 
 #[test]
 fn push_refused_in_words_that_nobody_knows() {
-    let (world, base, _, _) = pending();
-    answer_with(&world, "the moon is full");
+    let Pending { world, base, .. } = Pending::real();
+    answer_with(&world, "ng", "the moon is full");
     check(&world, &refused(base, "other", "the moon is full"));
 }
 
@@ -328,7 +283,7 @@ fn a_read_only_key_is_refused_before_anything_is_sent() {
     let force = format!(
         "ForceCommand case \"$SSH_ORIGINAL_COMMAND\" in git-receive-pack*) {say};; *) eval \"$SSH_ORIGINAL_COMMAND\";; esac"
     );
-    let (world, base, _, _) = pending_in(World::builder().real().sshd(&force).build());
+    let Pending { world, base, .. } = Pending::within(World::builder().real().sshd(&force).build());
     let tunnels = world.tunnels();
     let run = world.mirror(&["flush", "--confirm"]).expect(5);
     let lane = run.lane("main");
@@ -345,7 +300,7 @@ fn a_read_only_key_is_refused_before_anything_is_sent() {
 
 #[test]
 fn push_stale_then_again_from_the_new_tip() {
-    let (world, _, first, local) = pending();
+    let Pending { world, first, local, .. } = Pending::real();
     // Another writer has brought the first of our commits, and takes it to the branch between our look and our push.
     world
         .git(
@@ -368,7 +323,7 @@ fn push_stale_then_again_from_the_new_tip() {
 
 #[test]
 fn push_stale_then_diverged() {
-    let (world, base, _, local) = pending();
+    let Pending { world, base, local, .. } = Pending::real();
     // Another writer's commit lies ready, and gets to the branch between our look and our push.
     let theirs = world.upstream().commit("other").on(base).file("deployed", "there\n").make();
     hook(&world, "pre-receive", &format!("once && git update-ref {GITOPS} {theirs}\nexit 0"));
@@ -382,7 +337,7 @@ fn push_stale_then_diverged() {
 
 #[test]
 fn push_lost_a_race_for_the_lock_and_won_the_next() {
-    let (world, base, _, local) = pending();
+    let Pending { world, base, local, .. } = Pending::real();
     hook(
         &world,
         "pre-receive",
@@ -400,8 +355,8 @@ fn push_lost_a_race_for_the_lock_and_won_the_next() {
 
 #[test]
 fn push_raced_more_often_than_it_is_tried_again_ends() {
-    let (world, base, _, _) = pending();
-    answer_with(&world, "non-fast-forward");
+    let Pending { world, base, .. } = Pending::real();
+    answer_with(&world, "ng", "non-fast-forward");
     let row = Row {
         did: ("rejected", 4),
         lane: json!({
@@ -415,14 +370,10 @@ fn push_raced_more_often_than_it_is_tried_again_ends() {
 
 #[test]
 fn recheck_tip_contains_local() {
-    let (world, base, _, local) = pending();
+    let Pending { world, base, local, .. } = Pending::real();
     // Somebody builds on our commit as soon as it is there, before our look.
-    let commit =
-        "tip=$(git -c user.name=Bo -c user.email=bo@example.invalid commit-tree -p \"$new\" -m next \"$new^{tree}\")";
-    let script = format!(
-        "[ \"$1\" = committed ] || exit 0\nwhile read -r old new name; do\n[ \"$name\" = {GITOPS} ] && once && {commit} && git update-ref \"$name\" \"$tip\" \"$new\"\ndone\nexit 0"
-    );
-    hook(&world, "reference-transaction", &script);
+    let commit = "git -c user.name=Bo -c user.email=bo@example.invalid commit-tree -p \"$new\" -m next \"$new^{tree}\"";
+    once_moved(&world, &format!("tip=$({commit}) && git update-ref \"$name\" \"$tip\" \"$new\""));
     let tunnels = world.tunnels();
     let run = world.mirror(&["flush", "--confirm"]).expect(0);
     let tip = world.upstream().branch("gitops").expect("because it was pushed");
@@ -434,7 +385,6 @@ fn recheck_tip_contains_local() {
             "push": { "outcome": "accepted", "attempts": 1, "expected": base.to_string(), "new": local.to_string() },
             "recheck": { "looks": 1, "tip": tip.to_string(), "containsLocal": true },
         }),
-        "",
     );
     assert_eq!(
         world.tinyproxy().wait_for_targets(tunnels + 1).len(),
