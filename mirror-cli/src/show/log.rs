@@ -28,7 +28,7 @@ pub fn start(talk: Talk, look: Look, level: LevelFilter, form: LogForm) {
     let log: Box<dyn Subscriber + Send + Sync> = match form {
         LogForm::Short => Box::new(log.without_time().finish()),
         LogForm::Timed => Box::new(log.with_timer(SystemTime).finish()),
-        LogForm::Json => Box::new(log.with_timer(SystemTime).json().flatten_event(true).finish()),
+        LogForm::Json => Box::new(log.with_timer(SystemTime).json().flatten_event(true).with_span_list(false).finish()),
     };
     let _ = tracing::subscriber::set_global_default(log);
 }

@@ -10,6 +10,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode};
+use tracing::Instrument;
 
 use super::account::Account;
 use super::activity::Step;
@@ -50,20 +51,23 @@ impl Dispatcher {
         let id = RequestId::of(&parts.headers);
         let metrics = Arc::clone(&self.context.metrics);
         let mut account = Account::open(metrics, id, &parts);
-        let answer = match self.ask(&parts, body, &mut account).await {
-            Ok(answer) | Err(answer) => answer,
+        // Whatever is told while the request is answered, told a level down or on another thread, carries its name.
+        let span = tracing::error_span!("request", id = %account.id());
+        let answer = match self.ask(&parts, body, &mut account).instrument(span).await {
+            Ok(answer) => answer,
+            Err(answer) => self.turned_away(answer),
         };
         finish(answer, &parts.method, account, queue, step)
     }
 
     /// # Errors
-    /// The answer of a request that was turned away here.
+    /// The answer of a request that was turned away.
     async fn ask(&self, parts: &Parts, body: Incoming, account: &mut Account) -> Result<Answer, Answer> {
         let context = &self.context;
         let route =
-            route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| self.refuse(&refusal))?;
+            route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| refuse(&refusal))?;
         account.about(endpoint(&route));
-        let caller = door::admit(context, &route, &parts.headers).await.map_err(|answer| self.turned_away(answer))?;
+        let caller = door::admit(context, &route, &parts.headers).await?;
         if let Caller::Writer { name, .. } = &caller {
             account.called_by(name);
         }
@@ -88,26 +92,27 @@ impl Dispatcher {
     ) -> Result<Answer, Answer> {
         let context = &self.context;
         let served = context.site.find(path).ok_or_else(|| {
-            self.refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
+            refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
         })?;
         let take = |kind, limit| {
             let body = take_body(&parts.headers, body, kind, limit)?;
             Ok(body.counted(Arc::clone(&context.metrics), endpoint_of(question)))
         };
-        Ok(match question {
+        let answer = match question {
             Question::ReadRefs => read::info_refs(served, Version::of(&parts.headers)).await,
             Question::ReadPack => {
-                let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT).map_err(|refusal: Refusal| self.refuse(&refusal))?;
-                let body = body.gather().await.map_err(|error| self.refuse(&broken(error)))?;
+                let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT).map_err(|refusal: Refusal| refuse(&refusal))?;
+                let body = body.gather().await.map_err(|error| refuse(&broken(error)))?;
                 read::upload_pack(context, served, Version::of(&parts.headers), body).await
             }
             Question::WriteRefs => write::info_refs(context, served, caller).await,
             Question::WritePack => {
                 let body = take(RECEIVE_REQUEST, context.serve.limits.body.get());
-                let body = body.map_err(|refusal| self.refuse(&refusal))?;
+                let body = body.map_err(|refusal| refuse(&refusal))?;
                 write::receive_pack(context, served, caller, body).await
             }
-        })
+        };
+        if answer.status().is_client_error() || answer.status().is_server_error() { Err(answer) } else { Ok(answer) }
     }
 
     /// The server's address as the client knows it: what it calls the server, else where the server listens.
@@ -118,14 +123,6 @@ impl Dispatcher {
         format!("{}://{authority}", self.scheme)
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Answer {
-        let mut answer = answer::words(refusal.status, &refusal.words);
-        if let Some(allow) = refusal.allow {
-            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-        }
-        self.turned_away(answer)
-    }
-
     /// Counts an answer that turns a request away.
     fn turned_away(&self, answer: Answer) -> Answer {
         self.context.metrics.refused(match answer.status() {
@@ -134,6 +131,8 @@ impl Dispatcher {
             StatusCode::NOT_FOUND => label::Refusal::NotFound,
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => label::Refusal::TooLarge,
             StatusCode::REQUEST_TIMEOUT => label::Refusal::Slow,
+            StatusCode::INSUFFICIENT_STORAGE => label::Refusal::LowSpace,
+            StatusCode::SERVICE_UNAVAILABLE => label::Refusal::Busy,
             status if status.is_server_error() => label::Refusal::Failed,
             _ => label::Refusal::BadRequest,
         });
@@ -147,6 +146,14 @@ const UPLOAD_REQUEST: &str = "application/x-git-upload-pack-request";
 const RECEIVE_REQUEST: &str = "application/x-git-receive-pack-request";
 /// The largest request for a pack: room for 300,000 wants and haves.
 const UPLOAD_LIMIT: u64 = 16 * 1024 * 1024;
+
+fn refuse(refusal: &Refusal) -> Answer {
+    let mut answer = answer::words(refusal.status, &refusal.words);
+    if let Some(allow) = refusal.allow {
+        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+    answer
+}
 
 /// Looks at what is said of a body before any of it is read.
 fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64) -> Result<Inbound, Refusal> {

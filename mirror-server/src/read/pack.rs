@@ -150,7 +150,6 @@ impl Packs {
                 result(words)
             }
             Given::Busy => {
-                self.metrics.refused(Refusal::Busy);
                 let said = "as many packs are being made as this server makes at once, and as many wait; try again in a few seconds";
                 let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, said);
                 answer.headers_mut().insert(header::RETRY_AFTER, RETRY_BUSY);
@@ -166,14 +165,17 @@ impl Packs {
     }
 
     fn fail(&self) -> Answer {
-        self.metrics.refused(Refusal::Failed);
         words(StatusCode::INTERNAL_SERVER_ERROR, "git could not make this pack; the server's log says why")
     }
 
     fn refuse(&self, error: &RequestError) -> Answer {
-        self.metrics.refused(Refusal::BadRequest);
         let said = error.to_string();
-        if error.is_for_git() { result(packet::refusal(&said).into()) } else { words(StatusCode::BAD_REQUEST, &said) }
+        if !error.is_for_git() {
+            return words(StatusCode::BAD_REQUEST, &said);
+        }
+        // Told in an answer whose status says nothing of it.
+        self.metrics.refused(Refusal::BadRequest);
+        result(packet::refusal(&said).into())
     }
 }
 

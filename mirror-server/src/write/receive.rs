@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
+use tracing::Instrument;
 
 use super::auth::{Caller, unauthorized};
 use super::pack;
@@ -69,7 +70,6 @@ pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, call
         return *answer;
     }
     if let Err(low) = context.space.admit() {
-        context.metrics.refused(Refusal::LowSpace);
         return words(StatusCode::INSUFFICIENT_STORAGE, &format!("pushes are not taken at the moment: {low}"));
     }
     let shelf = match served.shelf().await {
@@ -153,11 +153,12 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     let taker = Taker { context: Arc::clone(context), served: Arc::clone(served), cache, writer: writer.clone(), slot };
     let mut taken = tokio::spawn({
         let (context, served) = (Arc::clone(context), Arc::clone(served));
-        async move {
+        let taking = async move {
             let (push, ended) = taker.take(push, body, consumed).await;
             tell(&context, &served, &writer, &push, came.elapsed());
             (push, ended)
-        }
+        };
+        taking.in_current_span()
     });
     // Where nobody tells any more, the task has ended, and the next wait is over at once.
     let _ = all_read.await;

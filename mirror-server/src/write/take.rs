@@ -7,6 +7,7 @@ use mirror_core::name::CommitId;
 use mirror_transport::cache::{Cache, DiskError};
 use tokio::io::AsyncRead;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Instrument;
 
 use super::pack::{self, Arrived, PackError};
 use super::push::Push;
@@ -56,7 +57,7 @@ impl Taker {
         // Noted while the pack comes, and before any ref moves.
         let noting = tokio::spawn({
             let (cache, entry) = (self.cache.clone(), Arc::clone(&entry));
-            async move { blocking(move || entry.begin(&cache)).await.unwrap_or(false) }
+            async move { blocking(move || entry.begin(&cache)).await.unwrap_or(false) }.in_current_span()
         });
         let received = self.receive(&held, body, consumed).await;
         let broken = match &received {
@@ -143,7 +144,8 @@ fn refuse_pack(push: &mut Push, error: &PackError) {
 
 /// Runs what blocks on a thread of its own; `None` where the runtime ends before it begins.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match tokio::task::spawn_blocking(work).await {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(done) => Some(done),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,

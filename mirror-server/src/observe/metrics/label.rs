@@ -192,7 +192,7 @@ words! {
         Unauthorized = "unauthorized",
         /// A known token, for something it may not do.
         Forbidden = "forbidden",
-        /// As many packs are made, and wait, as allowed.
+        /// It may be answered a moment later: turns are taken, the server ends, or there is no mirror yet.
         Busy = "busy",
         /// Too little disk is free for a push.
         LowSpace = "low-space",

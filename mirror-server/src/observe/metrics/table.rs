@@ -103,7 +103,7 @@ impl Metrics {
             ),
             sent: to.counters("http_sent", Bytes, "Bytes of answers' bodies that were sent"),
             received: to.counters("http_received", Bytes, "Bytes of requests' bodies that were taken"),
-            refused: to.counters("refused", Pieces, "Requests and connections that were turned away"),
+            refused: to.counters("refused", Pieces, "Requests that were turned away"),
             connections: to.gauge("connections", Pieces, "Connections that are open"),
             connections_made: to.counter("connections_accepted", Pieces, "Connections that were accepted"),
             tokens_failed: to.counters("token_failures", Pieces, "Tokens that were not taken"),
