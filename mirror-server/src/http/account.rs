@@ -96,7 +96,8 @@ fn gone() -> StatusCode {
 impl Drop for Account {
     fn drop(&mut self) {
         self.metrics.request(self.endpoint, &self.method, self.status, self.begun.elapsed(), self.bytes);
-        let ms = self.begun.elapsed().as_secs_f64() * 1e3;
+        // To the microsecond.
+        let ms = self.begun.elapsed().as_micros() as f64 / 1e3;
         let outcome = match (self.ended, &self.error) {
             (true, _) => "sent",
             (false, Some(_)) => "broken",

@@ -92,6 +92,7 @@ fn settle_all(held: &Held, pack: Option<CommitId>, push: &mut Push) -> Result<()
     };
     for group in groups {
         let edits: Vec<_> = group.iter().map(|(_, allowed)| allowed.edit()).collect();
+        let find = |allowed: &Allowed| cache.find(&allowed.branch.ref_name()).ok();
         let applied = match held.operation.apply(&edits) {
             Err(ApplyError::Lock(LockError::Held { .. })) => apply_again(held, &edits),
             applied => applied.map(|_| ()),
@@ -99,13 +100,29 @@ fn settle_all(held: &Held, pack: Option<CommitId>, push: &mut Push) -> Result<()
         match applied {
             Ok(()) => group.iter().for_each(|(at, _)| push.accept(*at)),
             Err(error @ ApplyError::Interrupted { .. }) => {
-                let find = |allowed: &Allowed| cache.find(&allowed.branch.ref_name()).ok();
                 end_interrupted(push, &group, &error, || apply_again(held, &edits), find);
             }
-            Err(error) => refuse_group(push, &group, &error),
+            Err(error) => refuse_group(push, &group, &told_by_lock(error, &group, find)),
         }
     }
     Ok(())
+}
+
+/// What a lock that was held too long says: whoever held it may have moved a branch meanwhile, and a push that lost hears of that. `find`
+/// reads a ref, where it can be read.
+fn told_by_lock(
+    error: ApplyError,
+    group: &[(usize, Allowed)],
+    find: impl Fn(&Allowed) -> Option<Option<CommitId>>,
+) -> ApplyError {
+    if !matches!(error, ApplyError::Lock(LockError::Held { .. })) {
+        return error;
+    }
+    let moved = group.iter().find_map(|(_, allowed)| {
+        let found = find(allowed).filter(|found| ![allowed.old, Some(allowed.new)].contains(found))?;
+        Some(ApplyError::Stale { name: allowed.branch.ref_name(), expected: allowed.old, found })
+    });
+    moved.unwrap_or(error)
 }
 
 /// Tries once more after a lock was in the way: it may be one that a killed push left.
@@ -257,6 +274,7 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> Refusal {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use mirror_core::name::{BranchName, LaneName};
 
@@ -335,6 +353,43 @@ mod tests {
                 let moved = if expect == Some(STAYED) { 0 } else { group.len() };
                 assert_eq!(push.moved_lanes().len(), moved, "{first} {second:?} {found:?} {wishes:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_push_that_waited_for_a_lock_in_vain_hears_of_the_branch_that_moved() {
+        let held = |branch: Option<&str>| {
+            let name = branch.map(|branch| BranchName::parse(branch).unwrap().ref_name());
+            ApplyError::Lock(LockError::Held { name, path: "the.lock".into(), held_for: Duration::from_secs(3) })
+        };
+        let (stayed, moved, gone) = (Some(Some(id("1"))), Some(Some(id("3"))), Some(None));
+        const LOCKED: &str = "is locked by another git process";
+        for (error, found_of_b, told_of_b) in [
+            (held(Some("b")), moved, "stale info: the branch is at 3333333333 now"),
+            (held(None), moved, "stale info: the branch is at 3333333333 now"),
+            (held(Some("b")), gone, "stale info: the branch is gone"),
+            (held(Some("b")), stayed, LOCKED),
+            // Somebody else took the same commit there: pushing again finds it.
+            (held(Some("b")), Some(Some(id("2"))), LOCKED),
+            // What cannot be read is not told.
+            (held(Some("b")), None, LOCKED),
+            (
+                ApplyError::NameConflict {
+                    name: BranchName::parse("b").unwrap().ref_name(),
+                    existing: "refs/heads/b/c".to_owned(),
+                },
+                moved,
+                "b/c",
+            ),
+        ] {
+            let mut push = push(&[Wish::Atomic]);
+            let group = push.open();
+            let find = |allowed: &Allowed| if allowed.branch.as_str() == "b" { found_of_b } else { stayed };
+            let said = error.to_string();
+            refuse_group(&mut push, &group, &told_by_lock(error, &group, find));
+            let told = push.report().refs[1].1.clone().unwrap();
+            assert!(told.contains(told_of_b), "{said}, {found_of_b:?}: {told}");
+            assert!(push.is_decided());
         }
     }
 
