@@ -56,12 +56,20 @@ struct Slot {
     stop: Stop,
 }
 
-/// How a world stands after it was left in peace.
+/// What it took to bring a world into sync that was left in peace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Calm {
-    InSync,
-    Diverged,
-    Stuck(String),
+    /// Syncs and a flush.
+    ByItself,
+    /// A lane had diverged, and upstream's tip was adopted.
+    Adopted,
 }
+
+// One of the numbers of each verb in [`Run::task`].
+const SYNC: u64 = 0;
+const FLUSH: u64 = 5;
+const ADOPT: u64 = 9;
+const STATUS: u64 = 11;
 
 /// One world under way.
 pub(crate) struct Run {
@@ -281,40 +289,57 @@ impl Run {
         }
     }
 
-    /// Leaves the world in peace and runs a sync, a flush and a sync.
+    /// Leaves the world in peace and does what an operator would: a sync, a flush and a sync, and where a lane diverged, the adoption of
+    /// upstream's tip and the same again. Gives what it took.
+    ///
+    /// # Panics
+    /// Where the world is not in sync then, or anything is left behind.
     pub(crate) fn converge(&mut self) -> Calm {
         self.world.lock().unwrap().hostility = 0;
-        for verb in [0, 5, 0, 11] {
-            self.slots[0].stop = Stop::new();
-            let mut task = self.task(0, verb, Mode::Confirm, Wait::UpTo(Duration::from_secs(60)));
-            let mut polls = 0;
-            let claims = loop {
-                match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(claims) => break claims,
-                    Poll::Pending => self.world.lock().unwrap().pass(Duration::from_millis(100)),
-                }
-                polls += 1;
-                if polls > 10_000 {
-                    return Calm::Stuck("a verb in a quiet world does not end".to_owned());
-                }
-            };
-            self.check();
-            if verb != 11 {
-                continue;
+        for verb in [SYNC, FLUSH, SYNC] {
+            self.finish(verb);
+        }
+        let states = self.states();
+        let has_diverged = states.iter().any(|state| state.diverged);
+        for state in states.iter().filter(|state| !state.diverged) {
+            assert!(!state.pending_flush && state.github_in_sync, "a lane that did not diverge: {state:#?}");
+        }
+        if has_diverged {
+            for verb in [ADOPT, SYNC, FLUSH, SYNC] {
+                self.finish(verb);
             }
-            for claim in &claims {
-                self.judge(claim);
-                let Claim::State(state) = claim else { return Calm::Stuck("a status cannot be read".to_owned()) };
-                if state.diverged {
-                    return Calm::Diverged;
-                }
-                if state.pending_flush || !state.github_in_sync {
-                    return Calm::Stuck(format!("{state:#?}"));
-                }
+            for state in self.states() {
+                let is_calm = !state.diverged && !state.pending_flush && state.github_in_sync;
+                assert!(is_calm, "after upstream's tips were adopted: {state:#?}");
             }
         }
         let leftovers = self.world.lock().unwrap().disk().leftovers.clone();
-        if leftovers.is_empty() { Calm::InSync } else { Calm::Stuck(format!("left behind: {leftovers:?}")) }
+        assert!(leftovers.is_empty(), "left behind: {leftovers:?}");
+        if has_diverged { Calm::Adopted } else { Calm::ByItself }
+    }
+
+    /// Runs one verb to its end, alone, and checks everything.
+    fn finish(&mut self, verb: u64) -> Vec<Claim> {
+        self.slots[0].stop = Stop::new();
+        let mut task = self.task(0, verb, Mode::Confirm, Wait::UpTo(Duration::from_secs(60)));
+        for _ in 0..10_000 {
+            if let Poll::Ready(claims) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                self.check();
+                claims.iter().for_each(|claim| self.judge(claim));
+                return claims;
+            }
+            self.world.lock().unwrap().pass(Duration::from_millis(100));
+        }
+        panic!("verb {verb} does not end in a quiet world");
+    }
+
+    /// What a status says of both lanes.
+    fn states(&mut self) -> Vec<LaneState> {
+        let claims = self.finish(STATUS);
+        let state = |claim| if let Claim::State(state) = claim { Some(*state) } else { None };
+        let states: Vec<_> = claims.into_iter().filter_map(state).collect();
+        assert_eq!(states.len(), 2, "a status cannot be read");
+        states
     }
 }
 
