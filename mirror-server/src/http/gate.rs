@@ -124,3 +124,50 @@ fn room() -> usize {
     let half = files.map_or(u64::MAX, |files| files.saturating_sub(RESERVED) / 2);
     usize::try_from(half).unwrap_or(usize::MAX).clamp(16, 4096)
 }
+
+#[cfg(test)]
+mod tests {
+    use mirror_core::config::Serve;
+    use mirror_transport::git::GitProgram;
+    use tempfile::TempDir;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::plan::ServePlan;
+    use crate::trial::{self, MAIN};
+    use crate::write::TokenAuthority;
+
+    fn gate() -> (Gate, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let node = trial::node(folder.path(), "", &[MAIN]);
+        let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
+        let authority = Arc::new(TokenAuthority::open(None).unwrap());
+        let context = Context::open(&plan, authority, GitProgram::find().unwrap());
+        (Gate::new(Arc::new(context), None), folder)
+    }
+
+    /// Lets a connection be open that takes so long for the request it is at, ends the server, and gives how long that took.
+    async fn end_beside(connection: Duration) -> Duration {
+        let (gate, _folder) = gate();
+        let (closing, cut, stop) = (gate.closing.clone(), gate.cut.clone(), Stop::new());
+        gate.tasks.spawn(async move {
+            closing.cancelled().await;
+            tokio::select! {
+                () = sleep(connection) => {}
+                () = cut.cancelled() => {}
+            }
+        });
+        let since = Instant::now();
+        stop.request();
+        gate.serve(Vec::new(), &stop).await;
+        since.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_ends_waits_for_requests_and_not_for_ever() {
+        let (soon, late) = (DRAIN / 3, 10 * DRAIN);
+        assert!((soon..DRAIN).contains(&end_beside(soon).await));
+        let took = end_beside(late).await;
+        assert!((DRAIN..2 * DRAIN).contains(&took), "{took:?}");
+    }
+}

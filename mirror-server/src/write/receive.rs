@@ -62,6 +62,11 @@ impl Turns {
     pub(super) fn free(&self) -> usize {
         self.0.available_permits()
     }
+
+    /// Takes all of them, as so many pushes at once do.
+    pub(super) async fn take_all(&self) -> tokio::sync::OwnedSemaphorePermit {
+        Arc::clone(&self.0).acquire_many_owned(AT_ONCE as u32).await.expect("because it is never closed")
+    }
 }
 
 /// Answers `GET …/info/refs?service=git-receive-pack`.

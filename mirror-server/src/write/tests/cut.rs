@@ -75,6 +75,33 @@ async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() 
     assert_eq!(outcomes["main"], "gone");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_push_beyond_those_that_are_taken_at_once_waits_for_a_turn_and_is_put_off_where_none_comes() {
+    let stage = Stage::new();
+    let body = || Cursor::new(stage.push(&[(GITOPS, Some(1), 3)], ""));
+    let turns = stage.context.turns.take_all().await;
+    let since = tokio::time::Instant::now();
+    let answer = stage.send(body()).await;
+    assert_eq!(answer.headers()[http::header::RETRY_AFTER], "15");
+    let answer = said(answer);
+    assert!(answer.starts_with("503") && answer.contains("push again in a moment"), "{answer}");
+    assert!((MINUTE..2 * MINUTE).contains(&since.elapsed()), "{:?}", since.elapsed());
+    assert_eq!(stage.tip(), Some(stage.commits[1]));
+    stage.prove_clean();
+
+    let give_back = async {
+        tokio::time::sleep(MINUTE / 2).await;
+        // From here on git works, in its own time.
+        tokio::time::resume();
+        drop(turns);
+    };
+    let (answer, ()) = tokio::join!(stage.send(body()), give_back);
+    let answer = said(answer);
+    assert!(answer.starts_with("200"), "{answer}");
+    assert_eq!(stage.tip(), Some(stage.commits[3]));
+    stage.prove_clean();
+}
+
 #[tokio::test]
 async fn while_git_works_the_client_hears_that_the_server_is_alive() {
     let programs = tempfile::tempdir().unwrap();
