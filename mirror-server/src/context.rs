@@ -8,7 +8,8 @@ use mirror_engine::stop::Stop;
 use mirror_transport::cache::network_file_system;
 use mirror_transport::git::GitProgram;
 
-use crate::observe::{Metrics, Reports};
+use crate::metrics::Metrics;
+use crate::observe::Reports;
 use crate::plan::ServePlan;
 use crate::read::Packs;
 use crate::schedule::{Pulses, Pushes};

@@ -9,6 +9,7 @@
 
 mod context;
 mod http;
+mod metrics;
 mod observe;
 mod plan;
 mod read;
@@ -20,6 +21,6 @@ mod trial;
 mod write;
 
 pub use http::CertificatesError;
-pub use observe::metrics_reference;
+pub use metrics::reference as metrics_reference;
 pub use plan::ServePlan;
 pub use server::{ServeError, Server};

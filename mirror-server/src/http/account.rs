@@ -10,8 +10,8 @@ use hyper::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
 use super::identity::RequestId;
-use crate::observe::Metrics;
-use crate::observe::label::Endpoint;
+use crate::metrics::Metrics;
+use crate::metrics::label::Endpoint;
 
 /// How much of a path stands in the log.
 const SHOWN: usize = 256;

@@ -24,8 +24,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use gunzip::Gunzip;
 pub(crate) use patience::Patience;
 
-use crate::observe::Metrics;
-use crate::observe::label::Endpoint;
+use crate::metrics::Metrics;
+use crate::metrics::label::Endpoint;
 
 /// How a body may be packed for its journey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

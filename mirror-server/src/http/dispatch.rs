@@ -22,8 +22,8 @@ use super::outbound::Outbound;
 use super::route::{self, Question, Refusal, Route};
 use super::wire::{Queue, WireBody};
 use crate::context::Context;
+use crate::metrics::label::{self, Endpoint};
 use crate::observe;
-use crate::observe::label::{self, Endpoint};
 use crate::read::{self, Version};
 use crate::write::{self, Caller};
 

@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
     use crate::http::answer::AnswerBody;
-    use crate::observe::label::Verb;
+    use crate::metrics::label::Verb;
     use crate::schedule::Doing;
 
     #[tokio::test(start_paused = true)]

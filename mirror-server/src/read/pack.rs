@@ -28,8 +28,8 @@ use super::request::{FetchRequest, RequestError, Sharing, Wire};
 use super::version::Version;
 use super::view::{Shelf, Unshown};
 use crate::http::answer::{Answer, AnswerBody, with_body, words};
-use crate::observe::Metrics;
-use crate::observe::label::{Alone, PackSource, Refusal};
+use crate::metrics::Metrics;
+use crate::metrics::label::{Alone, PackSource, Refusal};
 use crate::site::Served;
 
 pub(super) use turns::Turns;

@@ -22,7 +22,7 @@ use mirror_core::name::CommitId;
 
 pub(crate) use error::RequestError;
 
-use crate::observe::label::Alone;
+use crate::metrics::label::Alone;
 
 /// The most wants of one request. A clone wants the tip of every branch and tag.
 const MAX_WANTS: usize = 20_000;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::Job;
 use super::worker::{Ended, Errands};
-use crate::observe::label::Ending;
+use crate::metrics::label::Ending;
 
 /// How long a job waits for an operation that somebody typed. What it waited for in vain is due again soon.
 const TURN: Duration = Duration::from_secs(60);

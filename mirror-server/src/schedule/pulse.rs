@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use mirror_core::name::RepositoryName;
 use tokio::time::Instant;
 
-use crate::observe::label::Verb;
+use crate::metrics::label::Verb;
 
 /// The signs of life of all workers.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use tokio::sync::Notify;
 
-use crate::observe::Metrics;
+use crate::metrics::Metrics;
 
 /// Tells workers of accepted pushes. Never waits, never fails, and loses none: what a worker did not take yet is kept by lane.
 #[derive(Debug, Clone)]

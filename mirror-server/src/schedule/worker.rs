@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::plan::{Came, Job, Next, Plan};
 use super::pulse::{Doing, Pulses};
 use super::pushes::Pushes;
-use crate::observe::Metrics;
-use crate::observe::label::{Ending, Verb};
+use crate::metrics::Metrics;
+use crate::metrics::label::{Ending, Verb};
 
 /// How often a worker that waits says that it lives.
 const BEAT: Duration = Duration::from_secs(30);

@@ -20,8 +20,8 @@ use super::plan::Plan;
 use super::pulse::{Doing, Pulses};
 use super::worker::Worker;
 use crate::context::Context;
-use crate::observe::Metrics;
-use crate::observe::label::SessionEvent;
+use crate::metrics::Metrics;
+use crate::metrics::label::SessionEvent;
 
 /// How long a worker may read the journal and the refs before it begins.
 const READING: Duration = Duration::from_secs(5 * 60);

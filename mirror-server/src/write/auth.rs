@@ -16,7 +16,7 @@ use mirror_core::name::LaneName;
 use secrecy::SecretString;
 
 use crate::http::answer::{Answer, words};
-use crate::observe::label::TokenFailure;
+use crate::metrics::label::TokenFailure;
 
 /// No honest credential is longer; a service account's token has some two thousand bytes.
 const LONGEST: usize = 16 << 10;

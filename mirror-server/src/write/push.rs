@@ -7,7 +7,7 @@ use mirror_core::name::LaneName;
 use super::policy::{ATOMIC, Allowed, GitopsBranches, Verdict, Writer, judge};
 use super::report::Report;
 use super::request::{Command, Request, Wish};
-use crate::observe::label::Push as Outcome;
+use crate::metrics::label::Push as Outcome;
 
 /// A push whose commands were judged.
 #[derive(Debug)]

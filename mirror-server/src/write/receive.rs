@@ -30,7 +30,7 @@ use super::timely::{COMING, Cut, Timely};
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};
-use crate::observe::label::{Push as Outcome, Refusal};
+use crate::metrics::label::{Push as Outcome, Refusal};
 use crate::read::{AGENT, Unshown, unshown};
 use crate::site::Served;
 

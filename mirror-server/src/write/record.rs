@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::push::{Push, State};
 use super::request::Command;
 use crate::context::Context;
-use crate::observe::label::Push as Outcome;
+use crate::metrics::label::Push as Outcome;
 use crate::site::Served;
 
 const VERB: &str = "push";

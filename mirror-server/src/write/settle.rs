@@ -14,7 +14,7 @@ use mirror_transport::cache::{
 use super::policy::Allowed;
 use super::push::Push;
 use super::request::Wish;
-use crate::observe::label::Push as Outcome;
+use crate::metrics::label::Push as Outcome;
 
 /// How long the first try waits for a ref's lock; git and this program hold one for the time of a rename.
 const FIRST_PATIENCE: Duration = Duration::from_millis(300);

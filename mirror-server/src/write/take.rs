@@ -16,7 +16,7 @@ use super::request::Origin;
 use super::settle::{self, Held, NO_SPACE};
 use super::timely::Cut;
 use crate::context::Context;
-use crate::observe::label::Push as Outcome;
+use crate::metrics::label::Push as Outcome;
 use crate::site::Served;
 
 /// What taking a push needs beside the push.

@@ -12,7 +12,7 @@ use mirror_engine::tokens::{TokenFile, TokensError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::auth::{Authority, Caller, Denied, Judged};
-use crate::observe::label::TokenFailure;
+use crate::metrics::label::TokenFailure;
 
 /// The writers of a token file; without a file, nobody.
 #[derive(Debug)]

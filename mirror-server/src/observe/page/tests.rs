@@ -3,7 +3,7 @@ use mirror_core::name::RepositoryName;
 use mirror_engine::verbs;
 
 use super::look::{Repository, View, render};
-use crate::observe::label::Verb;
+use crate::metrics::label::Verb;
 use crate::schedule::Doing;
 use crate::trial::{self, MAIN};
 

@@ -16,8 +16,8 @@ use super::reader::{Front, Reader};
 use super::room::{Making, Room};
 use super::spare::Spare;
 use crate::http::answer::Stored;
-use crate::observe::Metrics;
-use crate::observe::label::PackSource;
+use crate::metrics::Metrics;
+use crate::metrics::label::PackSource;
 use crate::read::pack::Turns;
 
 /// How often the room on the disk is looked at, whether anybody asks for a pack or not.

@@ -23,7 +23,7 @@ use mirror_transport::pkt::{Band, Decoded, Packet, decode, encode};
 
 use super::Packs;
 use crate::http::answer::{Answer, AnswerBody};
-use crate::observe::Metrics;
+use crate::metrics::Metrics;
 use crate::read::Version;
 use crate::site::Served;
 use crate::trial::{git_of, write_git};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::observe::Metrics;
+use crate::metrics::Metrics;
 
 /// The longest wait for a turn. Clients of builds give up after about a minute; telling them to come again is better than that.
 const LONGEST_WAIT: Duration = Duration::from_secs(45);

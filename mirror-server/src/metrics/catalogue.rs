@@ -144,7 +144,7 @@ fn durations() -> Histogram {
 
 const HEAD: &str = "# Metrics
 
-Generated from the table in `mirror-server/src/observe/metrics/table.rs`.
+Generated from the table in `mirror-server/src/metrics/table.rs`.
 
 `GET /metrics` answers in the text format of OpenMetrics, which Prometheus reads. Rules that alert on these metrics stand in
 [`alerts.yaml`](alerts.yaml). Counters begin at zero when the server starts. What has labels that are

@@ -7,7 +7,7 @@ use mirror_core::name::{LaneName, RepositoryName};
 use super::label::{Ending, Endpoint, PackSource, Push, Refusal, SessionEvent, TokenFailure, Verb};
 use super::{Metrics, reference};
 
-const ALERTS: &str = include_str!("../../../../docs/alerts.yaml");
+const ALERTS: &str = include_str!("../../../docs/alerts.yaml");
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a moment")
