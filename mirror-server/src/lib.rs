@@ -4,10 +4,11 @@
 //! maintenance, and what is shown of all that: metrics, health, API and status page. Never has git semantics of its own: what an
 //! operation means is the engine's, what a repository is the transport's. Never prints.
 //!
-//! The tree reads along a request: `http` takes it in and knows whose it is, `read` or `write` answers, `observe` counts. What
-//! happens without a request is in `schedule`.
+//! The tree reads along a request: `front` takes it in and checks who asks, `read`, `write` or `observe` answers, `http` carries the bytes, and
+//! `metrics` counts. What happens without a request is in `schedule`.
 
 mod context;
+mod front;
 mod http;
 mod metrics;
 mod observe;
@@ -20,7 +21,7 @@ mod site;
 mod trial;
 mod write;
 
-pub use http::CertificatesError;
+pub use front::CertificatesError;
 pub use metrics::reference as metrics_reference;
 pub use plan::ServePlan;
 pub use server::{ServeError, Server};

@@ -15,7 +15,7 @@ use mirror_transport::git::{GitError, GitProgram};
 use tokio::net::TcpListener;
 
 use crate::context::Context;
-use crate::http::{Certificates, CertificatesError, Gate};
+use crate::front::{Certificates, CertificatesError, Gate};
 use crate::plan::ServePlan;
 use crate::schedule::Workers;
 use crate::write::{self, TokenAuthority};

@@ -7,9 +7,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::account::Account;
-use super::activity::Step;
-use super::wire::WireBody;
+use super::access_log::Account;
+use super::stall::Step;
+use crate::http::wire::WireBody;
 
 /// The body that hyper sends.
 pub(super) struct Outbound {

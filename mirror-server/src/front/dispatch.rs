@@ -12,16 +12,16 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode};
 use tracing::Instrument;
 
-use super::account::Account;
-use super::activity::Step;
-use super::answer::{self, Answer, AnswerBody};
-use super::body::{BodyError, Coding, Inbound, Patience};
-use super::door;
-use super::identity::{REQUEST_ID, RequestId};
-use super::outbound::Outbound;
+use super::access_log::Account;
+use super::authorize;
+use super::request_id::{REQUEST_ID, RequestId};
+use super::response_body::Outbound;
 use super::route::{self, Question, Refusal, Route};
-use super::wire::{Queue, WireBody};
+use super::stall::Step;
 use crate::context::Context;
+use crate::http::answer::{self, Answer, AnswerBody};
+use crate::http::body::{BodyError, Coding, Inbound, Patience};
+use crate::http::wire::{Queue, WireBody};
 use crate::metrics::label::{self, Endpoint};
 use crate::observe;
 use crate::read::{self, Version};
@@ -67,7 +67,7 @@ impl Dispatcher {
         let route =
             route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| refuse(&refusal))?;
         account.about(endpoint(&route));
-        let caller = door::admit(context, &route, &parts.headers).await?;
+        let caller = authorize::admit(context, &route, &parts.headers).await?;
         if let Caller::Writer { name, .. } = &caller {
             account.called_by(name);
         }

@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::activity::Activity;
 use super::certificates::Certificates;
 use super::dispatch::Dispatcher;
-use super::paced::Paced;
-use super::turned::needs_http1;
-use super::wire::{Queue, Stream};
+use super::http1_required::needs_http1;
+use super::stall::Activity;
+use super::write_timeout::Paced;
 use crate::context::Context;
+use crate::http::wire::{Queue, Stream};
 
 /// How long a connection may keep the server waiting.
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,9 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use mirror_core::config::Readers;
 
-use super::answer::{self, Answer};
 use super::route::{Question, Route};
 use crate::context::Context;
+use crate::http::answer::{self, Answer};
 use crate::write::{self, Caller};
 
 /// Lets a caller in.

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
 use tokio::time::Instant;
 
-use super::identity::RequestId;
+use super::request_id::RequestId;
 use crate::metrics::Metrics;
 use crate::metrics::label::Endpoint;
 
