@@ -8,7 +8,7 @@ use git_mirror_fuzz::http::Reply;
 use git_mirror_fuzz::packets::{Line, has_control, take, text};
 use git_mirror_fuzz::served::{Id, Served, gzipped};
 use libfuzzer_sys::fuzz_target;
-use mirror_transport::pkt::{MAX_PAYLOAD, encode};
+use mirror_git::pkt::{MAX_PAYLOAD, encode};
 use sha1::{Digest, Sha1};
 
 /// No answer is longer: the cache has few objects, and an answer to haves has at most one line for each.

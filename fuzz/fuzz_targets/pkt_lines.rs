@@ -5,7 +5,7 @@
 use git_mirror_fuzz::error::assert_presentable;
 use git_mirror_fuzz::peer::{Peer, run};
 use libfuzzer_sys::fuzz_target;
-use mirror_transport::pkt::{Band, Decoded, MAX_PACKET, MAX_PAYLOAD, Packet, PacketReader, decode, encode};
+use mirror_git::pkt::{Band, Decoded, MAX_PACKET, MAX_PAYLOAD, Packet, PacketReader, decode, encode};
 
 fuzz_target!(|input: (u16, &[u8])| {
     let (piece, bytes) = input;

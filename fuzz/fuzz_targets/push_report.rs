@@ -8,7 +8,7 @@ use git_mirror_fuzz::store::Store;
 use libfuzzer_sys::fuzz_target;
 use mirror_core::flush::PushEnding;
 use mirror_core::name::RefName;
-use mirror_transport::pkt::encode;
+use mirror_git::pkt::encode;
 use mirror_transport::push::{Limits, PushAnswer, PushCommand, ReceivePack};
 
 const MAIN: &str = "refs/heads/main";

@@ -9,7 +9,7 @@ use git_mirror_fuzz::pack::{Entry, pack_of, sealed};
 use git_mirror_fuzz::packets::{Line, has_control, take, text, until_flush};
 use git_mirror_fuzz::served::{GITOPS, Id, Served, gzipped};
 use libfuzzer_sys::fuzz_target;
-use mirror_transport::pkt::{MAX_PAYLOAD, encode};
+use mirror_git::pkt::{MAX_PAYLOAD, encode};
 
 /// No answer is longer: a report has a line for each command, and the talk of one git.
 const LONGEST: usize = 1 << 20;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use gix_object::Find as _;
 use mirror_core::name::{CommitId, RefName};
-use mirror_transport::fetch::{FetchError, FetchRequest, Limits, ReceivedPack, RefPattern, Sent, Tags, UploadPack};
-use mirror_transport::pkt::{MAX_PAYLOAD, encode};
+use mirror_git::pack::receive::{self, ReceivedPack};
+use mirror_transport::fetch::{FetchError, FetchRequest, Limits, RefPattern, Sent, Tags, UploadPack};
+use mirror_git::pkt::{MAX_PAYLOAD, encode};
 
 use crate::error::assert_presentable;
 use crate::peer::{Peer, run};
@@ -17,8 +18,7 @@ pub const LIMITS: Limits = Limits {
     refs: 5,
     ref_name_bytes: 100,
     message_bytes: 1000,
-    objects: 50,
-    object_bytes: 1 << 16,
+    pack: receive::Limits { objects: 50, object_bytes: 1 << 16 },
 };
 
 /// What upstream names in [`opening`]: the newest commit of the recorded conversations.
@@ -114,7 +114,7 @@ fn verify(objects: &Path, received: &ReceivedPack) {
         assert_eq!(told, Some(object.kind), "{id}");
         count += 1;
     }
-    assert!(count <= received.objects + received.bases && received.objects <= LIMITS.objects);
+    assert!(count <= received.objects + received.bases && received.objects <= LIMITS.pack.objects);
     assert!(received.outside.iter().all(|outside| !received.contains(&outside.id)), "outside, and yet in the pack");
     assert!(received.outside.is_sorted_by(|a, b| a.id < b.id), "in order, each once");
 }

@@ -22,7 +22,7 @@ use mirror_engine::place::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::tokens::{self, TokenTerms};
 use mirror_server::{ServePlan, Server};
-use mirror_transport::cache::Cache;
+use mirror_store::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

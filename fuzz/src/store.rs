@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use gix_hash::ObjectId;
 use gix_object::{Kind, Write as _};
 use mirror_core::name::CommitId;
+use mirror_store::ObjectHandle;
 use tempfile::TempDir;
 
 /// What the first commit's file holds; long enough that a delta against it is worth something.
@@ -35,8 +36,8 @@ impl Store {
     }
 
     /// Opens the store, as a cache hands it to a fetch or a push.
-    pub fn open(&self) -> gix_odb::HandleArc {
-        open(self.folder.path()).expect("because the folder is there for as long as the process")
+    pub fn open(&self) -> ObjectHandle {
+        open(self.folder.path()).map(ObjectHandle::from).expect("because the folder is there for as long as the process")
     }
 
     fn make() -> Result<Self, Box<dyn std::error::Error>> {

@@ -12,7 +12,7 @@ use mirror_core::fault::{Fault, Retry};
 use mirror_core::flush::Backoff;
 use mirror_core::name::{CommitId, LaneName};
 pub use mirror_core::report::Mode;
-use mirror_transport::cache::Tip;
+use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{Event as Entry, Record};

@@ -14,7 +14,7 @@ use mirror_core::flush::{
 use mirror_core::name::{CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::report::flush::LaneFlush;
 use mirror_core::sync::{RefEdit, Relation};
-use mirror_transport::cache::Tip::Branch;
+use mirror_store::Tip::Branch;
 use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};

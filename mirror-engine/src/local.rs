@@ -13,8 +13,9 @@ use mirror_core::name::{BranchName, CommitId, RefName, RefPrefix};
 use mirror_core::report::Holder;
 use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
-use mirror_transport::cache::{self, Cache as Disk, ClosureError, Observed, ObservedRef, Tip};
-use mirror_transport::fetch::{FetchRequest, Progress, ReceivedPack, RefPattern, RemoteRef, Tags, Watch as FetchWatch};
+use mirror_git::pack::receive::{Progress, ReceivedPack, Watch as FetchWatch};
+use mirror_store::{Cache as Disk, ClosureError, Observed, ObservedRef, Tip};
+use mirror_transport::fetch::{FetchRequest, RefPattern, RemoteRef, Tags};
 use mirror_transport::push::{PushCommand, PushEvent};
 use mirror_transport::tunnel::{Step, Steps};
 use mirror_transport::upstream::{Link, Purpose, Road};
@@ -90,7 +91,7 @@ impl Ports for LocalRepository<'_> {
         // What cannot be used, the place or a key, is found before anything is made.
         let path = self.node.cache(&self.repository.name);
         match Disk::open(&path) {
-            Ok(_) | Err(cache::OpenError::Missing { .. }) => {}
+            Ok(_) | Err(mirror_store::OpenError::Missing { .. }) => {}
             Err(error) => return Err(Fault::of(&error)),
         }
         if self.verb == SYNC
@@ -109,7 +110,7 @@ impl Ports for LocalRepository<'_> {
     fn open(&mut self, access: Access) -> Result<Option<Opened<LocalCache>>, Fault> {
         let path = self.node.cache(&self.repository.name);
         match (Disk::open(&path), access) {
-            (Err(cache::OpenError::Missing { .. }), Access::Read) => Ok(None),
+            (Err(mirror_store::OpenError::Missing { .. }), Access::Read) => Ok(None),
             (Err(error), _) => Err(Fault::of(&error)),
             (Ok(disk), Access::Read) => {
                 Ok(Some(Opened { cache: LocalCache { disk, operation: None }, recovered: Vec::new() }))
@@ -195,16 +196,16 @@ impl Classified for Uncreatable {
 #[derive(Debug)]
 pub struct LocalCache {
     disk: Disk,
-    operation: Option<cache::Operation>,
+    operation: Option<mirror_store::Operation>,
 }
 
 impl LocalCache {
-    fn operation(&self) -> &cache::Operation {
+    fn operation(&self) -> &mirror_store::Operation {
         self.operation.as_ref().expect("because only a confirmed operation changes anything")
     }
 
     /// Gives what an upkeep works with on a thread of its own: the cache, and what it changes there, once.
-    pub(crate) fn lend(&mut self) -> (Disk, Option<cache::Operation>) {
+    pub(crate) fn lend(&mut self) -> (Disk, Option<mirror_store::Operation>) {
         (self.disk.clone(), self.operation.take())
     }
 }
@@ -294,7 +295,7 @@ impl Cache for LocalCache {
     }
 
     fn tidy(&mut self, prefix: &RefPrefix) -> Result<(), Fault> {
-        in_place(|| self.operation().pack_loose(prefix, cache::PACK_ABOVE)).map(drop).map_err(fault)
+        in_place(|| self.operation().pack_loose(prefix, mirror_store::PACK_ABOVE)).map(drop).map_err(fault)
     }
 }
 
@@ -333,7 +334,7 @@ impl Upstream<LocalCache> for LocalUpstream {
             tags: if self.tags { Tags::Follow } else { Tags::Leave },
             watch: Some(Arc::new(Heard(watch.clone()))),
         };
-        let objects = cache.disk.odb().map_err(fault)?;
+        let objects = cache.disk.objects().map_err(fault)?;
         self.link.fetch(request, objects, &mut Walked::new(watch)).await.map_err(fault)
     }
 
@@ -345,7 +346,7 @@ impl Upstream<LocalCache> for LocalUpstream {
         new: CommitId,
         watch: &Watcher,
     ) -> PushEnding {
-        let store = match cache.disk.odb() {
+        let store = match cache.disk.objects() {
             Ok(store) => store,
             Err(error) => return PushEnding::NotSent(fault(error)),
         };
@@ -474,7 +475,7 @@ impl Gate for FileGate {
     fn is_under_way(&self, operation: &str) -> Result<bool, Fault> {
         match Disk::open(&self.cache) {
             Ok(cache) => cache.is_under_way(operation).map_err(fault),
-            Err(cache::OpenError::Missing { .. }) => Ok(false),
+            Err(mirror_store::OpenError::Missing { .. }) => Ok(false),
             Err(error) => Err(fault(error)),
         }
     }

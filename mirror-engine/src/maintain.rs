@@ -1,6 +1,6 @@
 //! The upkeep of a cache as an operation: under the lock, in the journal, with a report.
 //!
-//! What is done to packs and refs is known by `mirror_transport::cache`; here is only when it ends.
+//! What is done to packs and refs is known by `mirror_store`; here is only when it ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use mirror_core::fault::Fault;
 use mirror_core::name::{LaneName, RefPrefix};
 use mirror_core::report::Mode;
 use mirror_core::report::maintain::{LaneMaintain, Upkeep};
-use mirror_transport::cache::{self, Cache as Disk, Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools};
-use mirror_transport::git::GitProgram;
+use mirror_store::git::GitProgram;
+use mirror_store::{Cache as Disk, Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
@@ -93,7 +93,7 @@ async fn plan(disk: Disk, rules: UpkeepRules) -> Came {
     }
 }
 
-async fn carry_out(operation: cache::Operation, held: Option<HeldLock>, rules: UpkeepRules, stop: Stop) -> Came {
+async fn carry_out(operation: mirror_store::Operation, held: Option<HeldLock>, rules: UpkeepRules, stop: Stop) -> Came {
     let runtime = Handle::current();
     let watched = Watched { stop, is_left: Arc::default() };
     let _leave = Leave(Arc::clone(&watched.is_left));

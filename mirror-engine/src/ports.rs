@@ -13,7 +13,7 @@ use mirror_core::name::{CommitId, RefName, RefPrefix};
 use mirror_core::report::Holder;
 use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
-use mirror_transport::cache::{Observed, Tip};
+use mirror_store::{Observed, Tip};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 pub use mirror_transport::upstream::Purpose;
 

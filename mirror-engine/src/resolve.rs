@@ -6,7 +6,7 @@ use mirror_core::name::{CommitId, LaneName, RefName};
 use mirror_core::report::Mode;
 use mirror_core::report::resolve::{LaneResolve, Resolution, ResolveOutcome};
 use mirror_core::sync::{RefEdit, Relation};
-use mirror_transport::cache::Tip;
+use mirror_store::Tip;
 use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{LaneEnd, Operation, Work};

@@ -10,7 +10,7 @@ use mirror_core::report::Mode;
 use mirror_core::report::status::{LaneState, LaneStatus, OperationSummary, SnapshotValue};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, Origin, derive};
 use mirror_core::sync::LaneView;
-use mirror_transport::cache::Observed;
+use mirror_store::Observed;
 use mirror_transport::fetch::RefPattern;
 
 use crate::drive::{Terms, Work};

@@ -13,7 +13,7 @@ use mirror_core::sync::{
     BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, RefKind, RefOutcome,
     SyncPlan, in_order, plan_extra, plan_sync,
 };
-use mirror_transport::cache::Tip;
+use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::drive::{LaneEnd, Mode, Operation, Work};

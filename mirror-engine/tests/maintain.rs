@@ -18,7 +18,7 @@ use mirror_engine::place::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::Silent;
-use mirror_transport::cache::Cache;
+use mirror_store::Cache;
 
 /// A node with two lanes of one repository. No key is there, and none is needed.
 fn node(folder: &Path) -> LocalNode {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use mirror_core::config::Serve;
 use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
-use mirror_transport::cache::network_file_system;
-use mirror_transport::git::GitProgram;
+use mirror_store::git::GitProgram;
+use mirror_store::network_file_system;
 
 use crate::metrics::Metrics;
 use crate::observe::Reports;

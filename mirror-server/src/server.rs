@@ -11,7 +11,7 @@ use mirror_core::config::{AcrossFault, SecretSource, Serve};
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::stop::Stop;
 use mirror_engine::tokens::TokensError;
-use mirror_transport::git::{GitError, GitProgram};
+use mirror_store::git::{GitError, GitProgram};
 use tokio::net::TcpListener;
 
 use crate::context::Context;

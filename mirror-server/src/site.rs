@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use mirror_core::name::{BranchName, LaneName, NodeName, RefPrefix, RepositoryName};
 use mirror_engine::place::LocalNode;
-use mirror_transport::cache::{Cache, OpenError};
+use mirror_store::{Cache, OpenError};
 use tokio::sync::Mutex;
 
 use crate::read::Shown;

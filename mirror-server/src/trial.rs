@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use mirror_core::config;
 use mirror_engine::place::{Base, LocalNode};
-use mirror_transport::git::GitProgram;
+use mirror_store::git::GitProgram;
 
 /// The lane of a node that needs but one, and its GitOps branch.
 pub(crate) const MAIN: (&str, &str) = ("main", "gitops");

@@ -1,30 +1,10 @@
-//! The road to upstream and the repository on disk: everything of `git-mirror` that moves bytes.
+//! The connection to upstream: CONNECT tunnel, SSH session, and Git's conversations on it.
 //!
 //! The tree reads in the order in which an operation uses it: a [`tunnel`] to upstream's SSH port (direct, or by CONNECT through the
-//! node's proxy), an [`ssh`] session on it, Git's protocols on the session's channels, and the cache they fill.
+//! node's proxy), an [`ssh`] session on it, and Git's protocols ([`fetch`], [`push`]) on the session's channels.
 //! Every layer works on an injected byte stream; sockets are opened by [`tunnel`] alone.
 //!
-//! Never: deciding what should happen. Plans, machines and verdicts are `mirror-core`'s.
-//!
-//! # A cache and its refs
-//!
-//! A [`cache::Cache`] is a bare repository that git accepts. One ref costs the same however many snapshots there are.
-//!
-//! ```
-//! use mirror_core::name::{BranchName, CommitId};
-//! use mirror_transport::cache::{Cache, OpenError};
-//!
-//! # let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("app.git");
-//! assert!(matches!(Cache::open(&path), Err(OpenError::Missing { .. })));
-//!
-//! let main = BranchName::parse("main")?;
-//! let cache = Cache::create(&path, &main)?;
-//! assert_eq!(cache.head()?, Some(main.clone()));
-//! assert_eq!(cache.find(&main.ref_name())?, None);
-//! assert!(!cache.has_commit(CommitId::from_bytes([1; 20]))?);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Never: deciding what should happen (plans, machines and verdicts are `mirror-core`'s), or a repository on disk (`mirror-store`'s).
 //!
 //! # Known hosts
 //!
@@ -84,10 +64,7 @@
 //! # }
 //! ```
 
-pub mod cache;
 pub mod fetch;
-pub mod git;
-pub mod pkt;
 pub mod push;
 pub mod ssh;
 pub mod tunnel;

@@ -9,7 +9,7 @@ use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
 use mirror_core::name::RefName;
 use mirror_core::report::doctor::{DoctorStep, LaneDoctor, RoadStep};
 use mirror_core::report::status::TransportView;
-use mirror_transport::cache::{Cache, OpenError, network_file_system};
+use mirror_store::{Cache, OpenError, network_file_system};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 use mirror_transport::ssh::KnownHosts;
 use mirror_transport::tunnel::{Step, Steps};

@@ -9,7 +9,7 @@ use mirror_core::report::Holder;
 use mirror_core::snapshot::SnapshotName;
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_engine::journal::Record;
-use mirror_transport::cache::Observed;
+use mirror_store::Observed;
 
 /// SplitMix64: small, seeded, good enough for choosing.
 #[derive(Debug, Clone)]

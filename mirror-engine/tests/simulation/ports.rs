@@ -18,7 +18,7 @@ use mirror_engine::journal::{Event, Last, LastEnds, Reading, Record};
 use mirror_engine::lock::Wait;
 use mirror_engine::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Purpose, Upstream};
 use mirror_engine::watch::{Event as Told, Watcher};
-use mirror_transport::cache::{Observed, ObservedRef, Tip};
+use mirror_store::{Observed, ObservedRef, Tip};
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use super::model::{Disk, World};

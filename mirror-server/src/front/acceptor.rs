@@ -128,7 +128,7 @@ fn room() -> usize {
 #[cfg(test)]
 mod tests {
     use mirror_core::config::Serve;
-    use mirror_transport::git::GitProgram;
+    use mirror_store::git::GitProgram;
     use tempfile::TempDir;
     use tokio::time::{Instant, sleep};
 

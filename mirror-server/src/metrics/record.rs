@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_core::report::status::LaneState;
-use mirror_transport::cache::PackCount;
+use mirror_store::PackCount;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use mirror_core::name::CommitId;
-use mirror_transport::pkt::encode;
+use mirror_git::pkt::encode;
 
 use super::packet;
 use super::version::Version;

@@ -5,7 +5,7 @@
 //! # Source
 //! `gitprotocol-v2(5)`, "Command Request".
 
-use mirror_transport::pkt::{Decoded, Packet, decode};
+use mirror_git::pkt::{Decoded, Packet, decode};
 
 /// A request that was cut into its parts; they borrow from its bytes.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use mirror_transport::cache::OpenError;
+use mirror_store::OpenError;
 
 use super::command::{Command, CommandName, Refused};
 use super::list;

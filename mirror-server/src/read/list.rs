@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mirror_transport::cache::{Below, Cache, RefError};
+use mirror_store::{Below, Cache, RefError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 

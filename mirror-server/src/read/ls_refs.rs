@@ -8,8 +8,8 @@
 
 use bytes::Bytes;
 use mirror_core::name::RefPrefix;
-use mirror_transport::cache::SeenRef;
-use mirror_transport::pkt::encode;
+use mirror_git::pkt::encode;
+use mirror_store::SeenRef;
 
 use super::command::Refused;
 use super::packet;

@@ -1,7 +1,7 @@
 //! Packets that are written in place: what lists of refs are made of.
 
 use mirror_core::name::CommitId;
-use mirror_transport::pkt::{MAX_PACKET, encode};
+use mirror_git::pkt::{MAX_PACKET, encode};
 
 /// Appends a packet whose payload is written in place. One that would not fit into a packet is left out: no file system holds a ref of
 /// such a name, and a file of packed refs that does was made to do harm.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mirror_core::name::BranchName;
-use mirror_transport::cache::Cache;
-use mirror_transport::pkt::{Decoded, Packet, decode, encode};
+use mirror_git::pkt::{Decoded, Packet, decode, encode};
+use mirror_store::Cache;
 use proptest::prelude::*;
 
 use super::command::{Command, CommandName};

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mirror_core::name::CommitId;
-use mirror_transport::cache::{OpenError, RefError, View};
+use mirror_store::{OpenError, RefError, View};
 
 use super::advertise;
 use super::ls_refs::Listing;

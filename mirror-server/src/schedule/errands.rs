@@ -14,7 +14,7 @@ use mirror_engine::place::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::{Event, Watch};
-use mirror_transport::cache::{Cache, OpenError, PackCount};
+use mirror_store::{Cache, OpenError, PackCount};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 

@@ -9,8 +9,8 @@ use std::io;
 use std::time::Duration;
 
 use mirror_core::name::CommitId;
-use mirror_transport::cache::Receiving;
-use mirror_transport::git::{GitChild, GitError, GitProgram, PackCaps};
+use mirror_store::Receiving;
+use mirror_store::git::{GitChild, GitError, GitProgram, PackCaps};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{CommitId, LaneName, RepositoryName};
 use mirror_engine::journal::{Event, Journal, Record};
-use mirror_transport::cache::Cache;
+use mirror_store::Cache;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

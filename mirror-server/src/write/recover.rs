@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use mirror_transport::cache::OpenError;
+use mirror_store::OpenError;
 
 use super::take::blocking;
 use crate::site::{Served, Site};

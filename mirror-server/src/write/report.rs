@@ -3,7 +3,7 @@
 //! # Source
 //! `gitprotocol-pack(5)`, "Report Status" and "Packfile Data".
 
-use mirror_transport::pkt::{MAX_PAYLOAD, encode};
+use mirror_git::pkt::{MAX_PAYLOAD, encode};
 
 use super::request::{Request, Wish};
 
@@ -140,8 +140,8 @@ mod tests {
         let written = long.write(&wishing(&[Wish::ReportStatus, Wish::SideBand64k]));
         let mut rest = written.as_slice();
         let mut inner = Vec::new();
-        while let mirror_transport::pkt::Decoded::Whole { packet: mirror_transport::pkt::Packet::Data(payload), used } =
-            mirror_transport::pkt::decode(rest).unwrap()
+        while let mirror_git::pkt::Decoded::Whole { packet: mirror_git::pkt::Packet::Data(payload), used } =
+            mirror_git::pkt::decode(rest).unwrap()
         {
             assert_eq!(payload[0], REPORT);
             inner.extend_from_slice(&payload[1..]);

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use mirror_core::name::{CommitId, RefName};
-use mirror_transport::pkt::{Packet, PacketReader, PktError};
+use mirror_git::pkt::{Packet, PacketReader, PktError};
 use tokio::io::AsyncRead;
 
 /// Commands of one push. A mirror of a large repository has more refs, and has no business here.
@@ -234,7 +234,7 @@ fn no_command(line: &[u8]) -> RequestError {
 
 #[cfg(test)]
 mod tests {
-    use mirror_transport::pkt::encode;
+    use mirror_git::pkt::encode;
     use proptest::prelude::*;
 
     use super::*;

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use mirror_core::name::CommitId;
 use mirror_core::sync::Relation;
-use mirror_transport::cache::{
-    Adding, AncestryError, ApplyError, Cache, DiskError, LockError, Operation, Quarantined, Receiving,
-};
+use mirror_store::{Adding, AncestryError, ApplyError, Cache, DiskError, LockError, Operation, Quarantined, Receiving};
 
 use super::policy::Allowed;
 use super::push::Push;

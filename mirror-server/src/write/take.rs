@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mirror_core::name::CommitId;
-use mirror_transport::cache::{Cache, DiskError};
+use mirror_store::{Cache, DiskError};
 use tokio::io::AsyncRead;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Instrument;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::error::{FetchError, Stage, words};
 use super::limits::Limits;
 use super::wire::{Wire, unexpected};
-use crate::pkt::Packet;
+use mirror_git::pkt::Packet;
 
 /// The version of git's protocol that upstream speaks on a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

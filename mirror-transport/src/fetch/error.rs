@@ -2,12 +2,10 @@
 //!
 //! Owns the endings and what each means for a second try. Never: the words of a report.
 
-use std::path::PathBuf;
-
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{CommitId, NameError};
-
-use crate::pkt::PktError;
+use mirror_git::pack::receive::ReceiveError;
+use mirror_git::pkt::PktError;
 
 /// Why refs could not be listed, or objects not fetched.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -204,101 +202,10 @@ pub enum FetchError {
     #[error("the refs were already looked at on this channel")]
     #[diagnostic(code(mirror::fetch::stale_look), help("open another channel for another look"))]
     StaleLook,
-    /// The pack ended before it was whole.
-    #[error("the pack was cut off after {bytes} bytes, at object {objects} of {total}")]
-    #[diagnostic(code(mirror::fetch::pack_cut), help("run the verb again; nothing of the pack was kept"))]
-    PackCut {
-        /// Bytes that arrived.
-        bytes: u64,
-        /// Objects that arrived whole.
-        objects: u32,
-        /// Objects announced.
-        total: u32,
-    },
-    /// What came is not a pack of a version that is known.
-    #[error("upstream sent something that is not a pack: {detail}")]
-    #[diagnostic(code(mirror::fetch::pack_header), help("nothing was kept; upstream is damaged or hostile"))]
-    PackHeader {
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// Bytes of the pack make no sense.
-    #[error("the pack is corrupt at offset {offset}: {detail}")]
-    #[diagnostic(
-        code(mirror::fetch::pack_corrupt),
-        help("nothing was kept; run the verb again, and if it stays run `git fsck` upstream")
-    )]
-    PackCorrupt {
-        /// Where in the pack.
-        offset: u64,
-        /// What is wrong there.
-        detail: String,
-    },
-    /// The pack is not what its sender hashed.
-    #[error("the pack's checksum is {actual}, its trailer says {expected}")]
-    #[diagnostic(code(mirror::fetch::pack_checksum), help("nothing was kept; run the verb again"))]
-    PackChecksum {
-        /// What the trailer says.
-        expected: CommitId,
-        /// What the bytes give.
-        actual: CommitId,
-    },
-    /// A delta stands on an object that is nowhere.
-    #[error("the pack is incomplete: the base {base} of a delta is neither in it nor in the cache")]
-    #[diagnostic(
-        code(mirror::fetch::pack_base),
-        help("nothing was kept; run the verb again, and if it stays run `git fsck` upstream")
-    )]
-    PackBase {
-        /// The object that is missing.
-        base: CommitId,
-    },
-    /// The pack lacks what was asked for.
-    #[error("the pack is incomplete: it lacks {wanted}, which was asked for")]
-    #[diagnostic(
-        code(mirror::fetch::pack_wanted),
-        help("nothing was kept; run the verb again, and if it stays run `git fsck` upstream")
-    )]
-    PackWanted {
-        /// What is missing.
-        wanted: CommitId,
-    },
-    /// The pack announces more objects than is bearable.
-    #[error("the pack announces {announced} objects, more than {limit}")]
-    #[diagnostic(code(mirror::fetch::pack_objects), help("nothing was kept; upstream is damaged or hostile"))]
-    PackObjects {
-        /// What it announces.
-        announced: u32,
-        /// The bound.
-        limit: u32,
-    },
-    /// The pack holds an object that is larger than is bearable.
-    #[error("an object of {bytes} bytes at offset {offset} of the pack is larger than {limit}")]
-    #[diagnostic(code(mirror::fetch::object_size), help("nothing was kept; such a file cannot be mirrored"))]
-    ObjectSize {
-        /// Where in the pack.
-        offset: u64,
-        /// What it claims.
-        bytes: u64,
-        /// The bound.
-        limit: u64,
-    },
-    /// An object that is no commit, tree or tag, though it says so.
-    #[error("object {id} in the pack is malformed: {detail}")]
-    #[diagnostic(code(mirror::fetch::object_malformed), help("nothing was kept; run `git fsck` upstream"))]
-    ObjectMalformed {
-        /// The object.
-        id: CommitId,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// Two objects that give one name: somebody forged one of them.
-    #[error("an object at offset {offset} of the pack is a SHA-1 collision attack")]
-    #[diagnostic(code(mirror::fetch::collision), help("nothing was kept; upstream's repository holds a forged object"))]
-    Collision {
-        /// Where in the pack.
-        offset: u64,
-    },
+    /// The pack was not taken.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pack(#[from] ReceiveError),
     /// The cache could not be read to tell upstream what is already here.
     #[error("cannot read {object} from the cache: {detail}")]
     #[diagnostic(code(mirror::fetch::store), help("run `git fsck` in the cache"))]
@@ -307,17 +214,6 @@ pub enum FetchError {
         object: CommitId,
         /// What the object store said.
         detail: String,
-    },
-    /// The disk did not take the pack.
-    #[error("cannot {action} {}", path.display())]
-    #[diagnostic(code(mirror::fetch::disk), help("check free space and permissions of the cache's folder"))]
-    Disk {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
     },
     /// The one who asked for the fetch gave it up.
     #[error("the fetch was given up")]
@@ -328,9 +224,8 @@ pub enum FetchError {
 impl Classified for FetchError {
     fn class(&self) -> FaultClass {
         match self {
-            Self::Store { .. } | Self::Disk { .. } | Self::ChannelSpent | Self::StaleLook | Self::Cancelled => {
-                FaultClass::Failed
-            }
+            Self::Pack(error) => error.class(),
+            Self::Store { .. } | Self::ChannelSpent | Self::StaleLook | Self::Cancelled => FaultClass::Failed,
             Self::Read { .. }
             | Self::Write { .. }
             | Self::HungUp { .. }
@@ -349,29 +244,17 @@ impl Classified for FetchError {
             | Self::RefName { .. }
             | Self::UnaskedRef { .. }
             | Self::DoubledRef { .. }
-            | Self::MessageSize { .. }
-            | Self::PackCut { .. }
-            | Self::PackHeader { .. }
-            | Self::PackCorrupt { .. }
-            | Self::PackChecksum { .. }
-            | Self::PackBase { .. }
-            | Self::PackWanted { .. }
-            | Self::PackObjects { .. }
-            | Self::ObjectSize { .. }
-            | Self::ObjectMalformed { .. }
-            | Self::Collision { .. } => FaultClass::Upstream,
+            | Self::MessageSize { .. } => FaultClass::Upstream,
         }
     }
 
     fn retry(&self) -> Retry {
         match self {
+            Self::Pack(error) => error.retry(),
             Self::ChannelSpent | Self::StaleLook => Retry::Now,
-            Self::Read { .. }
-            | Self::Write { .. }
-            | Self::HungUp { .. }
-            | Self::UpstreamFailed { .. }
-            | Self::PackCut { .. }
-            | Self::PackChecksum { .. } => Retry::Backoff,
+            Self::Read { .. } | Self::Write { .. } | Self::HungUp { .. } | Self::UpstreamFailed { .. } => {
+                Retry::Backoff
+            }
             Self::Refused { .. }
             | Self::NotGit { .. }
             | Self::Protocol { .. }
@@ -387,16 +270,7 @@ impl Classified for FetchError {
             | Self::UnaskedRef { .. }
             | Self::DoubledRef { .. }
             | Self::MessageSize { .. }
-            | Self::PackHeader { .. }
-            | Self::PackCorrupt { .. }
-            | Self::PackBase { .. }
-            | Self::PackWanted { .. }
-            | Self::PackObjects { .. }
-            | Self::ObjectSize { .. }
-            | Self::ObjectMalformed { .. }
-            | Self::Collision { .. }
             | Self::Store { .. }
-            | Self::Disk { .. }
             | Self::Cancelled => Retry::Never,
         }
     }

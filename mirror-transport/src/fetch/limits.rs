@@ -2,6 +2,8 @@
 //!
 //! Owns the bounds of a fetch, and nothing else: deadlines are the channel's.
 
+use mirror_git::pack::receive;
+
 /// Bounds on everything that comes from upstream's `git-upload-pack`.
 ///
 /// A pkt-line is bounded by the protocol itself (65,520 bytes), so it has no field here.
@@ -15,10 +17,8 @@ pub struct Limits {
     pub ref_name_bytes: usize,
     /// The most bytes of progress and messages during one fetch.
     pub message_bytes: u64,
-    /// The most objects in one pack.
-    pub objects: u32,
-    /// The most bytes of one object, unpacked. A pack can claim any size in a few bytes.
-    pub object_bytes: u64,
+    /// Bounds on the pack.
+    pub pack: receive::Limits,
 }
 
 impl Default for Limits {
@@ -28,8 +28,7 @@ impl Default for Limits {
             refs: 1_000_000,
             ref_name_bytes: 4096,
             message_bytes: 16 << 20,
-            objects: 100_000_000,
-            object_bytes: 2 << 30,
+            pack: receive::Limits::default(),
         }
     }
 }

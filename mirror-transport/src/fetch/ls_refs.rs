@@ -15,7 +15,7 @@ use super::error::{FetchError, Stage, words};
 use super::limits::Limits;
 use super::pattern::{Asked, RefPattern, asked};
 use super::wire::{Wire, unexpected};
-use crate::pkt::{Packet, encode};
+use mirror_git::pkt::{Packet, encode};
 
 /// What this program calls itself towards upstream.
 pub(super) const AGENT: &str = concat!("agent=git-mirror/", env!("CARGO_PKG_VERSION"));

@@ -14,7 +14,7 @@ use super::ls_refs::AGENT;
 use super::request::FetchRequest;
 use super::session::{BlockingWire, Terms};
 use super::wire::unexpected;
-use crate::pkt::encode;
+use mirror_git::pkt::encode;
 
 /// Agrees with upstream on what to send. Afterwards the next packet is the first of the pack's side band.
 pub(super) fn run<R, W>(

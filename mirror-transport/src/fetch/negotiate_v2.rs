@@ -14,7 +14,7 @@ use super::ls_refs::AGENT;
 use super::request::FetchRequest;
 use super::session::{BlockingWire, Terms};
 use super::wire::unexpected;
-use crate::pkt::{Packet, encode};
+use mirror_git::pkt::{Packet, encode};
 
 /// Agrees with upstream on what to send. Afterwards the next packet is the first of the pack's side band.
 pub(super) fn run<R, W>(
@@ -126,7 +126,7 @@ where
             b"NAK" | b"ready" => {}
             _ => {
                 let id = line.strip_prefix(b"ACK ").and_then(|hex| ObjectId::from_hex(hex).ok());
-                match id.map(|id| Ok((id, haves.acknowledge(id)?))).transpose()? {
+                match id.map(|id| haves.acknowledge(id).map(|named| (id, named))).transpose()? {
                     // What is repeated in a request is acknowledged again, which is no news.
                     Some((id, Named::Before)) if common.contains(&id) => {}
                     Some((id, Named::Before)) => {

@@ -8,15 +8,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::error::{FetchError, Stage, words};
 use super::session::BlockingWire;
-use super::watch::{Progress, Watch};
 use super::wire::unexpected;
-use crate::pkt::{Band, Packet};
-
-/// Where the bytes of a pack come from.
-pub(super) trait PackBytes {
-    /// Replaces what is in `chunk` by the next bytes, waiting for some; leaves it empty at the end.
-    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), FetchError>;
-}
+use mirror_git::pack::receive::{PackSource, Progress, Watch};
+use mirror_git::pkt::{Band, Packet};
 
 /// The pack on a channel's side band.
 pub(super) struct PackStream<'a, R, W> {
@@ -32,11 +26,13 @@ impl<'a, R, W> PackStream<'a, R, W> {
     }
 }
 
-impl<R, W> PackBytes for PackStream<'_, R, W>
+impl<R, W> PackSource for PackStream<'_, R, W>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    type Error = FetchError;
+
     fn next(&mut self, chunk: &mut Vec<u8>) -> Result<(), FetchError> {
         chunk.clear();
         while chunk.is_empty() && !self.ended {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mirror_core::name::CommitId;
 
-use super::watch::Watch;
+use mirror_git::pack::receive::Watch;
 
 /// What one fetch is to bring, and where to.
 pub struct FetchRequest {

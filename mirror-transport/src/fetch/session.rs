@@ -13,12 +13,11 @@ use super::error::{FetchError, Stage};
 use super::haves::Haves;
 use super::limits::Limits;
 use super::pack_stream::PackStream;
-use super::receive;
-use super::received::ReceivedPack;
 use super::request::{FetchRequest, Tags};
 use super::wire::Wire;
 use super::{negotiate_v0, negotiate_v2};
-use crate::pkt::Packet;
+use mirror_git::pack::receive::{self, Failure, ReceivedPack};
+use mirror_git::pkt::Packet;
 
 /// What this fetch may rely on.
 #[derive(Debug)]
@@ -107,7 +106,11 @@ where
     }
     let cancelled = channel.cancelled.clone();
     let mut stream = PackStream::new(channel, terms.limits.message_bytes, request.watch.clone());
-    receive::receive(&mut stream, request, objects, &terms.limits, &cancelled)
+    let taking = receive::Request { into: &request.into, wants: &request.wants, watch: request.watch.as_ref() };
+    receive::receive(&mut stream, &taking, objects, &terms.limits.pack, &cancelled).map_err(|failure| match failure {
+        Failure::Source(error) => error,
+        Failure::Pack(error) => error.into(),
+    })
 }
 
 /// A channel whose every read and write blocks the thread, and fails once the fetch is given up.

@@ -13,11 +13,11 @@ use super::error::{FetchError, Stage};
 use super::limits::Limits;
 use super::ls_refs::{ls_refs_request, read_answer};
 use super::pattern::RefPattern;
-use super::received::ReceivedPack;
 use super::request::FetchRequest;
 use super::session;
 use super::wire::Wire;
-use crate::pkt::encode;
+use mirror_git::pack::receive::ReceivedPack;
+use mirror_git::pkt::encode;
 
 /// What has been sent on a channel before its advertisement came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

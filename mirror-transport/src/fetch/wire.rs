@@ -5,7 +5,7 @@
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::error::{FetchError, Stage, words};
-use crate::pkt::{Packet, PacketReader, PktError};
+use mirror_git::pkt::{Packet, PacketReader, PktError};
 
 /// A channel to `git-upload-pack`.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::capabilities::Capabilities;
 use super::error::PushError;
 use super::limits::Limits;
 use super::messages::printable;
-use crate::pkt::{Packet, PacketReader, PktError};
+use mirror_git::pkt::{Packet, PacketReader, PktError};
 
 /// A receive-pack's advertisement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

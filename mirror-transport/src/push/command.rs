@@ -3,7 +3,7 @@
 use mirror_core::name::{CommitId, RefName};
 
 use super::capabilities::{Capabilities, StatusReport};
-use crate::pkt::encode;
+use mirror_git::pkt::encode;
 
 /// Asks that a ref which has the expected value gets a new one. There is no deletion: a new value cannot be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{NameError, RefName};
 
 use super::messages::printable;
-use super::pack::PackError;
 use super::report::ReportError;
-use crate::pkt::PktError;
+use mirror_git::pack::make::PackError;
+use mirror_git::pkt::PktError;
 
 /// A receive-pack conversation that went wrong.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -17,7 +17,6 @@ mod command;
 mod error;
 mod limits;
 mod messages;
-pub mod pack;
 mod rejection;
 pub mod report;
 mod send;

@@ -9,8 +9,8 @@ use super::command::PushCommand;
 use super::error::PushError;
 use super::messages::printable;
 use super::rejection::classify;
-use crate::pkt::{Decoded, Packet, PktError, decode};
 use mirror_core::fault::Fault;
+use mirror_git::pkt::{Decoded, Packet, PktError, decode};
 
 /// A report that cannot be trusted; with such a one no ref has a verdict, or the ref that it names.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ use gix_hash::ObjectId;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
-use super::pack::{BaseNaming, Objects, PackError, PackFigures, PackPlan};
 use super::session::PushEvent;
+use mirror_git::pack::make::{BaseNaming, Objects, PackError, PackFigures, PackPlan};
 
 /// How many bytes of the pack go to the stream in one piece.
 const PIECE: usize = 64 << 10;

@@ -13,10 +13,10 @@ use super::command::{PushCommand, encode_request};
 use super::error::PushError;
 use super::limits::Limits;
 use super::messages::{ServerMessages, printable};
-use super::pack::{BaseNaming, Objects, PackFigures};
 use super::report::{Report, ReportError, ReportReader};
 use super::send::{self, SendError};
-use crate::pkt::{Band, Packet, PacketReader};
+use mirror_git::pack::make::{BaseNaming, Objects, PackFigures};
+use mirror_git::pkt::{Band, Packet, PacketReader};
 
 /// An open conversation with a receive-pack.
 ///

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::report::{Report, ReportError, ReportReader};
 use super::*;
-use crate::pkt::{PacketReader, encode};
+use mirror_git::pkt::{PacketReader, encode};
 
 const MAIN: &str = "refs/heads/main";
 

@@ -3,10 +3,10 @@
 use mirror_core::fault::{Classified, FaultClass, Retry};
 
 use crate::fetch::FetchError;
-use crate::pkt::PktError;
 use crate::push::PushError;
 use crate::ssh::{ChannelError, SshError};
 use crate::tunnel::TunnelError;
+use mirror_git::pkt::PktError;
 
 /// A fault of the connection to upstream; each layer keeps its own words, code and help.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -9,13 +9,12 @@ use mirror_core::flush::PushEnding;
 use super::error::LinkError;
 use super::road::Road;
 use super::warm::{Leased, Origin, Warm};
-use crate::fetch::{
-    self, FetchError, FetchRequest, ProtocolVersion, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack,
-};
-use crate::push::pack::Objects;
+use crate::fetch::{self, FetchError, FetchRequest, ProtocolVersion, RefPattern, RemoteRef, Sent, UploadPack};
 use crate::push::{self, PushCommand, PushError, PushEvent, ReceivePack, ServerMessages};
 use crate::ssh::{GitChannel, GitReader, GitWriter, Protocol, Remote, Service, SshError};
 use crate::tunnel::{NoSteps, Step, Steps};
+use mirror_git::pack::make::Objects;
+use mirror_git::pack::receive::ReceivedPack;
 
 /// How long the words of a program that hung up are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -2,6 +2,7 @@
 
 use miette::Diagnostic;
 use mirror_core::fault::{Classified, FaultClass, Retry};
+use mirror_git::pack::receive;
 use mirror_transport::fetch::{FetchError, Limits, Sent, UploadPack};
 use proptest::prelude::*;
 
@@ -23,8 +24,7 @@ fn limits() -> Limits {
         refs: 5,
         ref_name_bytes: 100,
         message_bytes: 100,
-        objects: 10,
-        object_bytes: 1000,
+        pack: receive::Limits { objects: 10, object_bytes: 1000 },
     }
 }
 

@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
 use mirror_core::fault::{Classified, Retry};
-use mirror_transport::fetch::{FetchError, FetchRequest, Limits, Progress, Sent, Tags, UploadPack, Watch};
+use mirror_git::pack::receive::{Progress, Watch};
+use mirror_transport::fetch::{FetchError, FetchRequest, Limits, Sent, Tags, UploadPack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::rig::{Protocol, Sandbox, branch, files, pkt, playing, request};

@@ -2,8 +2,9 @@
 
 use crate::rig::{Protocol, Repository, Sandbox, branch, files, request, tags};
 use mirror_core::name::{BranchName, CommitId};
-use mirror_transport::cache::{Cache, ClosureError, Tip};
-use mirror_transport::fetch::{FetchError, Limits, ProtocolVersion, ReceivedPack, Sent, UploadPack, ls_refs_request};
+use mirror_git::pack::receive::ReceivedPack;
+use mirror_store::{Cache, ClosureError, ObjectHandle, Tip};
+use mirror_transport::fetch::{FetchError, Limits, ProtocolVersion, Sent, UploadPack, ls_refs_request};
 use tokio::io::AsyncWriteExt;
 
 const ALL: [Protocol; 3] = [Protocol::V0, Protocol::V1, Protocol::V2];
@@ -315,26 +316,26 @@ async fn a_received_pack_enters_a_cache_only_where_all_that_it_refers_to_is_ther
     let path = sandbox.path("cache.git");
     let cache = Cache::create(&path, &BranchName::parse("main").unwrap()).unwrap();
     let operation = cache.begin("sync").unwrap();
-    let fetch = async |wants: CommitId, from: &[CommitId], objects: gix_odb::HandleArc| {
+    let fetch = async |wants: CommitId, from: &[CommitId], objects: ObjectHandle| {
         let folder = operation.transfer_folder().unwrap();
         let mut channel = open(&upstream, Protocol::V2).await;
         channel.fetch(request(&[wants], from, &folder), objects).await.unwrap().unwrap()
     };
 
     // Fetched as if the old commits were here.
-    let incomplete = fetch(new, &[old], upstream.odb()).await;
+    let incomplete = fetch(new, &[old], upstream.odb().into()).await;
     let refused = operation.verify_received(&incomplete, &[Tip::Branch(new)]).unwrap_err();
     let ClosureError::MissingObject { id, .. } = &refused else { panic!("{refused:?}") };
     assert!(incomplete.outside.iter().any(|outside| outside.id.as_bytes() == id.as_bytes()), "{refused}");
 
-    let first = fetch(old, &[], cache.odb().unwrap()).await;
+    let first = fetch(old, &[], cache.objects().unwrap()).await;
     let refused = operation.verify_received(&first, &[Tip::Branch(new)]).unwrap_err();
     assert!(matches!(&refused, ClosureError::TipMissing { id } if *id == new), "{refused:?}");
     let closed = operation.verify_received(&first, &[Tip::Branch(old)]).unwrap();
     assert_eq!(closed.objects as usize, upstream.count(&old.to_string()));
     operation.install(closed).unwrap();
 
-    let second = fetch(new, &[old], cache.odb().unwrap()).await;
+    let second = fetch(new, &[old], cache.objects().unwrap()).await;
     operation.install(operation.verify_received(&second, &[Tip::Branch(new)]).unwrap()).unwrap();
     let cache = Repository { path };
     cache.git(&["update-ref", "refs/heads/main", &new.to_string()]);

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use mirror_transport::fetch::{FetchError, Limits, ReceivedPack, RefPattern, RemoteRef, Sent, UploadPack};
+use mirror_git::pack::receive::{ReceiveError, ReceivedPack};
+use mirror_transport::fetch::{FetchError, Limits, RefPattern, RemoteRef, Sent, UploadPack};
 
 use crate::rig::{
     Player, Repository, Sandbox, branch, files, playing, readable, recorded_tip, recording, request, tags,
@@ -78,7 +79,7 @@ async fn a_conversation_cut_anywhere_ends_in_an_error_and_leaves_nothing_outside
             let into = sandbox.folder("in");
             let failed = converse(playing(whole[..cut].to_vec()), &into, &cache).await.expect_err("it was cut");
             assert!(
-                matches!(failed, FetchError::HungUp { .. } | FetchError::PackCut { .. }),
+                matches!(failed, FetchError::HungUp { .. } | FetchError::Pack(ReceiveError::Cut { .. })),
                 "{name} cut at {cut}: {failed:?}"
             );
             let left = files(&into);
@@ -105,13 +106,15 @@ async fn one_wrong_bit_anywhere_in_the_pack_is_noticed() {
         let failed = converse(playing(damaged), &into, &cache).await.expect_err("a bit is wrong");
         let named = matches!(
             failed,
-            FetchError::PackHeader { .. }
-                | FetchError::PackObjects { .. }
-                | FetchError::PackCorrupt { .. }
-                | FetchError::PackChecksum { .. }
-                | FetchError::PackCut { .. }
-                | FetchError::ObjectSize { .. }
-                | FetchError::ObjectMalformed { .. }
+            FetchError::Pack(
+                ReceiveError::Header { .. }
+                    | ReceiveError::TooManyObjects { .. }
+                    | ReceiveError::Corrupt { .. }
+                    | ReceiveError::Checksum { .. }
+                    | ReceiveError::Cut { .. }
+                    | ReceiveError::ObjectSize { .. }
+                    | ReceiveError::MalformedObject { .. }
+            )
         );
         assert!(named, "bit at {place}: {failed:?}");
         std::fs::remove_dir_all(&into).unwrap();

@@ -1,7 +1,7 @@
 //! Advertisements as servers send them, and as none may.
 
 use mirror_core::fault::{Classified, Fault};
-use mirror_transport::pkt::{PacketReader, encode};
+use mirror_git::pkt::{PacketReader, encode};
 use mirror_transport::push::{Advertised, Limits, PushError};
 
 const ONE: &str = "1111111111111111111111111111111111111111";

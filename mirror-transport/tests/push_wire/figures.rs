@@ -1,6 +1,6 @@
 //! The size of a push against git's own, for a flush of many commits on top of a long history.
 
-use mirror_transport::push::pack::{BaseNaming, PackPlan};
+use mirror_git::pack::make::{BaseNaming, PackPlan};
 
 use crate::git::{Import, Repository, Sandbox, object};
 

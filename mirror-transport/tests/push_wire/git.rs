@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use mirror_core::name::{CommitId, RefName};
+use mirror_store::ObjectHandle;
 use tempfile::TempDir;
 
 /// A folder that holds repositories for the time of a test.
@@ -123,12 +124,13 @@ impl Repository {
     }
 
     /// A handle to the objects, as the cache gives them.
-    pub(crate) fn objects(&self) -> gix_odb::HandleArc {
+    pub(crate) fn objects(&self) -> ObjectHandle {
         let objects = self.path.join("objects");
         let none = &mut std::iter::empty();
         let store =
             gix_odb::Store::at_opts(objects, gix_hash::Kind::Sha1, none, gix_odb::store::init::Options::default());
-        Arc::new(store.unwrap()).to_handle_arc().into()
+        let handle: gix_odb::HandleArc = Arc::new(store.unwrap()).to_handle_arc().into();
+        handle.into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every pack is one that git takes, in a repository that has the boundary and nothing else.
 
 use mirror_core::name::CommitId;
-use mirror_transport::push::pack::{BaseNaming, PackFigures, PackPlan};
+use mirror_git::pack::make::{BaseNaming, PackFigures, PackPlan};
 use proptest::prelude::*;
 
 use crate::git::{Import, Repository, Sandbox, object};

@@ -1,7 +1,7 @@
 //! A server that says what it is told to say, on an in-memory stream.
 
 use mirror_core::name::CommitId;
-use mirror_transport::pkt::encode;
+use mirror_git::pkt::encode;
 use mirror_transport::push::{Limits, PushAnswer, PushCommand, PushError, ReceivePack};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 

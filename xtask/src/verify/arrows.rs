@@ -6,14 +6,17 @@ use super::Finding;
 use crate::run::{Outcome, cargo, output};
 
 /// For each crate of the workspace, the crates of the workspace it may use.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("mirror-core", &[]),
-    ("mirror-transport", &["mirror-core"]),
-    ("mirror-engine", &["mirror-core", "mirror-transport"]),
-    ("mirror-server", &["mirror-core", "mirror-transport", "mirror-engine"]),
-    ("mirror-cli", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server"]),
-    ("mirror-tests", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server", "mirror-cli"]),
-    ("xtask", &["mirror-core", "mirror-transport", "mirror-engine", "mirror-server", "mirror-cli", "mirror-tests"]),
+    ("mirror-git", &["mirror-core"]),
+    ("mirror-store", &["mirror-core", "mirror-git"]),
+    ("mirror-transport", &["mirror-core", "mirror-git"]),
+    ("mirror-engine", &["mirror-core", "mirror-git", "mirror-store", "mirror-transport"]),
+    // Upstream is reached through the engine alone.
+    ("mirror-server", &["mirror-core", "mirror-git", "mirror-store", "mirror-engine"]),
+    ("mirror-cli", &["mirror-core", "mirror-engine", "mirror-server"]),
+    ("mirror-tests", &["mirror-core"]),
+    ("xtask", &["mirror-core", "mirror-server", "mirror-cli", "mirror-tests"]),
 ];
 
 /// What the core may use from outside: values, text, errors and time as a value.
@@ -87,7 +90,9 @@ mod tests {
         let found = world(serde_json::json!([
             package("mirror-core", &["serde", "mirror-transport", "tokio"]),
             package("mirror-transport", &["mirror-core", "mirror-tests"]),
-            package("mirror-tests", &["mirror-transport", "tokio"]),
+            package("mirror-store", &["mirror-git", "mirror-transport"]),
+            package("mirror-server", &["mirror-engine", "mirror-transport"]),
+            package("mirror-tests", &["mirror-core", "tokio"]),
         ]));
         let problems: Vec<_> = found.iter().map(|finding| format!("{} {}", finding.place, finding.problem)).collect();
         assert_eq!(
@@ -96,6 +101,8 @@ mod tests {
                 "mirror-core uses mirror-transport, against the arrows",
                 "mirror-core uses tokio, which the core may not",
                 "mirror-transport uses mirror-tests, against the arrows",
+                "mirror-store uses mirror-transport, against the arrows",
+                "mirror-server uses mirror-transport, against the arrows",
             ]
         );
     }

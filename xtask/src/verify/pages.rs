@@ -10,9 +10,11 @@ use super::Finding;
 use crate::run::{Outcome, files, root};
 
 /// Folders of this repository whose files pages name by their path from the top.
-const FOLDERS: [&str; 9] = [
+const FOLDERS: [&str; 11] = [
     "docs/",
     "mirror-core/",
+    "mirror-git/",
+    "mirror-store/",
     "mirror-transport/",
     "mirror-engine/",
     "mirror-server/",

@@ -8,8 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mirror_transport::cache::LONGEST_READ;
-use mirror_transport::git::{GitChild, GitCommand, GitError};
+use mirror_store::LONGEST_READ;
+use mirror_store::git::{GitChild, GitCommand, GitError};
 use tokio::io::AsyncWriteExt;
 
 use super::entry;

@@ -17,8 +17,8 @@ use http::{HeaderValue, StatusCode, header};
 use mirror_core::config::Serve;
 use mirror_core::name::{CommitId, RepositoryName};
 use mirror_engine::space::SpaceGuard;
-use mirror_transport::cache::{ClosureError, Tip};
-use mirror_transport::git::{GitProgram, PackCaps};
+use mirror_store::git::{GitProgram, PackCaps};
+use mirror_store::{ClosureError, Tip};
 use tokio::task::spawn_blocking;
 
 use super::endpoints::{RESULT, result, unshown};

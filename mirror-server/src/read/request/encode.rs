@@ -1,6 +1,6 @@
 //! Writing a request in its canonical form.
 
-use mirror_transport::pkt::encode;
+use mirror_git::pkt::encode;
 
 use super::{Depth, Ending, Feature, FetchRequest, Wire};
 

@@ -1,7 +1,7 @@
 //! What is wrong with a request, in words for the client that made it.
 
 use mirror_core::name::CommitId;
-use mirror_transport::pkt::PktError;
+use mirror_git::pkt::PktError;
 
 use super::filter::SERVED;
 

@@ -1,7 +1,7 @@
 //! The lines of a request, and the words that mean the same in both protocols.
 
 use mirror_core::name::CommitId;
-use mirror_transport::pkt::{Decoded, Packet, decode};
+use mirror_git::pkt::{Decoded, Packet, decode};
 
 use super::filter;
 use super::{Depth, FetchRequest, MAX_HAVES, MAX_NAMED, MAX_WANTS, MAX_WORD, RequestError};

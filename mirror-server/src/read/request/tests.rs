@@ -16,7 +16,7 @@ fn packets(lines: &[&str]) -> Vec<u8> {
             "0000" | "0001" => bytes.extend_from_slice(line.as_bytes()),
             line => {
                 let line = line.replace("$A", A).replace("$B", B).replace("$C", C);
-                mirror_transport::pkt::encode::data(format!("{line}\n").as_bytes(), &mut bytes);
+                mirror_git::pkt::encode::data(format!("{line}\n").as_bytes(), &mut bytes);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_engine::stop::Stop;
-use mirror_transport::cache::PackCount;
+use mirror_store::PackCount;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::plan::{Came, Job, Next, Plan};

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName};
 use mirror_engine::journal::{Event, Journal, Record};
-use mirror_transport::cache::Cache;
-use mirror_transport::git::GitProgram;
-use mirror_transport::pkt::{Decoded, Packet, decode, encode};
+use mirror_git::pkt::{Decoded, Packet, decode, encode};
+use mirror_store::Cache;
+use mirror_store::git::GitProgram;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 

@@ -1,5 +1,5 @@
 use mirror_core::config::Serve;
-use mirror_transport::git::GitProgram;
+use mirror_store::git::GitProgram;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinHandle;

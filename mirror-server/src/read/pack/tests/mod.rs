@@ -18,8 +18,8 @@ use http::StatusCode;
 use mirror_core::config::{ByteSize, FreeSpace, Limits, Serve};
 use mirror_core::name::BranchName;
 use mirror_engine::space::SpaceGuard;
-use mirror_transport::cache::Cache;
-use mirror_transport::pkt::{Band, Decoded, Packet, decode, encode};
+use mirror_git::pkt::{Band, Decoded, Packet, decode, encode};
+use mirror_store::Cache;
 
 use super::Packs;
 use crate::http::answer::{Answer, AnswerBody};
