@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use mirror_core::config;
 use mirror_core::name::BranchName;
-use mirror_engine::place::{Base, LocalNode};
+use mirror_engine::node::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::tokens::{self, TokenTerms};
 use mirror_server::{ServePlan, Server};

@@ -4,7 +4,7 @@ use std::io;
 
 use mirror_core::config::LookupError;
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use mirror_engine::place::PlaceError;
+use mirror_engine::node::NodeError;
 use mirror_engine::tokens::TokensError;
 use mirror_server::ServeError;
 
@@ -57,7 +57,7 @@ pub enum CliError {
     /// A node whose folders cannot be told.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Place(#[from] PlaceError),
+    Place(#[from] NodeError),
     /// A configuration that could not be written.
     #[error(transparent)]
     #[diagnostic(transparent)]

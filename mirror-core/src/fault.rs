@@ -82,8 +82,8 @@ pub struct Fault {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
     /// Where in a file, as `file:line:column`, for errors that point into one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Box<str>>,
+    #[serde(default, rename = "place", skip_serializing_if = "Option::is_none")]
+    pub location: Option<Box<str>>,
     /// What repairs it: a command or a setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
@@ -97,7 +97,7 @@ pub struct Fault {
 const NO_CODE: &str = "mirror::unclassified";
 
 impl Fault {
-    /// Takes the code, help, message, place and causes of a classified error.
+    /// Takes the code, help, message, location and causes of a classified error.
     #[must_use]
     pub fn of(error: &dyn Classified) -> Self {
         Self::of_diagnostic(error, error.class(), error.retry())
@@ -110,7 +110,7 @@ impl Fault {
         let related = error.related().into_iter().flatten();
         let taken = related.map(|other| {
             let mut fault = Self::of_diagnostic(other, error.class(), error.retry());
-            fault.place = fault.place.or_else(|| place_in(other, error.source_code()?));
+            fault.location = fault.location.or_else(|| location_in(other, error.source_code()?));
             fault
         });
         taken.collect()
@@ -124,7 +124,7 @@ impl Fault {
             code: first_said(error, |layer| layer.code().map(|code| code.to_string()))
                 .unwrap_or_else(|| NO_CODE.to_owned()),
             help: first_said(error, |layer| layer.help().map(|help| help.to_string())),
-            place: error.source_code().and_then(|source| place_in(error, source)),
+            location: error.source_code().and_then(|source| location_in(error, source)),
             causes: causes_of(error, &message),
             message,
             class,
@@ -139,7 +139,7 @@ impl Fault {
             code: "mirror::interrupted".to_owned(),
             message: "interrupted before the operation had ended".to_owned(),
             causes: Vec::new(),
-            place: None,
+            location: None,
             help: Some("run the same command again; every verb continues from any state".to_owned()),
             class: FaultClass::Failed,
             retry: Retry::Never,
@@ -153,7 +153,7 @@ impl Fault {
             code: "mirror::deadline".to_owned(),
             message: format!("the deadline of {} s passed", allowed.as_secs_f64()),
             causes: Vec::new(),
-            place: None,
+            location: None,
             help: Some("run the same command again; raise `githubTransport.timeouts.total` where upstream is slow or the first mirror is large".to_owned()),
             class: FaultClass::Busy,
             retry: Retry::Backoff,
@@ -228,15 +228,15 @@ fn causes_of(error: &dyn Diagnostic, message: &str) -> Vec<String> {
 }
 
 /// Where the first label of the error points.
-fn place_in(error: &dyn Diagnostic, source: &dyn SourceCode) -> Option<Box<str>> {
+fn location_in(error: &dyn Diagnostic, source: &dyn SourceCode) -> Option<Box<str>> {
     let label = error.labels()?.next()?;
     let contents = source.read_span(label.inner(), 0, 0).ok()?;
     let (line, column) = (contents.line() + 1, contents.column() + 1);
-    let place = match contents.name() {
+    let location = match contents.name() {
         Some(name) => format!("{name}:{line}:{column}"),
         None => format!("{line}:{column}"),
     };
-    Some(place.into())
+    Some(location.into())
 }
 
 #[cfg(test)]

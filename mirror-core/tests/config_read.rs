@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mirror_core::config::{self, Identity, KnownHosts, MirrorConfig, Place, Readers, SecretSource};
+use mirror_core::config::{self, Identity, KnownHosts, MirrorConfig, NodeSettings, Readers, SecretSource};
 use serde_json::Value;
 
 const WHOLE: &str = include_str!("config_examples/whole.yaml");
@@ -60,8 +60,10 @@ fn a_node_stands_over_the_common_transport_key_by_key() {
     assert_eq!((&laptop.proxy, &laptop.proxy_credentials), (&None, &None), "direct, so without the common credentials");
     assert_eq!(laptop.identity, Identity::Agent);
     assert_eq!(laptop.known_hosts, KnownHosts::Github);
-    let Place::Cluster(place) = &config.node("D601").unwrap().place else { panic!("D601 is a cluster node") };
-    assert_eq!(place.mirror.serve.readers, Readers::Tokens);
+    let NodeSettings::Cluster(settings) = &config.node("D601").unwrap().settings else {
+        panic!("D601 is a cluster node")
+    };
+    assert_eq!(settings.mirror.serve.readers, Readers::Tokens);
 }
 
 #[test]
@@ -75,14 +77,16 @@ fn defaults_are_filled_in() {
     assert_eq!([timeouts.connect, timeouts.idle, timeouts.total].map(|duration| duration.as_secs()), [10, 30, 900]);
     assert_eq!(node.transport.known_hosts, KnownHosts::Github);
     assert_eq!(node.transport.proxy, None);
-    assert!(matches!(&node.place, Place::Local(place) if place.serve.is_none() && place.cache == "./mirror-cache"));
+    assert!(
+        matches!(&node.settings, NodeSettings::Local(settings) if settings.serve.is_none() && settings.cache == "./mirror-cache")
+    );
 }
 
 #[test]
 fn an_empty_serve_block_serves_with_the_defaults() {
     let config = read(&LEAST.replace("    lanes:\n", "    serve:\n    lanes:\n"));
-    let Place::Local(place) = &config.only_node().unwrap().place else { panic!("a local node") };
-    assert_eq!(place.serve.as_ref().unwrap().listen.to_string(), "127.0.0.1:8080");
+    let NodeSettings::Local(settings) = &config.only_node().unwrap().settings else { panic!("a local node") };
+    assert_eq!(settings.serve.as_ref().unwrap().listen.to_string(), "127.0.0.1:8080");
 }
 
 #[test]
@@ -107,8 +111,8 @@ fn the_first_lane_of_the_file_gives_the_branch_that_head_names() {
 fn tokens_go_unprotected_only_where_that_is_written() {
     for (block, expect) in [("", false), ("insecureTokens: false", false), ("insecureTokens: true", true)] {
         let config = read(&LEAST.replace("    lanes:\n", &format!("    serve: {{ {block} }}\n    lanes:\n")));
-        let Place::Local(place) = &config.only_node().unwrap().place else { panic!("a local node") };
-        assert_eq!(place.serve.as_ref().unwrap().insecure_tokens, expect, "{block}");
+        let NodeSettings::Local(settings) = &config.only_node().unwrap().settings else { panic!("a local node") };
+        assert_eq!(settings.serve.as_ref().unwrap().insecure_tokens, expect, "{block}");
     }
 }
 

@@ -266,7 +266,7 @@ fn a_wrong_configuration_names_every_place() {
     let error = config::parse("git-mirror.yaml", text).unwrap_err();
     let report = ConfigCheckReport::wrong("git-mirror.yaml", &error);
     assert_eq!((report.exit(), report.ok), (ExitCode::Usage, false));
-    let places: Vec<_> = report.faults.iter().filter_map(|fault| fault.place.as_deref()).collect();
+    let places: Vec<_> = report.faults.iter().filter_map(|fault| fault.location.as_deref()).collect();
     for line in 3..5 {
         let begin = format!("git-mirror.yaml:{line}:");
         assert!(places.iter().any(|place| place.starts_with(&begin)), "line {line}: {places:?}");

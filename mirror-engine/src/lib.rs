@@ -11,13 +11,13 @@
 //!
 //! # Status, without a runtime
 //!
-//! A node of a configuration becomes a [`place::LocalNode`], whose paths are whole; [`verbs`] has one function a verb. Each gives a report, and what
+//! A node of a configuration becomes a [`node::LocalNode`], whose paths are whole; [`verbs`] has one function a verb. Each gives a report, and what
 //! kept it from acting stands in there.
 //!
 //! ```
 //! use mirror_core::config;
 //! use mirror_core::report::{Finding, LaneReport, Reported};
-//! use mirror_engine::place::{Base, LocalNode};
+//! use mirror_engine::node::{Base, LocalNode};
 //! use mirror_engine::verbs;
 //!
 //! let text = "
@@ -60,7 +60,7 @@
 //! use mirror_core::report::{Mode, Reported};
 //! use mirror_engine::drive::Terms;
 //! use mirror_engine::lock::Wait;
-//! use mirror_engine::place::LocalNode;
+//! use mirror_engine::node::LocalNode;
 //! use mirror_engine::stop::Stop;
 //! use mirror_engine::verbs;
 //! use mirror_engine::watch::Silent;
@@ -92,7 +92,7 @@ pub mod journal;
 pub mod local;
 pub mod lock;
 pub mod maintain;
-pub mod place;
+pub mod node;
 pub mod ports;
 pub mod resolve;
 pub mod road;

@@ -23,7 +23,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::journal::{Journal as Book, LastEnds, Reading, Record};
 use crate::lock::{self, Held, Wait};
-use crate::place::LocalNode;
+use crate::node::LocalNode;
 use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream};
 use crate::road;
 use crate::watch::{Event, Watcher};
@@ -173,7 +173,7 @@ impl Ports for LocalRepository<'_> {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot make the folder of the caches, {}", path.display())]
 #[diagnostic(
-    code(mirror::place::caches),
+    code(mirror::node::caches),
     help("make it yourself, or let `cache:` of the node name a folder that this user can make and write")
 )]
 struct Uncreatable {

@@ -6,26 +6,26 @@ use mirror_transport::ssh::{Identity, KnownHosts};
 use mirror_transport::tunnel::{Deadlines, ProxyAddr, ProxyCredentials};
 use mirror_transport::upstream::Road;
 
-use crate::place::{IdentityPlace, LocalNode};
+use crate::node::{IdentitySource, LocalNode};
 
 /// Loads the road from a node to a repository's upstream.
 ///
 /// # Errors
 /// Where a file is missing, unreadable, malformed or locked by a passphrase that is not given.
 pub fn load(node: &LocalNode, repository: &Repository) -> Result<Road, Fault> {
-    let places = node.road().map_err(|error| Fault::of(&error))?;
+    let files = node.endpoint_files().map_err(|error| Fault::of(&error))?;
     let transport = node.transport();
-    let identity = match &places.identity {
-        IdentityPlace::File { key, passphrase } => {
+    let identity = match &files.identity {
+        IdentitySource::File { key, passphrase } => {
             Identity::from_file(key, passphrase.as_deref()).map_err(|error| Fault::of(&error))?
         }
-        IdentityPlace::Agent(socket) => Identity::agent(socket),
+        IdentitySource::Agent(socket) => Identity::agent(socket),
     };
-    let hosts = match &places.known_hosts {
+    let hosts = match &files.known_hosts {
         None => KnownHosts::github(),
         Some(path) => KnownHosts::from_file(path).map_err(|error| Fault::of(&error))?,
     };
-    let credentials = places
+    let credentials = files
         .proxy_credentials
         .as_deref()
         .map(ProxyCredentials::from_file)

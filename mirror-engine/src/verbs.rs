@@ -22,7 +22,7 @@ use crate::flush::Flush;
 use crate::history;
 use crate::local::LocalRepository;
 use crate::maintain::Maintain;
-use crate::place::LocalNode;
+use crate::node::LocalNode;
 use crate::ports::{Access, Ports};
 use crate::resolve::AdoptUpstream;
 use crate::snapshots::{Prune, Snapshots};

@@ -14,7 +14,7 @@ use mirror_core::report::maintain::{MaintainReport, TaskOutcome, UpkeepTask};
 use mirror_core::report::{ExitCode, Holder, Mode, Reported};
 use mirror_engine::drive::Terms;
 use mirror_engine::lock::{self, Wait};
-use mirror_engine::place::{Base, LocalNode};
+use mirror_engine::node::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::Silent;

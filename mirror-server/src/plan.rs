@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener as InheritedListener};
 use std::sync::Arc;
 
 use mirror_core::config::Serve;
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 
 /// What a server is made from.
 #[derive(Debug)]

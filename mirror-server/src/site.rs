@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use mirror_core::name::{BranchName, LaneName, NodeName, RefPrefix, RepositoryName};
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 use mirror_store::{Cache, OpenError};
 use tokio::sync::Mutex;
 

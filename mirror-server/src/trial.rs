@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use mirror_core::config;
-use mirror_engine::place::{Base, LocalNode};
+use mirror_engine::node::{Base, LocalNode};
 use mirror_store::git::GitProgram;
 
 /// The lane of a node that needs but one, and its GitOps branch.

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mirror_core::config::{Lane, Place};
+use mirror_core::config::{Lane, NodeSettings};
 use mirror_core::name::LaneName;
 use mirror_engine::drive::Terms;
-use mirror_engine::place::{Base, LocalNode};
+use mirror_engine::node::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::watch::Watcher;
 
@@ -49,8 +49,8 @@ impl Scene<'_, '_> {
     pub(super) fn aim(&self, target: &TargetArgs) -> Result<Aim, CliError> {
         let file = file::load(self.globals.file.as_deref(), self.environment)?;
         let chosen = select::select(&file.config, target)?;
-        if matches!(chosen.node.place, Place::Cluster(_)) {
-            let local = file.config.nodes.values().filter(|node| matches!(node.place, Place::Local(_)));
+        if matches!(chosen.node.settings, NodeSettings::Cluster(_)) {
+            let local = file.config.nodes.values().filter(|node| matches!(node.settings, NodeSettings::Local(_)));
             let local = local.map(|node| node.name.to_string()).collect();
             return Err(CliError::ClusterNotYet { node: chosen.node.name.to_string(), local });
         }

@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use listenfd::ListenFd;
-use mirror_core::config::{Lane, Serve};
+use mirror_core::config::{Lane, NodeKind, Serve};
 use mirror_core::report::ExitCode;
-use mirror_core::report::config_check::{ConfiguredLane, PlaceKind};
+use mirror_core::report::config_check::ConfiguredLane;
 use mirror_core::report::serve::{Scheme, ServeReport};
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 use mirror_server::{ServePlan, Server};
 
 use super::Scene;
@@ -53,7 +53,7 @@ fn announcement(node: &LocalNode, serve: &Serve, server: &Server) -> ServeReport
     let served = |lane: &&Lane| ConfiguredLane {
         lane: lane.name.clone(),
         node: node.node.name.clone(),
-        place: PlaceKind::Local,
+        kind: NodeKind::Local,
         repository: lane.repository.clone(),
         source: lane.source.branch.clone(),
         gitops: lane.gitops.clone(),

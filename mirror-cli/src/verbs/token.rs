@@ -7,7 +7,7 @@ use mirror_core::config::SecretSource;
 use mirror_core::name::LaneName;
 use mirror_core::report::ExitCode;
 use mirror_core::report::token::{ShownToken, TokenEntry, TokenListReport, TokenNewReport, TokenRevokeReport};
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 use mirror_engine::tokens::{self, TokenFile, TokenTerms, TokensError};
 
 use super::Scene;

@@ -89,7 +89,7 @@ impl Node {
     #[must_use]
     pub fn lanes_in_order(&self) -> Vec<&Lane> {
         let mut lanes: Vec<&Lane> = self.lanes.values().collect();
-        lanes.sort_by_key(|lane| lane.place);
+        lanes.sort_by_key(|lane| lane.position);
         lanes
     }
 
@@ -97,7 +97,7 @@ impl Node {
     #[must_use]
     pub fn first_source_branch(&self, repository: &RepositoryName) -> Option<&BranchName> {
         let of_it = self.lanes.values().filter(|lane| lane.repository == *repository);
-        of_it.min_by_key(|lane| lane.place).map(|lane| &lane.source.branch)
+        of_it.min_by_key(|lane| lane.position).map(|lane| &lane.source.branch)
     }
 
     /// Finds a lane; ASCII case does not count.

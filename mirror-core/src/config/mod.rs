@@ -46,9 +46,9 @@ pub use parse::{parse, parse_bytes, schema};
 pub use problem::{AcrossFault, FormFault, Problem, RefusedFault, ValueFault, Wanted};
 pub use size::{ByteSize, QuantityFault, duration_text, parse_duration};
 pub use types::{
-    Argo, ClusterMirror, ClusterPlace, FlushOnPush, FreeSpace, Identity, KnownHosts, Lane, Limits, LocalPlace,
-    MirrorConfig, Node, Pipeline, Place, ProxyEgress, Readers, Repository, Schedule, SecretSource, Serve, Service,
-    Snapshots, Source, Storage, Timeouts, Tls, Transport, Writers,
+    Argo, ClusterMirror, ClusterSettings, FlushOnPush, FreeSpace, Identity, KnownHosts, Lane, Limits, LocalSettings,
+    MirrorConfig, Node, NodeKind, NodeSettings, Pipeline, ProxyEgress, Readers, Repository, Schedule, SecretSource,
+    Serve, Service, Snapshots, Source, Storage, Timeouts, Tls, Transport, Writers,
 };
 pub use url::{HostFault, ProxyUrl, ProxyUrlError, UpstreamUrl, UpstreamUrlError};
 

@@ -5,6 +5,9 @@ use core::net::SocketAddr;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::size::ByteSize;
 use super::url::{ProxyUrl, UpstreamUrl};
 use crate::name::{BranchName, GroupName, LaneName, NodeName, RefPrefix, RepositoryName, TagPattern};
@@ -131,26 +134,47 @@ impl Default for Timeouts {
 pub struct Node {
     /// Its name.
     pub name: NodeName,
-    /// A folder of this machine, or a cluster.
-    pub place: Place,
+    /// What only a node of its kind has.
+    pub settings: NodeSettings,
     /// Its road to upstream: its own settings over the common ones.
     pub transport: Transport,
-    /// Its lanes, by name; [`Node::first_source_branch`] goes by their places in the file.
+    /// Its lanes, by name; [`Node::first_source_branch`] goes by their positions in the file.
     pub lanes: BTreeMap<LaneName, Lane>,
 }
 
-/// Where a node is.
+impl Node {
+    /// Gives what kind of node it is.
+    #[must_use]
+    pub fn kind(&self) -> NodeKind {
+        match self.settings {
+            NodeSettings::Local(_) => NodeKind::Local,
+            NodeSettings::Cluster(_) => NodeKind::Cluster,
+        }
+    }
+}
+
+/// What kind of node it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeKind {
+    /// A directory on this machine.
+    Local,
+    /// A Kubernetes cluster.
+    Cluster,
+}
+
+/// What only a node of one kind has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum NodeSettings {
     /// A folder of this machine.
-    Local(LocalPlace),
+    Local(LocalSettings),
     /// A namespace of a cluster.
-    Cluster(Box<ClusterPlace>),
+    Cluster(Box<ClusterSettings>),
 }
 
 /// A node without a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalPlace {
+pub struct LocalSettings {
     /// The folder of the caches, as written: relative to the configuration file, `~/` for the home folder.
     pub cache: String,
     /// How it serves readers, where it does.
@@ -159,7 +183,7 @@ pub struct LocalPlace {
 
 /// A node in a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterPlace {
+pub struct ClusterSettings {
     /// The context of the kubeconfig.
     pub context: String,
     /// The namespace of the mirror.
@@ -258,7 +282,7 @@ pub struct Tls {
 }
 
 /// Who may read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Readers {
     /// Everyone who reaches the server.
@@ -334,8 +358,8 @@ impl Default for FreeSpace {
 pub struct Lane {
     /// Its name.
     pub name: LaneName,
-    /// Its place among the lanes of its node, as they are written in the file.
-    pub place: usize,
+    /// Its position among the lanes of its node, as they are written in the file.
+    pub position: usize,
     /// The repository.
     pub repository: RepositoryName,
     /// What is built.

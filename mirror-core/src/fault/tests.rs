@@ -75,14 +75,14 @@ fn a_transparent_layer_says_nothing_twice() {
 fn a_label_becomes_a_place() {
     let text = "a: 1\nbranhc: x\n";
     let error = Outer::Key { text: NamedSource::new("git-mirror.yaml", text.to_owned()), span: (5, 6).into() };
-    assert_eq!(Fault::of(&error).place.as_deref(), Some("git-mirror.yaml:2:1"));
+    assert_eq!(Fault::of(&error).location.as_deref(), Some("git-mirror.yaml:2:1"));
 }
 
 #[test]
 fn an_error_without_a_code_is_still_a_fault() {
     let fault = Fault::of(&Outer::Plain);
     assert_eq!(fault.code, "mirror::unclassified");
-    assert_eq!((fault.help, fault.place), (None, None));
+    assert_eq!((fault.help, fault.location), (None, None));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::add_global_args;
 use super::{ErrorReport, ExitCode, NextCommand, NextVerb, Reported, schema_id};
-use crate::config::{MirrorConfig, Place};
+use crate::config::{MirrorConfig, NodeKind};
 use crate::fault::{Classified, Fault};
 use crate::name::{BranchName, LaneName, NodeName, RepositoryName};
 
@@ -39,23 +39,14 @@ pub struct ConfiguredLane {
     /// The node it stands on.
     pub node: NodeName,
     /// What kind of node that is.
-    pub place: PlaceKind,
+    #[serde(rename = "place")]
+    pub kind: NodeKind,
     /// The repository it belongs to.
     pub repository: RepositoryName,
     /// The branch builds are made from.
     pub source: BranchName,
     /// The branch Argo CD deploys from.
     pub gitops: BranchName,
-}
-
-/// What kind of node a lane stands on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlaceKind {
-    /// A directory on this machine.
-    Local,
-    /// A Kubernetes cluster.
-    Cluster,
 }
 
 impl ConfiguredLane {
@@ -66,10 +57,7 @@ impl ConfiguredLane {
         let configured = lanes.map(|(node, lane)| Self {
             lane: lane.name.clone(),
             node: node.name.clone(),
-            place: match node.place {
-                Place::Local(_) => PlaceKind::Local,
-                Place::Cluster(_) => PlaceKind::Cluster,
-            },
+            kind: node.kind(),
             repository: lane.repository.clone(),
             source: lane.source.branch.clone(),
             gitops: lane.gitops.clone(),

@@ -16,7 +16,7 @@ use mirror_transport::tunnel::{Step, Steps};
 use mirror_transport::upstream::{Link, Purpose};
 
 use crate::drive::until_stopped;
-use crate::place::LocalNode;
+use crate::node::LocalNode;
 use crate::road;
 use crate::stop::Stop;
 use crate::watch::{Event, Watcher};
@@ -39,8 +39,8 @@ async fn steps(node: &LocalNode, repository: &Repository, lane: &Lane, notes: &N
     notes.pass(look_at_cache(&node.cache(&repository.name))?);
 
     notes.begin(RoadStep::KnownHosts);
-    let places = node.road().map_err(|error| Fault::of(&error))?;
-    match &places.known_hosts {
+    let files = node.endpoint_files().map_err(|error| Fault::of(&error))?;
+    match &files.known_hosts {
         None => notes.pass("GitHub's published keys, built in".to_owned()),
         Some(path) => {
             KnownHosts::from_file(path).map_err(|error| Fault::of(&error))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::drive::{Mode, Terms};
-use crate::place::Base;
+use crate::node::Base;
 use crate::stop::Stop;
 use crate::verbs;
 use crate::watch::Silent;

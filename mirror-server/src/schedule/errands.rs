@@ -10,7 +10,7 @@ use mirror_core::name::{LaneName, RepositoryName};
 use mirror_core::report::{ExitCode, LaneReport, Mode, Report, Reported};
 use mirror_engine::drive::Terms;
 use mirror_engine::lock::Wait;
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::watch::{Event, Watch};

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use mirror_core::config::FlushOnPush;
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_engine::journal::Journal;
-use mirror_engine::place::LocalNode;
+use mirror_engine::node::LocalNode;
 use mirror_engine::verbs;
 use mirror_engine::warm::{Change, Patience, Sessions};
 use tokio_util::sync::CancellationToken;

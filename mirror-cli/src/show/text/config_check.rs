@@ -1,7 +1,8 @@
 //! `config check`: the lanes that a configuration has. A wrong one is drawn with its places as an error instead.
 
+use mirror_core::config::NodeKind;
 use mirror_core::report::Reported;
-use mirror_core::report::config_check::{ConfigCheckReport, PlaceKind};
+use mirror_core::report::config_check::ConfigCheckReport;
 
 use super::{View, fault};
 use crate::show::look::{Mark, Tone};
@@ -23,15 +24,15 @@ impl Shown for ConfigCheckReport {
             .lanes
             .iter()
             .map(|lane| {
-                let place = match lane.place {
-                    PlaceKind::Local => "local",
-                    PlaceKind::Cluster => "cluster",
+                let kind = match lane.kind {
+                    NodeKind::Local => "local",
+                    NodeKind::Cluster => "cluster",
                 };
                 Row::unmarked([
                     Cell::plain(""),
                     Cell::new(Tone::Strong, lane.node.as_str()),
                     Cell::plain(lane.lane.as_str()),
-                    Cell::new(Tone::Dim, place),
+                    Cell::new(Tone::Dim, kind),
                     Cell::plain(format!("{}: {} → {}", lane.repository, lane.source, lane.gitops)),
                 ])
             })

@@ -12,8 +12,8 @@ pub(super) fn lines(page: &Page, fault: &Fault, view: &View) -> Vec<String> {
     for cause in &fault.causes {
         lines.push(page.paint(Tone::Plain, &format!("because: {cause}")));
     }
-    if let Some(place) = &fault.place {
-        lines.push(page.paint(Tone::Plain, &format!("at: {place}")));
+    if let Some(location) = &fault.location {
+        lines.push(page.paint(Tone::Plain, &format!("at: {location}")));
     }
     if let Some(help) = &fault.help {
         let label = page.paint(Tone::Command, "help:");

@@ -64,7 +64,7 @@ fn fault() -> Fault {
         code: "mirror::tunnel::proxy_auth".to_owned(),
         message: "proxy 172.26.0.1:10808 refused the tunnel to ssh.github.com:443: 407".to_owned(),
         causes: vec!["Proxy Authentication Required\u{1b}[31m".to_owned()],
-        place: None,
+        location: None,
         help: Some("set githubTransport.proxyCredentials for node D601".to_owned()),
         class: FaultClass::Upstream,
         retry: Retry::Never,

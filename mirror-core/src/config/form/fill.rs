@@ -9,8 +9,8 @@ use super::{
 };
 use crate::config::size::{ByteSize, duration_text};
 use crate::config::types::{
-    Argo, ClusterMirror, FlushOnPush, Identity, KnownHosts, Lane, MirrorConfig, Node, Pipeline, Place, Repository,
-    SecretSource, Serve, Transport,
+    Argo, ClusterMirror, FlushOnPush, Identity, KnownHosts, Lane, MirrorConfig, Node, NodeSettings, Pipeline,
+    Repository, SecretSource, Serve, Transport,
 };
 use crate::config::{API_VERSION, KIND};
 
@@ -47,17 +47,17 @@ impl From<&Repository> for RepositoryForm {
 impl From<&Node> for NodeForm {
     fn from(node: &Node) -> Self {
         let github_transport = Some((&node.transport).into());
-        match &node.place {
-            Place::Local(place) => Self::Local(Box::new(LocalForm {
-                cache: place.cache.clone(),
+        match &node.settings {
+            NodeSettings::Local(settings) => Self::Local(Box::new(LocalForm {
+                cache: settings.cache.clone(),
                 github_transport,
-                serve: place.serve.as_deref().map(Into::into),
+                serve: settings.serve.as_deref().map(Into::into),
                 lanes: node.lanes_in_order().into_iter().map(|lane| (lane.name.clone(), lane.into())).collect(),
             })),
-            Place::Cluster(place) => Self::Cluster(Box::new(ClusterForm {
-                cluster: ContextForm { context: place.context.clone() },
-                namespace: place.namespace.clone(),
-                mirror: Some((&place.mirror).into()),
+            NodeSettings::Cluster(settings) => Self::Cluster(Box::new(ClusterForm {
+                cluster: ContextForm { context: settings.context.clone() },
+                namespace: settings.namespace.clone(),
+                mirror: Some((&settings.mirror).into()),
                 github_transport,
                 lanes: node.lanes_in_order().into_iter().map(|lane| (lane.name.clone(), lane.into())).collect(),
             })),

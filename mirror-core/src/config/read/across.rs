@@ -148,9 +148,9 @@ fn refuse_ref_conflicts(declared: &Declared, found: &mut Found) {
 }
 
 fn report_conflicts(refs: &[(RefName, Span)], shown: &mut BTreeSet<(usize, usize)>, found: &mut Found) {
-    let place = |name: &RefName| refs.iter().find(|(other, _)| other == name).map(|(_, span)| span.clone());
+    let span_of = |name: &RefName| refs.iter().find(|(other, _)| other == name).map(|(_, span)| span.clone());
     for conflict in conflicts(refs.iter().map(|(name, _)| name.clone())) {
-        let (Some(outer), Some(inner)) = (place(&conflict.outer), place(&conflict.inner)) else { continue };
+        let (Some(outer), Some(inner)) = (span_of(&conflict.outer), span_of(&conflict.inner)) else { continue };
         if shown.insert((outer.start, inner.start)) {
             let finding = Finding::new(AcrossFault::RefConflict(conflict), outer, "a ref here");
             found.push(finding.also(inner, "would need it as a folder"));

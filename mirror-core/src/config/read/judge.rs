@@ -4,14 +4,7 @@ use super::block::{At, Found};
 use crate::config::finding::Finding;
 use crate::config::problem::AcrossFault;
 use crate::config::tree::Span;
-use crate::config::types::{Identity, KnownHosts, SecretSource};
-
-/// The kind of a node, which decides what it can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PlaceKind {
-    Local,
-    Cluster,
-}
+use crate::config::types::{Identity, KnownHosts, NodeKind, SecretSource};
 
 /// Whose a setting is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +19,7 @@ pub(super) enum Origin {
 pub(super) struct Judge<'a> {
     pub(super) node: &'a str,
     pub(super) node_key: &'a Span,
-    pub(super) place: PlaceKind,
+    pub(super) kind: NodeKind,
 }
 
 const LOCAL_IDENTITY: &str = "`{ file: ~/.ssh/id_ed25519 }` or `{ agent: true }`";
@@ -35,22 +28,22 @@ const CLUSTER_IDENTITY: &str = "`{ secret: git-mirror-ssh, key: id_ed25519 }`";
 impl Judge<'_> {
     pub(super) fn identity(&self, at: &At<Identity>, origin: Origin, found: &mut Found) {
         let path = format!("nodes.{}.githubTransport.identity", self.node);
-        match (self.place, &at.value) {
-            (PlaceKind::Local, Identity::File { .. } | Identity::Agent)
-            | (PlaceKind::Cluster, Identity::Secret { .. }) => {}
-            (PlaceKind::Local, Identity::Secret { .. }) => {
+        match (self.kind, &at.value) {
+            (NodeKind::Local, Identity::File { .. } | Identity::Agent)
+            | (NodeKind::Cluster, Identity::Secret { .. }) => {}
+            (NodeKind::Local, Identity::Secret { .. }) => {
                 self.local_secret(self.seen(at, origin), "identity", path, LOCAL_IDENTITY, found);
             }
-            (PlaceKind::Cluster, Identity::File { .. } | Identity::Agent) => {
+            (NodeKind::Cluster, Identity::File { .. } | Identity::Agent) => {
                 self.cluster_file(self.seen(at, origin), "identity", path, CLUSTER_IDENTITY, found);
             }
         }
     }
 
     pub(super) fn no_identity(&self, found: &mut Found) {
-        let example = match self.place {
-            PlaceKind::Local => "{ file: ~/.ssh/id_ed25519 }",
-            PlaceKind::Cluster => "{ secret: git-mirror-ssh, key: id_ed25519 }",
+        let example = match self.kind {
+            NodeKind::Local => "{ file: ~/.ssh/id_ed25519 }",
+            NodeKind::Cluster => "{ secret: git-mirror-ssh, key: id_ed25519 }",
         };
         let fault = AcrossFault::NoIdentity { node: self.node.to_owned(), example };
         found.push(Finding::new(fault, self.node_key.clone(), "this node"));
@@ -58,15 +51,15 @@ impl Judge<'_> {
 
     pub(super) fn known_hosts(&self, at: &At<KnownHosts>, origin: Origin, found: &mut Found) {
         let path = format!("nodes.{}.githubTransport.knownHosts", self.node);
-        match (self.place, &at.value) {
+        match (self.kind, &at.value) {
             (_, KnownHosts::Github)
-            | (PlaceKind::Local, KnownHosts::File(_))
-            | (PlaceKind::Cluster, KnownHosts::Secret { .. }) => {}
-            (PlaceKind::Local, KnownHosts::Secret { .. }) => {
+            | (NodeKind::Local, KnownHosts::File(_))
+            | (NodeKind::Cluster, KnownHosts::Secret { .. }) => {}
+            (NodeKind::Local, KnownHosts::Secret { .. }) => {
                 let example = "`github` or `{ file: ~/.ssh/known_hosts }`";
                 self.local_secret(self.seen(at, origin), "known hosts", path, example, found);
             }
-            (PlaceKind::Cluster, KnownHosts::File(_)) => {
+            (NodeKind::Cluster, KnownHosts::File(_)) => {
                 let example = "`github` or `{ secret: …, key: known_hosts }`";
                 self.cluster_file(self.seen(at, origin), "known hosts", path, example, found);
             }
@@ -83,12 +76,12 @@ impl Judge<'_> {
         found: &mut Found,
     ) {
         let path = format!("nodes.{}.{key}", self.node);
-        match (self.place, &at.value) {
-            (PlaceKind::Local, SecretSource::File(_)) | (PlaceKind::Cluster, SecretSource::Secret { .. }) => {}
-            (PlaceKind::Local, SecretSource::Secret { .. }) => {
+        match (self.kind, &at.value) {
+            (NodeKind::Local, SecretSource::File(_)) | (NodeKind::Cluster, SecretSource::Secret { .. }) => {}
+            (NodeKind::Local, SecretSource::Secret { .. }) => {
                 self.local_secret(self.seen(at, origin), what, path, "`{ file: … }`", found);
             }
-            (PlaceKind::Cluster, SecretSource::File(_)) => {
+            (NodeKind::Cluster, SecretSource::File(_)) => {
                 self.cluster_file(self.seen(at, origin), what, path, "`{ secret: …, key: … }`", found);
             }
         }

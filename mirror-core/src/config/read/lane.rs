@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use super::across::LaneSeen;
 use super::block::{At, Field, Found};
-use super::judge::{Judge, PlaceKind};
+use super::judge::Judge;
 use super::kubernetes::{label_name, object_name};
 use super::repository::read_branch;
 use crate::config::problem::AcrossFault;
-use crate::config::types::{Argo, Lane, Pipeline, Source};
+use crate::config::types::{Argo, Lane, NodeKind, Pipeline, Source};
 use crate::name::{GroupName, LaneName, RepositoryName};
 
 /// The name of a lane, and its place among the lanes of its node.
 pub(super) struct LaneKey {
     pub(super) name: LaneName,
-    pub(super) place: usize,
+    pub(super) position: usize,
 }
 
 /// Reads one lane, with the places that checks across lanes have to show.
@@ -37,9 +37,9 @@ pub(super) fn read_lane(field: &Field<'_>, key: LaneKey, judge: &Judge<'_>, foun
     let pipeline = block.take("pipeline");
     let argo = block.take("argo");
     block.finish(found);
-    if judge.place == PlaceKind::Local {
+    if judge.kind == NodeKind::Local {
         for field in [&manifests, &pipeline, &argo].into_iter().flatten() {
-            let fault = AcrossFault::OtherPlace {
+            let fault = AcrossFault::OtherKind {
                 path: field.path.clone(),
                 node: judge.node.to_owned(),
                 belongs: "cluster",
@@ -58,7 +58,7 @@ pub(super) fn read_lane(field: &Field<'_>, key: LaneKey, judge: &Judge<'_>, foun
 type SourceSeen = (At<crate::name::BranchName>, GroupName);
 
 fn seen(
-    LaneKey { name, place }: LaneKey,
+    LaneKey { name, position }: LaneKey,
     repository: Option<At<RepositoryName>>,
     source: Option<SourceSeen>,
     gitops: Option<At<crate::name::BranchName>>,
@@ -73,7 +73,7 @@ fn seen(
         gitops: gitops.span,
         lane: Lane {
             name,
-            place,
+            position,
             repository: repository.value,
             source: Source { branch: source.value, snapshot_group },
             gitops: gitops.value,

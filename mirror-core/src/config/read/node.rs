@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::across::{Declared, LaneSeen};
 use super::block::{At, Block, Field, Found};
 use super::file::parse_key;
-use super::judge::{Judge, PlaceKind};
+use super::judge::Judge;
 use super::kubernetes::{cidr, image, label_name, object_name, service_account, volume_size};
 use super::lane::{LaneKey, read_lane};
 use super::serve::read_serve;
@@ -13,7 +13,8 @@ use super::transport::{TransportLayer, read_transport};
 use crate::config::finding::Finding;
 use crate::config::problem::AcrossFault;
 use crate::config::types::{
-    ClusterMirror, ClusterPlace, Lane, LocalPlace, Node, Place, ProxyEgress, Serve, Service, Storage, Writers,
+    ClusterMirror, ClusterSettings, Lane, LocalSettings, Node, NodeKind, NodeSettings, ProxyEgress, Serve, Service,
+    Storage, Writers,
 };
 use crate::name::{LaneName, NodeName};
 
@@ -49,8 +50,8 @@ fn read_node(
     let cache = block.take("cache");
     let cluster = block.take("cluster");
     let kind = match (&cache, &cluster) {
-        (Some(_), None) => PlaceKind::Local,
-        (None, Some(_)) => PlaceKind::Cluster,
+        (Some(_), None) => NodeKind::Local,
+        (None, Some(_)) => NodeKind::Cluster,
         (Some(cache), Some(cluster)) => {
             let fault = AcrossFault::NodePlace { node: name.to_string(), found: "both a cache folder and a cluster" };
             found.push(Finding::new(fault, cache.key.clone(), "a folder").also(cluster.key.clone(), "and a cluster"));
@@ -63,12 +64,12 @@ fn read_node(
             return None;
         }
     };
-    let judge = Judge { node: name.as_str(), node_key: &field.key, place: kind };
-    let place = match kind {
-        PlaceKind::Local => read_local(cache.as_ref(), &mut block, &judge, found),
-        PlaceKind::Cluster => read_cluster(cluster.as_ref(), &mut block, &judge, found),
+    let judge = Judge { node: name.as_str(), node_key: &field.key, kind };
+    let settings = match kind {
+        NodeKind::Local => read_local(cache.as_ref(), &mut block, &judge, found),
+        NodeKind::Cluster => read_cluster(cluster.as_ref(), &mut block, &judge, found),
     };
-    if let (Some(Place::Local(local)), Some(field)) = (&place, &cache) {
+    if let (Some(NodeSettings::Local(local)), Some(field)) = (&settings, &cache) {
         declared.caches.push((name.to_string(), At { value: local.cache.clone(), span: field.span() }));
     }
     let own = match block.take("githubTransport") {
@@ -83,17 +84,17 @@ fn read_node(
     let seen = lanes?;
     let lanes: BTreeMap<LaneName, Lane> = seen.iter().map(|seen| (seen.lane.name.clone(), seen.lane.clone())).collect();
     declared.lanes.push((name.to_string(), seen));
-    Some(Node { name, place: place?, transport: transport?, lanes })
+    Some(Node { name, settings: settings?, transport: transport?, lanes })
 }
 
 fn read_lanes(field: &Field<'_>, judge: &Judge<'_>, found: &mut Found) -> Vec<LaneSeen> {
     let mut lanes = Vec::new();
     let Some(block) = field.block(found) else { return lanes };
     let mut names: Vec<At<String>> = Vec::new();
-    for (place, (name, field)) in block.named().enumerate() {
+    for (position, (name, field)) in block.named().enumerate() {
         names.push(At { value: name.value.to_owned(), span: name.span.clone() });
         if let Some(name) = parse_key(&name, LaneName::parse, found) {
-            lanes.extend(read_lane(&field, LaneKey { name, place }, judge, found));
+            lanes.extend(read_lane(&field, LaneKey { name, position }, judge, found));
         }
     }
     if names.is_empty() {
@@ -107,18 +108,23 @@ fn read_lanes(field: &Field<'_>, judge: &Judge<'_>, found: &mut Found) -> Vec<La
     lanes
 }
 
-fn read_local(cache: Option<&Field<'_>>, block: &mut Block<'_>, judge: &Judge<'_>, found: &mut Found) -> Option<Place> {
+fn read_local(
+    cache: Option<&Field<'_>>,
+    block: &mut Block<'_>,
+    judge: &Judge<'_>,
+    found: &mut Found,
+) -> Option<NodeSettings> {
     for key in ["namespace", "mirror"] {
         if let Some(field) = block.take_foreign(key) {
-            other_place(&field, judge, "cluster", "local", found);
+            other_kind(&field, judge, "cluster", "local", found);
         }
     }
     let serve = block.take_even_empty("serve").map(|field| read_serve(&field, judge, "serve", found));
     let cache = cache?.file_path(found)?;
     match serve {
         Some(None) => None,
-        Some(Some(serve)) => Some(Place::Local(LocalPlace { cache, serve: Some(Box::new(serve)) })),
-        None => Some(Place::Local(LocalPlace { cache, serve: None })),
+        Some(Some(serve)) => Some(NodeSettings::Local(LocalSettings { cache, serve: Some(Box::new(serve)) })),
+        None => Some(NodeSettings::Local(LocalSettings { cache, serve: None })),
     }
 }
 
@@ -127,9 +133,9 @@ fn read_cluster(
     block: &mut Block<'_>,
     judge: &Judge<'_>,
     found: &mut Found,
-) -> Option<Place> {
+) -> Option<NodeSettings> {
     if let Some(field) = block.take_foreign("serve") {
-        other_place(&field, judge, "local", "cluster", found);
+        other_kind(&field, judge, "local", "cluster", found);
     }
     let context = cluster?.block(found).and_then(|mut block| {
         let context = block.need("context", "`context: NAME`, of your kubeconfig").and_then(|field| field.text(found));
@@ -141,11 +147,11 @@ fn read_cluster(
         Some(field) => read_mirror(&field, judge, found),
         None => Some(default_mirror()),
     };
-    Some(Place::Cluster(Box::new(ClusterPlace { context: context?, namespace: namespace?, mirror: mirror? })))
+    Some(NodeSettings::Cluster(Box::new(ClusterSettings { context: context?, namespace: namespace?, mirror: mirror? })))
 }
 
-fn other_place(field: &Field<'_>, judge: &Judge<'_>, belongs: &'static str, is: &'static str, found: &mut Found) {
-    let fault = AcrossFault::OtherPlace { path: field.path.clone(), node: judge.node.to_owned(), belongs, is };
+fn other_kind(field: &Field<'_>, judge: &Judge<'_>, belongs: &'static str, is: &'static str, found: &mut Found) {
+    let fault = AcrossFault::OtherKind { path: field.path.clone(), node: judge.node.to_owned(), belongs, is };
     found.push(Finding::new(fault, field.key.clone(), format!("only on a {belongs} node")));
 }
 
@@ -156,7 +162,7 @@ fn default_mirror() -> ClusterMirror {
         service: Service { name: "git-mirror".to_owned(), port: 8080 },
         writers: Writers::default(),
         proxy_egress: None,
-        serve: Serve::default_of(PlaceKind::Cluster),
+        serve: Serve::default_of(NodeKind::Cluster),
     }
 }
 

@@ -4,16 +4,16 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::block::{Field, Found};
 use super::identity::read_secret_source;
-use super::judge::{Judge, Origin, PlaceKind};
+use super::judge::{Judge, Origin};
 use crate::config::problem::{AcrossFault, ValueFault};
 use crate::config::size::ByteSize;
-use crate::config::types::{FlushOnPush, FreeSpace, Limits, Readers, Schedule, Serve, Tls};
+use crate::config::types::{FlushOnPush, FreeSpace, Limits, NodeKind, Readers, Schedule, Serve, Tls};
 
 impl Serve {
     /// Gives what a local node is served with where nothing is said: openly, without TLS, to this machine alone.
     #[must_use]
     pub fn local() -> Self {
-        Self::default_of(PlaceKind::Local)
+        Self::default_of(NodeKind::Local)
     }
 
     /// Gives what is served with where nothing is said: openly, without TLS, on port 8080 of the address.
@@ -44,17 +44,17 @@ impl Serve {
     }
 
     /// Gives the defaults of a kind of node: a server of this machine is for this machine, one in a cluster for its network.
-    pub(super) fn default_of(place: PlaceKind) -> Self {
-        Self::on(match place {
-            PlaceKind::Local => Ipv4Addr::LOCALHOST,
-            PlaceKind::Cluster => Ipv4Addr::UNSPECIFIED,
+    pub(super) fn default_of(kind: NodeKind) -> Self {
+        Self::on(match kind {
+            NodeKind::Local => Ipv4Addr::LOCALHOST,
+            NodeKind::Cluster => Ipv4Addr::UNSPECIFIED,
         })
     }
 }
 
 /// Reads the block; `key` is its path below the node.
 pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found: &mut Found) -> Option<Serve> {
-    let mut serve = Serve::default_of(judge.place);
+    let mut serve = Serve::default_of(judge.kind);
     let mut block = field.block(found)?;
     let listen = block.take("listen");
     if let Some(listen) = listen.as_ref().and_then(|field| read_listen(field, found)) {
@@ -76,7 +76,7 @@ pub(super) fn read_serve(field: &Field<'_>, judge: &Judge<'_>, key: &str, found:
         serve.tokens = Some(at.value);
     }
     // In a cluster, it is the network that says who reaches the server.
-    if let (PlaceKind::Local, Some(field)) = (judge.place, &listen)
+    if let (NodeKind::Local, Some(field)) = (judge.kind, &listen)
         && let Err(fault) = serve.verify_readers_on(serve.listen, &path_of(field))
     {
         field.report(found, fault, "who may read?");

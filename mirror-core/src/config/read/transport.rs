@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::block::{At, Field, Found};
 use super::identity::{read_identity, read_known_hosts, read_proxy, read_secret_source};
-use super::judge::{Judge, Origin, PlaceKind};
+use super::judge::{Judge, Origin};
 use crate::config::finding::Finding;
 use crate::config::problem::{AcrossFault, RefusedFault};
 use crate::config::tree::Span;
-use crate::config::types::{Identity, KnownHosts, SecretSource, Timeouts, Transport};
+use crate::config::types::{Identity, KnownHosts, NodeKind, SecretSource, Timeouts, Transport};
 use crate::config::url::ProxyUrl;
 
 /// What one `githubTransport` block says. What it leaves out is taken from the block above, or from the defaults.
@@ -105,10 +105,10 @@ impl TransportLayer {
         common: &Self,
         node: &str,
         node_key: &Span,
-        place: PlaceKind,
+        kind: NodeKind,
         found: &mut Found,
     ) -> Option<Transport> {
-        let judge = Judge { node, node_key, place };
+        let judge = Judge { node, node_key, kind };
         let (proxy, _) = self.proxy.over(&common.proxy);
         let direct = match proxy {
             Setting::Absent => true,

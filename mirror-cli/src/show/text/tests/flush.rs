@@ -64,7 +64,7 @@ fn flush_not_done() {
         code: "mirror::flush::rejected".to_owned(),
         message: "upstream refused the push".to_owned(),
         causes: Vec::new(),
-        place: None,
+        location: None,
         help: Some("allow this key to push to v0.3-gitops in the branch protection of upstream".to_owned()),
         class: FaultClass::Failed,
         retry: Retry::Never,

@@ -1,4 +1,4 @@
-//! Where a local node's things are: paths of its caches and of the files its road to upstream needs.
+//! Where a local node's things are: paths of its caches and of the files its connection to upstream needs.
 //!
 //! Turns a node of the configuration into absolute paths. It reads no file and opens no socket.
 
@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mirror_core::config::{
-    Identity, KnownHosts, Lane, LocalPlace, MirrorConfig, Node, Place, Repository, SecretSource, Serve, Tls, Transport,
+    Identity, KnownHosts, Lane, LocalSettings, MirrorConfig, Node, NodeSettings, Repository, SecretSource, Serve, Tls,
+    Transport,
 };
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
@@ -28,11 +29,11 @@ pub struct Base {
 /// Why a node cannot be worked on here.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[non_exhaustive]
-pub enum PlaceError {
+pub enum NodeError {
     /// The node is a cluster.
     #[error("node {node} is a cluster, and this build works on local nodes only")]
     #[diagnostic(
-        code(mirror::place::cluster),
+        code(mirror::node::cluster),
         help("nothing was changed; use a node that has `cache:` instead of `cluster:`")
     )]
     Cluster {
@@ -41,7 +42,7 @@ pub enum PlaceError {
     },
     /// The node is not in the configuration.
     #[error("there is no node {node}")]
-    #[diagnostic(code(mirror::place::unknown_node), help("known nodes: {}", known.join(", ")))]
+    #[diagnostic(code(mirror::node::unknown_node), help("known nodes: {}", known.join(", ")))]
     UnknownNode {
         /// What was asked for.
         node: String,
@@ -50,7 +51,7 @@ pub enum PlaceError {
     },
     /// The lane is not on the node.
     #[error("node {node} has no lane {lane}")]
-    #[diagnostic(code(mirror::place::unknown_lane), help("known lanes of {node}: {}", known.join(", ")))]
+    #[diagnostic(code(mirror::node::unknown_lane), help("known lanes of {node}: {}", known.join(", ")))]
     UnknownLane {
         /// The node.
         node: NodeName,
@@ -61,14 +62,14 @@ pub enum PlaceError {
     },
     /// A path begins with `~/` and nobody's home is known.
     #[error("cannot expand {path}: HOME is not set")]
-    #[diagnostic(code(mirror::place::no_home), help("set HOME, or write the whole path in the configuration"))]
+    #[diagnostic(code(mirror::node::no_home), help("set HOME, or write the whole path in the configuration"))]
     NoHome {
         /// The path as it stands in the configuration.
         path: String,
     },
     /// A local node refers to a Kubernetes Secret.
     #[error("node {node} is local and cannot read the Kubernetes secret {secret}")]
-    #[diagnostic(code(mirror::place::secret), help("on a local node use {{ file: … }}"))]
+    #[diagnostic(code(mirror::node::secret), help("on a local node use {{ file: … }}"))]
     Secret {
         /// The node.
         node: NodeName,
@@ -78,7 +79,7 @@ pub enum PlaceError {
     /// A path that is not text.
     #[error("the path {} is not UTF-8", path.display())]
     #[diagnostic(
-        code(mirror::place::not_text),
+        code(mirror::node::not_text),
         help("move the configuration to a folder whose path is UTF-8, or write the whole path of this file in it")
     )]
     NotText {
@@ -88,7 +89,7 @@ pub enum PlaceError {
     /// The identity is an agent, and none runs.
     #[error("node {node} logs in by an SSH agent, and SSH_AUTH_SOCK is not set")]
     #[diagnostic(
-        code(mirror::place::no_agent),
+        code(mirror::node::no_agent),
         help("start one (`eval $(ssh-agent)`; `ssh-add`), or use identity: {{ file: … }}")
     )]
     NoAgent {
@@ -97,7 +98,7 @@ pub enum PlaceError {
     },
 }
 
-impl Classified for PlaceError {
+impl Classified for NodeError {
     fn class(&self) -> FaultClass {
         match self {
             Self::Cluster { .. } => FaultClass::Cluster,
@@ -115,9 +116,9 @@ impl Classified for PlaceError {
     }
 }
 
-/// Where the private key of a road is.
+/// Where the private key of a connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdentityPlace {
+pub enum IdentitySource {
     /// In a file.
     File {
         /// The key file.
@@ -129,11 +130,11 @@ pub enum IdentityPlace {
     Agent(PathBuf),
 }
 
-/// The files a road to upstream needs.
+/// The files that a connection to upstream needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoadPlaces {
+pub struct EndpointFiles {
     /// Who logs in.
-    pub identity: IdentityPlace,
+    pub identity: IdentitySource,
     /// The file of known host keys; `None` means GitHub's own, built in.
     pub known_hosts: Option<PathBuf>,
     /// The file with the proxy's user and password.
@@ -159,15 +160,15 @@ impl LocalNode {
     /// Finds a node by name, without regard to case, and makes its paths whole.
     ///
     /// # Errors
-    /// [`PlaceError`] where there is no such node, or it is not one that works here.
-    pub fn resolve(config: &MirrorConfig, base: &Base, name: &str) -> Result<Self, PlaceError> {
+    /// [`NodeError`] where there is no such node, or it is not one that works here.
+    pub fn resolve(config: &MirrorConfig, base: &Base, name: &str) -> Result<Self, NodeError> {
         let node =
-            config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| PlaceError::UnknownNode {
+            config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| NodeError::UnknownNode {
                 node: name.to_owned(),
                 known: config.nodes.keys().map(ToString::to_string).collect(),
             })?;
-        let Place::Local(LocalPlace { cache, serve }) = &node.place else {
-            return Err(PlaceError::Cluster { node: node.name.clone() });
+        let NodeSettings::Local(LocalSettings { cache, serve }) = &node.settings else {
+            return Err(NodeError::Cluster { node: node.name.clone() });
         };
         let caches = base.path(cache)?;
         Ok(Self {
@@ -188,15 +189,15 @@ impl LocalNode {
     /// Finds lanes by name, without regard to case; all of the node's lanes where none is named.
     ///
     /// # Errors
-    /// [`PlaceError::UnknownLane`] names those there are.
-    pub fn lanes<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<&Lane>, PlaceError> {
+    /// [`NodeError::UnknownLane`] names those there are.
+    pub fn lanes<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<&Lane>, NodeError> {
         if names.is_empty() {
             return Ok(self.node.lanes.values().collect());
         }
         let mut lanes: Vec<&Lane> = Vec::new();
         for name in names {
             let lane = self.node.lanes.values().find(|lane| lane.name.matches(name.as_ref()));
-            let lane = lane.ok_or_else(|| PlaceError::UnknownLane {
+            let lane = lane.ok_or_else(|| NodeError::UnknownLane {
                 node: self.node.name.clone(),
                 lane: name.as_ref().to_owned(),
                 known: self.node.lanes.keys().map(LaneName::to_string).collect(),
@@ -239,27 +240,27 @@ impl LocalNode {
         self.caches.join(format!("{repository}.git"))
     }
 
-    /// The files the road to upstream needs. Asked for by what goes to upstream alone: a status needs none of them.
+    /// The files that a connection to upstream needs. Asked for by what goes to upstream alone: a status needs none of them.
     ///
     /// # Errors
-    /// [`PlaceError`] where one of them cannot be found from here.
-    pub fn road(&self) -> Result<RoadPlaces, PlaceError> {
-        road(&self.node, &self.base)
+    /// [`NodeError`] where one of them cannot be found from here.
+    pub fn endpoint_files(&self) -> Result<EndpointFiles, NodeError> {
+        endpoint_files(&self.node, &self.base)
     }
 
     /// How the node serves, with the paths of its files made whole; the defaults where it has no `serve:` block.
     ///
     /// # Errors
-    /// [`PlaceError`] where one of the files cannot be found from here.
-    pub fn serve(&self) -> Result<Serve, PlaceError> {
-        let Place::Local(LocalPlace { serve: Some(serve), .. }) = &self.node.place else {
+    /// [`NodeError`] where one of the files cannot be found from here.
+    pub fn serve(&self) -> Result<Serve, NodeError> {
+        let NodeSettings::Local(LocalSettings { serve: Some(serve), .. }) = &self.node.settings else {
             return Ok(Serve::local());
         };
         let tokens = match &serve.tokens {
             None => None,
             Some(SecretSource::File(path)) => Some(SecretSource::File(self.base.text(path)?)),
             Some(SecretSource::Secret { secret, .. }) => {
-                return Err(PlaceError::Secret { node: self.node.name.clone(), secret: secret.clone() });
+                return Err(NodeError::Secret { node: self.node.name.clone(), secret: secret.clone() });
             }
         };
         let tls = serve
@@ -288,7 +289,7 @@ impl LocalNode {
         self.sessions.as_ref()
     }
 
-    /// The road to upstream as the configuration has it.
+    /// How the node connects to upstream, as the configuration has it.
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.node.transport
@@ -308,31 +309,31 @@ fn without_lanes(config: &MirrorConfig, node: &Node, repository: &Repository) ->
 }
 
 impl Base {
-    fn path(&self, text: &str) -> Result<PathBuf, PlaceError> {
+    fn path(&self, text: &str) -> Result<PathBuf, NodeError> {
         let Some(below_home) = text.strip_prefix("~/") else {
             // Collected anew, the path loses its `.` components.
             return Ok(self.folder.join(Path::new(text)).components().collect());
         };
-        let home = self.home.as_ref().ok_or_else(|| PlaceError::NoHome { path: text.to_owned() })?;
+        let home = self.home.as_ref().ok_or_else(|| NodeError::NoHome { path: text.to_owned() })?;
         Ok(home.join(below_home))
     }
 
     /// A path made whole, where settings hold it as text.
-    fn text(&self, text: &str) -> Result<String, PlaceError> {
+    fn text(&self, text: &str) -> Result<String, NodeError> {
         let path = self.path(text)?.into_os_string();
-        path.into_string().map_err(|path| PlaceError::NotText { path: path.into() })
+        path.into_string().map_err(|path| NodeError::NotText { path: path.into() })
     }
 }
 
-fn road(node: &Node, base: &Base) -> Result<RoadPlaces, PlaceError> {
-    let no_secrets = |secret: &str| PlaceError::Secret { node: node.name.clone(), secret: secret.to_owned() };
+fn endpoint_files(node: &Node, base: &Base) -> Result<EndpointFiles, NodeError> {
+    let no_secrets = |secret: &str| NodeError::Secret { node: node.name.clone(), secret: secret.to_owned() };
     let identity = match &node.transport.identity {
-        Identity::File { path, passphrase_file } => IdentityPlace::File {
+        Identity::File { path, passphrase_file } => IdentitySource::File {
             key: base.path(path)?,
             passphrase: passphrase_file.as_deref().map(|path| base.path(path)).transpose()?,
         },
         Identity::Agent => {
-            IdentityPlace::Agent(base.agent.clone().ok_or_else(|| PlaceError::NoAgent { node: node.name.clone() })?)
+            IdentitySource::Agent(base.agent.clone().ok_or_else(|| NodeError::NoAgent { node: node.name.clone() })?)
         }
         Identity::Secret { secret, .. } => return Err(no_secrets(secret)),
     };
@@ -346,7 +347,7 @@ fn road(node: &Node, base: &Base) -> Result<RoadPlaces, PlaceError> {
         Some(SecretSource::File(path)) => Some(base.path(path)?),
         Some(SecretSource::Secret { secret, .. }) => return Err(no_secrets(secret)),
     };
-    Ok(RoadPlaces { identity, known_hosts, proxy_credentials })
+    Ok(EndpointFiles { identity, known_hosts, proxy_credentials })
 }
 
 #[cfg(test)]
@@ -386,6 +387,6 @@ nodes:
         assert_eq!(serve.tls, Some(tls));
         assert_eq!(serve.tokens, Some(SecretSource::File("/etc/tokens.yaml".to_owned())));
         let homeless = Base { home: None, ..node(block).base };
-        assert!(matches!(LocalNode { base: homeless, ..node(block) }.serve(), Err(PlaceError::NoHome { .. })));
+        assert!(matches!(LocalNode { base: homeless, ..node(block) }.serve(), Err(NodeError::NoHome { .. })));
     }
 }
