@@ -39,7 +39,7 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] FileError),
-    /// An unknown node or lane.
+    /// An unknown node or lane, here or on a server elsewhere.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Lookup(#[from] LookupError),
@@ -93,28 +93,6 @@ pub enum CliError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Remote(#[from] RemoteError),
-    /// A server elsewhere that serves another node.
-    #[error("the server {server} serves node {node}, and not `{given}`")]
-    #[diagnostic(code(mirror::cli::other_node), help("leave `--node` out, or give the address of that node's server"))]
-    OtherNode {
-        /// The server.
-        server: String,
-        /// What was given.
-        given: String,
-        /// The node it serves.
-        node: String,
-    },
-    /// A lane that a server elsewhere does not have.
-    #[error("the server {server} has no lane `{given}`")]
-    #[diagnostic(code(mirror::cli::other_lane), help("its lanes are {}", known.join(", ")))]
-    OtherLane {
-        /// The server.
-        server: String,
-        /// What was given.
-        given: String,
-        /// The lanes it has.
-        known: Vec<String>,
-    },
     /// A verb of a later build.
     #[error("`{verb}` is not part of this build yet")]
     #[diagnostic(
@@ -166,7 +144,7 @@ impl Classified for CliError {
             Self::Serve(error) => error.class(),
             Self::Tokens(error) => error.class(),
             Self::Remote(error) => error.class(),
-            Self::NoTokenFile { .. } | Self::OtherNode { .. } | Self::OtherLane { .. } => FaultClass::Usage,
+            Self::NoTokenFile { .. } => FaultClass::Usage,
             Self::Inherited(_) => FaultClass::Failed,
             Self::VerbNotYet { .. } | Self::ClusterNotYet { .. } => FaultClass::Cluster,
             Self::Runtime(_) | Self::Output(_) => FaultClass::Failed,

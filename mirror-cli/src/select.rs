@@ -1,6 +1,6 @@
 //! Chooses the node and the lanes that the command line names, out of the configuration.
 //!
-//! Names match without regard to case. A name that is not there is answered with the ones that are.
+//! How names are found is decided in [`mirror_core::config`].
 
 use mirror_core::config::{LookupError, MirrorConfig, Node};
 use mirror_core::name::LaneName;
@@ -22,11 +22,9 @@ pub struct Selection<'c> {
 /// [`LookupError`] where a name is unknown, or a node has to be named and is not.
 pub fn select<'c>(config: &'c MirrorConfig, target: &TargetArgs) -> Result<Selection<'c>, LookupError> {
     let node = match &target.node {
-        Some(given) => config.node(given.trim())?,
+        Some(given) => config.node(given)?,
         None => config.only_node()?,
     };
-    let named = target.lanes.iter().map(|given| node.lane(given.trim()).map(|lane| &lane.name));
-    let named: Vec<&LaneName> = named.collect::<Result<_, _>>()?;
-    let lanes = node.lanes.keys().filter(|name| named.is_empty() || named.contains(name)).cloned().collect();
+    let lanes = node.lanes_named(&target.lanes)?.into_iter().map(|lane| lane.name.clone()).collect();
     Ok(Selection { node, lanes })
 }

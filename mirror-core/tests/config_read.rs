@@ -35,7 +35,7 @@ fn the_example_of_the_documentation_is_read() {
     let node = config.node("d601").unwrap();
     let lane = node.lane("V03").unwrap();
     assert_eq!(lane.source.snapshot_group.as_str(), "hwlab-node-runtime");
-    let repository = config.repository_of(lane).unwrap();
+    let repository = config.repository(lane.repository.as_str()).unwrap();
     assert_eq!(repository.upstream.to_string(), "ssh://git@ssh.github.com:443/pikasTech/HWLAB.git");
     assert_eq!(repository.upstream.endpoint(), "ssh://git@ssh.github.com:443");
     assert_eq!(repository.upstream.path(), "/pikasTech/HWLAB.git");
@@ -156,6 +156,13 @@ fn values_are_taken_as_they_are_written() {
         "no number and no boolean is made of a name"
     );
     assert_eq!(lane.source.snapshot_group.as_str(), "0x1F");
+}
+
+#[test]
+fn a_lane_names_its_repository_without_regard_to_case() {
+    let config = read(&LEAST.replace("repository: hwlab", "repository: HwLab"));
+    assert_eq!(config.only_node().unwrap().lane("main").unwrap().repository.as_str(), "hwlab");
+    assert_eq!(config, read(LEAST));
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mirror_core::config::{
-    Identity, KnownHosts, Lane, LocalSettings, MirrorConfig, Node, NodeSettings, Repository, SecretSource, Serve, Tls,
-    Transport,
+    Identity, KnownHosts, Lane, LocalSettings, LookupError, MirrorConfig, Node, NodeSettings, Repository, SecretSource,
+    Serve, Tls, Transport,
 };
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use mirror_core::name::{LaneName, NodeName, RefPrefix, RepositoryName};
+use mirror_core::name::{NodeName, RefPrefix, RepositoryName};
 
 use crate::space::SpaceGuard;
 use crate::warm::Sessions;
@@ -41,25 +41,9 @@ pub enum NodeError {
         node: NodeName,
     },
     /// The node is not in the configuration.
-    #[error("there is no node {node}")]
-    #[diagnostic(code(mirror::node::unknown_node), help("known nodes: {}", known.join(", ")))]
-    UnknownNode {
-        /// What was asked for.
-        node: String,
-        /// What there is.
-        known: Vec<String>,
-    },
-    /// The lane is not on the node.
-    #[error("node {node} has no lane {lane}")]
-    #[diagnostic(code(mirror::node::unknown_lane), help("known lanes of {node}: {}", known.join(", ")))]
-    UnknownLane {
-        /// The node.
-        node: NodeName,
-        /// What was asked for.
-        lane: String,
-        /// What there is.
-        known: Vec<String>,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Lookup(#[from] LookupError),
     /// A path begins with `~/` and nobody's home is known.
     #[error("cannot expand {path}: HOME is not set")]
     #[diagnostic(code(mirror::node::no_home), help("set HOME, or write the whole path in the configuration"))]
@@ -102,12 +86,10 @@ impl Classified for NodeError {
     fn class(&self) -> FaultClass {
         match self {
             Self::Cluster { .. } => FaultClass::Cluster,
-            Self::UnknownNode { .. }
-            | Self::UnknownLane { .. }
-            | Self::NoHome { .. }
-            | Self::Secret { .. }
-            | Self::NotText { .. }
-            | Self::NoAgent { .. } => FaultClass::Usage,
+            Self::Lookup(error) => error.class(),
+            Self::NoHome { .. } | Self::Secret { .. } | Self::NotText { .. } | Self::NoAgent { .. } => {
+                FaultClass::Usage
+            }
         }
     }
 
@@ -162,11 +144,7 @@ impl LocalNode {
     /// # Errors
     /// [`NodeError`] where there is no such node, or it is not one that works here.
     pub fn resolve(config: &MirrorConfig, base: &Base, name: &str) -> Result<Self, NodeError> {
-        let node =
-            config.nodes.values().find(|node| node.name.matches(name)).ok_or_else(|| NodeError::UnknownNode {
-                node: name.to_owned(),
-                known: config.nodes.keys().map(ToString::to_string).collect(),
-            })?;
+        let node = config.node(name)?;
         let NodeSettings::Local(LocalSettings { cache, serve }) = &node.settings else {
             return Err(NodeError::Cluster { node: node.name.clone() });
         };
@@ -189,24 +167,9 @@ impl LocalNode {
     /// Finds lanes by name, without regard to case; all of the node's lanes where none is named.
     ///
     /// # Errors
-    /// [`NodeError::UnknownLane`] names those there are.
-    pub fn lanes<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<&Lane>, NodeError> {
-        if names.is_empty() {
-            return Ok(self.node.lanes.values().collect());
-        }
-        let mut lanes: Vec<&Lane> = Vec::new();
-        for name in names {
-            let lane = self.node.lanes.values().find(|lane| lane.name.matches(name.as_ref()));
-            let lane = lane.ok_or_else(|| NodeError::UnknownLane {
-                node: self.node.name.clone(),
-                lane: name.as_ref().to_owned(),
-                known: self.node.lanes.keys().map(LaneName::to_string).collect(),
-            })?;
-            if !lanes.iter().any(|known| known.name == lane.name) {
-                lanes.push(lane);
-            }
-        }
-        Ok(lanes)
+    /// One of them does not exist; the error lists those that do.
+    pub fn lanes<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<&Lane>, LookupError> {
+        self.node.lanes_named(names)
     }
 
     /// The repository of a lane.
@@ -263,11 +226,11 @@ impl LocalNode {
                 return Err(NodeError::Secret { node: self.node.name.clone(), secret: secret.clone() });
             }
         };
-        let tls = serve
-            .tls
-            .as_ref()
-            .map(|tls| Ok(Tls { certificate: self.base.text(&tls.certificate)?, key: self.base.text(&tls.key)? }));
-        Ok(Serve { tls: tls.transpose()?, tokens, ..serve.as_ref().clone() })
+        let tls = match &serve.tls {
+            None => None,
+            Some(tls) => Some(Tls { certificate: self.base.text(&tls.certificate)?, key: self.base.text(&tls.key)? }),
+        };
+        Ok(Serve { tls, tokens, ..serve.as_ref().clone() })
     }
 
     /// The guard over the disk of its caches, where the node serves. Clones of the node share it.

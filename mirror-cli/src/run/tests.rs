@@ -193,7 +193,7 @@ fn bad_words_are_usage_errors() {
 fn errors_are_one_document_for_programs() {
     let trial = Trial::with(CONFIG);
     for (line, code, name) in [
-        ("git-mirror -o json status --node nowhere", 2, "mirror::config::unknown_name"),
+        ("git-mirror -o json status --node nowhere", 2, "mirror::config::unknown_node"),
         ("git-mirror status --node local -o json --nonsense", 2, "mirror::usage::words"),
         ("git-mirror -ojson", 2, "mirror::usage::words"),
         ("git-mirror --output=json hwlab g14 status", 2, "mirror::usage::hwlab_area"),

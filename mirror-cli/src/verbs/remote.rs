@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use mirror_core::config::{Scope, find, select};
 use mirror_core::name::LaneName;
 use mirror_core::report::{ExitCode, LaneReport, Report};
 use secrecy::SecretString;
@@ -45,29 +46,16 @@ where
     let asked = Asked { server, path, verb: L::VERB, token, ca };
     let talk = scene.out.talk().clone();
     let report: Report<L> = runtime::block_on(&talk, Crew::Operation, |_| remote::ask(&asked))??;
-    if let Some(node) = &target.node
-        && !report.node.matches(node.trim())
-    {
-        return Err(CliError::OtherNode {
-            server: asked.server.to_string(),
-            given: node.clone(),
-            node: report.node.to_string(),
-        });
+    let there = Scope::Server(asked.server.to_string());
+    if let Some(given) = &target.node {
+        find(given, [&report.node], &there)?;
     }
-    let known: Vec<String> = report.lanes.iter().map(|lane| lane_of(lane).to_string()).collect();
-    if let Some(given) = target.lanes.iter().find(|given| !known.iter().any(|name| same(name, given))) {
-        return Err(CliError::OtherLane { server: asked.server.to_string(), given: given.clone(), known });
-    }
+    let known: Vec<LaneName> = report.lanes.iter().map(|lane| lane_of(lane).clone()).collect();
+    let named = select(&target.lanes, &known, &there)?;
     let mut chosen = report.lanes;
-    if !target.lanes.is_empty() {
-        chosen.retain(|lane| target.lanes.iter().any(|given| same(lane_of(lane).as_str(), given)));
-    }
+    chosen.retain(|lane| named.contains(&lane_of(lane)));
     // What follows from the lanes, the commands to run among it, is made anew from those that are left.
     Ok(scene.out.report_from_elsewhere(Report::of(report.node, chosen).with_fault(report.fault)))
-}
-
-fn same(name: &str, given: &str) -> bool {
-    name.eq_ignore_ascii_case(given.trim())
 }
 
 fn read_token(path: &Path) -> Result<SecretString, RemoteError> {

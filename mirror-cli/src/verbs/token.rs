@@ -64,10 +64,8 @@ fn make(args: &TokenNewArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliE
     let created = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let kept = Kept::find(&args.target, scene)?;
     // Lanes that the node does not have end the verb here.
-    let named: Result<Vec<LaneName>, _> =
-        args.target.lanes.iter().map(|given| kept.node.node.lane(given.trim()).map(|lane| lane.name.clone())).collect();
-    let named = named?;
-    let lanes = (!named.is_empty()).then(|| named.into_iter().collect());
+    let named = kept.node.lanes(&args.target.lanes)?;
+    let lanes = (!args.target.lanes.is_empty()).then(|| named.into_iter().map(|lane| lane.name.clone()).collect());
     let terms = TokenTerms { name: name.clone(), lanes: lanes.clone(), expires, created };
     let token = tokens::add(&kept.file, terms)?;
     let entry = TokenEntry {

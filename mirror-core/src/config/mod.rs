@@ -19,8 +19,8 @@
 //!       main: { repository: hwlab, source: { branch: main, snapshotGroup: app }, gitops: { branch: gitops } }
 //! ";
 //! let config = config::parse("git-mirror.yaml", text)?;
-//! let lane = config.node("LOCAL")?.lane("main")?;
-//! assert_eq!(config.repository_of(lane)?.upstream.to_string(), "ssh://git@github.com/pikasTech/HWLAB.git");
+//! assert_eq!(config.node("LOCAL")?.lane("Main")?.source.branch.as_str(), "main");
+//! assert_eq!(config.repository("HWLAB")?.upstream.to_string(), "ssh://git@github.com/pikasTech/HWLAB.git");
 //! assert_eq!(config::parse("shown.yaml", &config.show())?, config);
 //!
 //! let refused = config::parse("git-mirror.yaml", &text.replace("upstream", "upstrem")).unwrap_err();
@@ -35,13 +35,14 @@ mod mask;
 mod parse;
 mod problem;
 mod read;
+mod similar;
 mod size;
 mod tree;
 mod types;
 mod url;
 
 pub use finding::{ConfigError, Finding};
-pub use lookup::LookupError;
+pub use lookup::{LookupError, Named, Scope, UnknownName, find, select};
 pub use parse::{parse, parse_bytes, schema};
 pub use problem::{AcrossFault, FormFault, Problem, RefusedFault, ValueFault, Wanted};
 pub use size::{ByteSize, QuantityFault, duration_text, parse_duration};

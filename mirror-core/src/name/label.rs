@@ -23,20 +23,6 @@ text_name! {
     RepositoryName, NameKind::Repository, verify_repository, PATTERN
 }
 
-impl NodeName {
-    /// Says whether a text names this node; ASCII case does not count.
-    pub fn matches(&self, text: &str) -> bool {
-        self.as_str().eq_ignore_ascii_case(text)
-    }
-}
-
-impl LaneName {
-    /// Says whether a text names this lane; ASCII case does not count.
-    pub fn matches(&self, text: &str) -> bool {
-        self.as_str().eq_ignore_ascii_case(text)
-    }
-}
-
 /// Checks a label.
 ///
 /// # Source

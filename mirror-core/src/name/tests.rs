@@ -44,14 +44,6 @@ fn a_lane_name_is_a_part_of_a_rescue_ref() {
 }
 
 #[test]
-fn nodes_and_lanes_match_without_regard_to_case() {
-    let node = NodeName::parse("D601").unwrap();
-    assert!(node.matches("d601") && node.matches("D601"));
-    assert!(!node.matches("d60") && !node.matches(""));
-    assert!(LaneName::parse("v03").unwrap().matches("V03"));
-}
-
-#[test]
 fn commit_ids_are_forty_lower_case_digits() {
     let hex = "9fceb02d0ae598e95dc970b74767f19372d61af8";
     let id = CommitId::from_hex(hex).unwrap();

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// What the core may use from outside: values, text, errors and time as a value.
-const CORE: [&str; 7] = ["jiff", "miette", "schemars", "serde", "serde_json", "serde-saphyr", "thiserror"];
+const CORE: [&str; 8] = ["jiff", "miette", "schemars", "serde", "serde_json", "serde-saphyr", "strsim", "thiserror"];
 
 #[derive(Deserialize)]
 struct Metadata {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::block::{At, Found};
 use crate::config::finding::Finding;
-use crate::config::lookup::LookupError;
+use crate::config::lookup::{LookupError, Scope, find_by};
 use crate::config::problem::AcrossFault;
 use crate::config::tree::Span;
 use crate::config::types::Lane;
-use crate::name::{BranchName, NameKind, RefName, RepositoryName, TagPattern, conflicts};
+use crate::name::{BranchName, RefName, RepositoryName, TagPattern, conflicts};
 
 /// What the file declares, with the places that a finding has to show.
 #[derive(Debug, Default)]
@@ -36,9 +36,6 @@ pub(super) fn verify_across(declared: &Declared, found: &mut Found) {
     refuse_case_only("repositories", &declared.repository_names, found);
     refuse_case_only("nodes", &declared.node_names, found);
     for (_, lanes) in &declared.lanes {
-        for seen in lanes {
-            refuse_unknown_repository(seen, declared, found);
-        }
         refuse_shared_branches(lanes, found);
     }
     refuse_shared_caches(declared, found);
@@ -86,16 +83,25 @@ pub(super) fn refuse_case_only(kind: &'static str, names: &[At<String>], found: 
     }
 }
 
-fn refuse_unknown_repository(seen: &LaneSeen, declared: &Declared, found: &mut Found) {
-    let given = seen.lane.repository.as_str();
+/// Has each lane name its repository as the file does under `repositories`, and refuses lanes of repositories that are not there.
+pub(super) fn resolve_repositories(lanes: &mut [LaneSeen], declared: &Declared, found: &mut Found) {
     // Where there is none at all, that is the fault.
-    let none = declared.repository_names.is_empty();
-    if none || declared.repository_names.iter().any(|known| known.value == given) {
+    if declared.repository_names.is_empty() {
         return;
     }
-    let known = declared.repository_names.iter().map(|known| known.value.clone()).collect();
-    let unknown = LookupError::Unknown { kind: NameKind::Repository, given: given.to_owned(), node: None, known };
-    found.push(Finding::new(unknown, seen.repository.clone(), "not under `repositories`"));
+    for seen in lanes {
+        let given = seen.lane.repository.as_str();
+        let names = &declared.repository_names;
+        match find_by(given, names, |name| name.value.as_str(), &Scope::Configuration) {
+            Ok(name) => {
+                seen.lane.repository = RepositoryName::parse(&name.value).unwrap_or(seen.lane.repository.clone())
+            }
+            Err(unknown) => {
+                let unknown = LookupError::Repository(unknown);
+                found.push(Finding::new(unknown, seen.repository.clone(), "not under `repositories`"));
+            }
+        }
+    }
 }
 
 fn refuse_shared_branches(lanes: &[LaneSeen], found: &mut Found) {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::config::finding::Finding;
-use crate::config::lookup::closest;
 use crate::config::mask::secret_key;
 use crate::config::problem::{Problem, ValueFault, Wanted};
+use crate::config::similar::closest;
 use crate::config::size::{ByteSize, parse_duration};
 use crate::config::tree::{Key, Span, Tree, Value};
 

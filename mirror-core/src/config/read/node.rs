@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::across::{Declared, LaneSeen};
+use super::across::{Declared, LaneSeen, resolve_repositories};
 use super::block::{At, Block, Field, Found};
 use super::file::parse_key;
 use super::judge::Judge;
@@ -81,7 +81,8 @@ fn read_node(
         .need("lanes", "`lanes: { main: { repository: …, source: { … }, gitops: { … } } }`")
         .map(|field| read_lanes(&field, &judge, found));
     block.finish(found);
-    let seen = lanes?;
+    let mut seen = lanes?;
+    resolve_repositories(&mut seen, declared, found);
     let lanes: BTreeMap<LaneName, Lane> = seen.iter().map(|seen| (seen.lane.name.clone(), seen.lane.clone())).collect();
     declared.lanes.push((name.to_string(), seen));
     Some(Node { name, settings: settings?, transport: transport?, lanes })
