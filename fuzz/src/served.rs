@@ -20,7 +20,7 @@ use mirror_core::config;
 use mirror_core::name::BranchName;
 use mirror_engine::node::{Base, LocalNode};
 use mirror_engine::stop::Stop;
-use mirror_engine::tokens::{self, TokenTerms};
+use mirror_server::tokens::{self, TokenTerms};
 use mirror_server::{ServePlan, Server};
 use mirror_store::Cache;
 use secrecy::{ExposeSecret as _, SecretString};

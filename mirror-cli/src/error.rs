@@ -5,8 +5,8 @@ use std::io;
 use mirror_core::config::LookupError;
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::node::NodeError;
-use mirror_engine::tokens::TokensError;
 use mirror_server::ServeError;
+use mirror_server::tokens::TokensError;
 
 use crate::args::UsageError;
 use crate::file::FileError;

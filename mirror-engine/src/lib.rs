@@ -101,7 +101,6 @@ pub mod space;
 pub mod status;
 pub mod stop;
 pub mod sync;
-pub mod tokens;
 pub mod verbs;
 pub mod warm;
 pub mod watch;

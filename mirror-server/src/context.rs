@@ -8,13 +8,14 @@ use mirror_engine::stop::Stop;
 use mirror_store::git::GitProgram;
 use mirror_store::network_file_system;
 
+use crate::auth::Authority;
 use crate::metrics::Metrics;
 use crate::observe::Reports;
 use crate::plan::ServePlan;
 use crate::read::Packs;
 use crate::schedule::{Pulses, Pushes};
 use crate::site::Site;
-use crate::write::{Authority, Turns};
+use crate::write::Turns;
 
 /// What requests share.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 //! The tree reads along a request: `front` takes it in and checks who asks, `read`, `write` or `observe` answers, `http` carries the bytes, and
 //! `metrics` counts. What happens without a request is in `schedule`.
 
+mod auth;
 mod context;
 mod front;
 mod http;
@@ -17,6 +18,7 @@ mod read;
 mod schedule;
 mod server;
 mod site;
+pub mod tokens;
 #[cfg(test)]
 mod trial;
 mod write;

@@ -10,15 +10,16 @@ use std::sync::Arc;
 use mirror_core::config::{AcrossFault, SecretSource, Serve};
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_engine::stop::Stop;
-use mirror_engine::tokens::TokensError;
 use mirror_store::git::{GitError, GitProgram};
 use tokio::net::TcpListener;
 
+use crate::auth::TokenAuthority;
 use crate::context::Context;
 use crate::front::{Certificates, CertificatesError, Gate};
 use crate::plan::ServePlan;
 use crate::schedule::Workers;
-use crate::write::{self, TokenAuthority};
+use crate::tokens::TokensError;
+use crate::write;
 
 /// Why a server cannot begin.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use mirror_core::config;
-use mirror_engine::tokens::WriterName;
+use mirror_server::tokens::WriterName;
 
 use super::{TargetArgs, UsageError};
 

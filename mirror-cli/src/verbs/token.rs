@@ -8,7 +8,7 @@ use mirror_core::name::LaneName;
 use mirror_core::report::ExitCode;
 use mirror_core::report::token::{ShownToken, TokenEntry, TokenListReport, TokenNewReport, TokenRevokeReport};
 use mirror_engine::node::LocalNode;
-use mirror_engine::tokens::{self, TokenFile, TokenTerms, TokensError};
+use mirror_server::tokens::{self, TokenFile, TokenTerms, TokensError};
 
 use super::Scene;
 use crate::args::{NodeArgs, TargetArgs, TokenNewArgs, TokenRevokeArgs, TokenVerb, parse_end, parse_writer};

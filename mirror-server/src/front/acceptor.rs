@@ -133,9 +133,9 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::auth::TokenAuthority;
     use crate::plan::ServePlan;
     use crate::trial::{self, MAIN};
-    use crate::write::TokenAuthority;
 
     fn gate() -> (Gate, TempDir) {
         let folder = tempfile::tempdir().unwrap();

@@ -7,9 +7,9 @@ use hyper::header::HeaderMap;
 use mirror_core::config::Readers;
 
 use super::route::{Question, Route};
+use crate::auth::{self, Caller};
 use crate::context::Context;
 use crate::http::answer::{self, Answer};
-use crate::write::{self, Caller};
 
 /// Lets a caller in.
 ///
@@ -22,12 +22,12 @@ pub(super) async fn admit(context: &Context, route: &Route, headers: &HeaderMap)
         return Ok(Caller::Anonymous);
     }
     let authority = &*context.authority;
-    match write::identify(authority, headers).await {
+    match auth::identify(authority, headers).await {
         Ok(Caller::Anonymous) if need == Need::Writer && !authority.knows_anybody() => Err(answer::words(
             StatusCode::FORBIDDEN,
             "nobody may push here: no token was made; `git-mirror token new NAME` makes one in the file that serve.tokens names",
         )),
-        Ok(Caller::Anonymous) => Err(write::unauthorized()),
+        Ok(Caller::Anonymous) => Err(auth::unauthorized()),
         Ok(caller) => Ok(caller),
         Err(denied) => {
             context.metrics.token_failed(denied.0);

@@ -18,6 +18,7 @@ use super::request_id::{REQUEST_ID, RequestId};
 use super::response_body::Outbound;
 use super::route::{self, Question, Refusal, Route};
 use super::stall::Step;
+use crate::auth::Caller;
 use crate::context::Context;
 use crate::http::answer::{self, Answer, AnswerBody};
 use crate::http::body::{BodyError, Coding, Inbound, Patience};
@@ -25,7 +26,7 @@ use crate::http::wire::{Queue, WireBody};
 use crate::metrics::label::{self, Endpoint};
 use crate::observe;
 use crate::read::{self, Version};
-use crate::write::{self, Caller};
+use crate::write;
 
 /// Answers the requests of all connections.
 #[derive(Debug, Clone)]

@@ -1,8 +1,7 @@
-//! Writing: who may push, what may be pushed, and receiving it.
+//! Writing: what may be pushed, and receiving it.
 //!
 //! Only GitOps branches of lanes, fast-forward only; an acknowledged push is on disk. Never decides what upstream gets.
 
-mod auth;
 mod pack;
 mod policy;
 mod push;
@@ -16,10 +15,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod timely;
-mod tokens;
 
-pub(crate) use auth::{Authority, Caller, identify, unauthorized};
 pub(crate) use receive::{Turns, info_refs, receive_pack};
 pub(crate) use record::Refusals;
 pub(crate) use recover::recover;
-pub(crate) use tokens::TokenAuthority;

@@ -17,7 +17,6 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tracing::Instrument;
 
-use super::auth::{Caller, unauthorized};
 use super::pack;
 use super::policy::{Writer, listed};
 use super::push::Push;
@@ -27,6 +26,7 @@ use super::request::{OFFERED, Request, RequestError, Wish};
 use super::settle::refuse_stale;
 use super::take::{Taker, blocking};
 use super::timely::{COMING, Cut, Timely};
+use crate::auth::{Caller, unauthorized};
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};

@@ -20,9 +20,9 @@ use mirror_store::git::GitProgram;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 
-use super::auth::Caller;
 use super::receive::{info_refs, receive};
-use super::tokens::TokenAuthority;
+use crate::auth::Caller;
+use crate::auth::TokenAuthority;
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
 use crate::plan::ServePlan;

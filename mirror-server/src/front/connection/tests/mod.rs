@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::auth::TokenAuthority;
 use crate::plan::ServePlan;
 use crate::trial::{self, MAIN};
-use crate::write::TokenAuthority;
 
 mod http2;
 

@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::tokens::{TokenFile, TokensError};
 use jiff::Timestamp;
-use mirror_engine::tokens::{TokenFile, TokensError};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::auth::{Authority, Caller, Denied, Judged};
+use super::{Authority, Caller, Denied, Judged};
 use crate::metrics::label::TokenFailure;
 
 /// The writers of a token file; without a file, nobody.
@@ -123,7 +123,7 @@ impl Authority for TokenAuthority {
 
 #[cfg(test)]
 mod tests {
-    use mirror_engine::tokens::{self, Token, TokenTerms};
+    use crate::tokens::{self, Token, TokenTerms};
 
     use super::*;
 

@@ -6,7 +6,7 @@
 //! Never: HTTP, printing, deciding what a writer may push. No token and no hash is ever formatted into a message.
 //!
 //! ```
-//! use mirror_engine::tokens::{self, TokenFile, TokenTerms};
+//! use mirror_server::tokens::{self, TokenFile, TokenTerms};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("tokens.yaml");

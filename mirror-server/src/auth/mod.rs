@@ -3,6 +3,8 @@
 //!
 //! Never says which part of a credential was wrong, and never formats one.
 
+mod token_authority;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -14,6 +16,8 @@ use http::header::{AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use mirror_core::name::LaneName;
 use secrecy::SecretString;
+
+pub(crate) use token_authority::TokenAuthority;
 
 use crate::http::answer::{Answer, words};
 use crate::metrics::label::TokenFailure;
