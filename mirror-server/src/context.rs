@@ -1,4 +1,4 @@
-//! What every request is answered with: the site, its settings, and the things that requests share. Holds them; decides nothing.
+//! What every request is answered with: the repositories, its settings, and the things that requests share. Holds them; decides nothing.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::metrics::Metrics;
 use crate::observe::Reports;
 use crate::plan::ServePlan;
 use crate::read::Packs;
-use crate::schedule::{Pulses, Pushes};
-use crate::site::Site;
-use crate::write::Turns;
+use crate::repositories::Repositories;
+use crate::schedule::{Heartbeats, PushNotifier};
+use crate::write::PushSlots;
 
 /// What requests share.
 #[derive(Debug)]
 pub(crate) struct Context {
     /// What is served.
-    pub(crate) site: Arc<Site>,
+    pub(crate) repositories: Arc<Repositories>,
     /// How it is served.
     pub(crate) serve: Serve,
     /// What makes packs, and keeps them.
@@ -33,13 +33,13 @@ pub(crate) struct Context {
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
     /// The turns of pushes.
-    pub(crate) turns: Turns,
+    pub(crate) turns: PushSlots,
     /// What those who ask for reports share.
     pub(crate) reports: Reports,
     /// Told of every push that was accepted.
-    pub(crate) pushes: Pushes,
+    pub(crate) pushes: PushNotifier,
     /// Whether the workers of the schedule live.
-    pub(crate) pulses: Pulses,
+    pub(crate) heartbeats: Heartbeats,
     /// Whether there is room for what would be written.
     pub(crate) space: Arc<SpaceGuard>,
     /// Uttered when the server begins to end: what is under way is finished, and nothing new begins.
@@ -49,12 +49,12 @@ pub(crate) struct Context {
 impl Context {
     /// Opens what requests share.
     pub(crate) fn open(plan: &ServePlan, authority: Arc<dyn Authority>, git: GitProgram) -> Self {
-        let site = Arc::new(Site::of(Arc::clone(&plan.node)));
+        let repositories = Arc::new(Repositories::of(Arc::clone(&plan.node)));
         let guard = || Arc::new(SpaceGuard::new(plan.node.caches.clone(), plan.serve.free_space));
         // A typed sync and this server judge by the same marks; within this process, by the same guard.
         let space = plan.node.space().cloned().unwrap_or_else(guard);
         let metrics = Arc::new(Metrics::new());
-        let names = || site.served().iter().map(|served| &served.name);
+        let names = || repositories.served().iter().map(|served| &served.name);
         names().for_each(|name| metrics.serves(name));
         if let Some(kind) = network_file_system(&plan.node.caches) {
             let caches = plan.node.caches.display();
@@ -64,15 +64,15 @@ impl Context {
             packs: Packs::open(git.clone(), &plan.serve, &plan.node.caches, Arc::clone(&space), Arc::clone(&metrics)),
             git,
             authority,
-            turns: Turns::default(),
+            turns: PushSlots::default(),
             serve: plan.serve.clone(),
-            pushes: Pushes::to(names(), Arc::clone(&metrics)),
+            pushes: PushNotifier::to(names(), Arc::clone(&metrics)),
             metrics,
-            pulses: Pulses::of(names()),
+            heartbeats: Heartbeats::of(names()),
             reports: Reports::default(),
             space,
             stop: Stop::new(),
-            site,
+            repositories,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The mirror as a Git server: builds read snapshots from it, promotions push to it.
 //!
-//! Owns smart HTTP for readers and GitOps writers, the fan-out cache of packs, authentication, the schedule of syncs, flushes and
+//! Owns smart HTTP for readers and GitOps writers, the pack cache, authentication, the schedule of syncs, flushes and
 //! maintenance, and what is shown of all that: metrics, health, API and status page. Never has git semantics of its own: what an
 //! operation means is the engine's, what a repository is the transport's. Never prints.
 //!
@@ -15,12 +15,12 @@ mod metrics;
 mod observe;
 mod plan;
 mod read;
+mod repositories;
 mod schedule;
 mod server;
-mod site;
-pub mod tokens;
 #[cfg(test)]
-mod trial;
+mod testing;
+pub mod tokens;
 mod write;
 
 pub use front::CertificatesError;

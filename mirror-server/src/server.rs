@@ -147,7 +147,7 @@ impl Server {
             plan.serve.verify_readers_on(address, &format!("nodes.{}.serve", plan.node.node.name))?;
         }
         let address = *addresses.first().expect("because a listener was bound where none was handed down");
-        write::recover(&context.site).await;
+        write::recover(&context.repositories).await;
         Ok(Self { context, listeners, address, certificates })
     }
 
@@ -208,7 +208,7 @@ fn judge_tokens(serve: &Serve, address: SocketAddr) -> Result<(), ServeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trial::{self, MAIN};
+    use crate::testing::{self, MAIN};
 
     fn serve(tokens: Option<&str>, insecure: bool) -> Serve {
         Serve {
@@ -241,7 +241,7 @@ mod tests {
     /// Begins a server that is told its address otherwise than by the file, on a node whose `serve` block holds these lines.
     async fn begin(block: &str, listen: Option<&str>, inherited: Option<&str>) -> Result<Server, ServeError> {
         let folder = tempfile::tempdir().expect("a folder");
-        let node = trial::node(folder.path(), &format!("serve: {{ {block} }}"), &[MAIN]);
+        let node = testing::node(folder.path(), &format!("serve: {{ {block} }}"), &[MAIN]);
         let serve = node.serve().expect("how it serves");
         let inherited = inherited.map(|address| InheritedListener::bind(address).expect("a port"));
         let listen = listen.map(|address| address.parse().expect("an address"));

@@ -52,7 +52,7 @@ impl Siege {
     fn open_files(&self) -> Vec<String> {
         let folder = std::fs::read_dir(format!("/proc/{}/fd", self.site.id())).expect("because the server runs");
         let open = folder.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
-        open.map(|path| path.display().to_string()).filter(|path| !path.contains("/fanout/")).collect()
+        open.map(|path| path.display().to_string()).filter(|path| !path.contains("/pack-cache/")).collect()
     }
 
     /// Waits until the server runs nothing and has no client.

@@ -474,8 +474,8 @@ fn a_kept_answer_whose_bytes_have_changed_is_never_given() {
     let first = rawfetch::pack(&fetch.send(site.address()).expect(200).body).expect("because it is whole");
     site.wait_until("it is kept", || site.metric("git_mirror_pack_cache_entries") >= 1.0);
     assert!(site.server.terminate().success());
-    let kept = files_below(&site.world.cache_folder().join("fanout"));
-    assert!(!kept.is_empty(), "nothing is kept in fanout/");
+    let kept = files_below(&site.world.cache_folder().join("pack-cache"));
+    assert!(!kept.is_empty(), "nothing is kept in pack-cache/");
     for (name, damage) in [
         (
             "turned around",

@@ -135,11 +135,11 @@ mod tests {
     use super::*;
     use crate::auth::TokenAuthority;
     use crate::plan::ServePlan;
-    use crate::trial::{self, MAIN};
+    use crate::testing::{self, MAIN};
 
     fn gate() -> (Gate, TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let node = trial::node(folder.path(), "", &[MAIN]);
+        let node = testing::node(folder.path(), "", &[MAIN]);
         let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
         let context = Context::open(&plan, authority, GitProgram::find().unwrap());

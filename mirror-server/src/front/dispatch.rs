@@ -21,7 +21,7 @@ use super::stall::Step;
 use crate::auth::Caller;
 use crate::context::Context;
 use crate::http::answer::{self, Answer, AnswerBody};
-use crate::http::body::{BodyError, Coding, Inbound, Patience};
+use crate::http::body::{BodyError, Coding, Inbound, ReadTimeouts};
 use crate::http::wire::{Queue, WireBody};
 use crate::metrics::label::{self, Endpoint};
 use crate::observe;
@@ -75,7 +75,7 @@ impl Dispatcher {
         match route {
             Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
             Route::Page => Ok(observe::page(context, &self.base(parts)).await),
-            Route::Healthz => Ok(observe::healthz(&context.pulses)),
+            Route::Healthz => Ok(observe::healthz(&context.heartbeats)),
             Route::Readyz => Ok(observe::readyz(context).await),
             Route::Metrics => Ok(observe::metrics(context).await),
             Route::Status => Ok(observe::status(context, parts.uri.query()).await),
@@ -92,7 +92,7 @@ impl Dispatcher {
         body: Incoming,
     ) -> Result<Answer, Answer> {
         let context = &self.context;
-        let served = context.site.find(path).ok_or_else(|| {
+        let served = context.repositories.find(path).ok_or_else(|| {
             refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
         })?;
         let take = |kind, limit| {
@@ -180,7 +180,7 @@ fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64
         }
         return Err(refusal);
     }
-    Ok(Inbound::new(body, coding, limit, Patience::default()))
+    Ok(Inbound::new(body, coding, limit, ReadTimeouts::default()))
 }
 
 fn broken(error: BodyError) -> Refusal {

@@ -96,20 +96,20 @@ impl Metrics {
         Counted::on(&self.table.packs_waiting)
     }
 
-    /// How much the fan-out cache holds now.
-    pub(crate) fn fanout(&self, bytes: u64, entries: usize) {
-        self.table.fanout_bytes.set(signed(bytes));
-        self.table.fanout_entries.set(signed(entries as u64));
+    /// How much the pack cache holds now.
+    pub(crate) fn pack_cache(&self, bytes: u64, entries: usize) {
+        self.table.pack_cache_bytes.set(signed(bytes));
+        self.table.pack_cache_entries.set(signed(entries as u64));
     }
 
     /// Kept packs made room for others.
-    pub(crate) fn fanout_evicted(&self, entries: u64) {
-        self.table.fanout_evicted.inc_by(entries);
+    pub(crate) fn pack_cache_evicted(&self, entries: u64) {
+        self.table.pack_cache_evicted.inc_by(entries);
     }
 
     /// A kept pack was not what had been made.
-    pub(crate) fn fanout_damaged(&self) {
-        self.table.fanout_damaged.inc();
+    pub(crate) fn pack_cache_damaged(&self) {
+        self.table.pack_cache_damaged.inc();
     }
 
     /// A push of one ref ended.

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
 use super::query;
-use super::reading::Shared;
+use super::single_flight::SingleFlight;
 use crate::context::Context;
 use crate::http::answer::{Answer, whole, words};
 
@@ -29,7 +29,7 @@ const WAITING: usize = 32;
 /// What the requests of the API share.
 #[derive(Debug)]
 pub(crate) struct Reports {
-    status: Shared<StatusReport>,
+    status: SingleFlight<StatusReport>,
     histories: Arc<Semaphore>,
     waiting: Semaphore,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Reports {
 impl Default for Reports {
     fn default() -> Self {
         Self {
-            status: Shared::default(),
+            status: SingleFlight::default(),
             histories: Arc::new(Semaphore::new(HISTORIES)),
             waiting: Semaphore::new(HISTORIES + WAITING),
         }
@@ -50,7 +50,7 @@ pub(crate) async fn status(context: &Context, asked: Option<&str>) -> Answer {
         Ok(query) => query,
         Err(wrong) => return words(StatusCode::BAD_REQUEST, &wrong),
     };
-    let lanes = match context.site.node.lanes(&query.lanes) {
+    let lanes = match context.repositories.node.lanes(&query.lanes) {
         Ok(lanes) => lanes,
         Err(error) => return unknown(&error),
     };
@@ -68,12 +68,12 @@ pub(crate) async fn history(context: &Context, asked: Option<&str>) -> Answer {
         Ok(query) => query,
         Err(wrong) => return words(StatusCode::BAD_REQUEST, &wrong),
     };
-    if let Err(error) = context.site.node.lanes(&query.lanes) {
+    if let Err(error) = context.repositories.node.lanes(&query.lanes) {
         return unknown(&error);
     }
     let Ok(_place) = context.reports.waiting.try_acquire() else { return busy() };
     let turn = Arc::clone(&context.reports.histories).acquire_owned().await;
-    let node = Arc::clone(&context.site.node);
+    let node = Arc::clone(&context.repositories.node);
     let read = tokio::task::spawn_blocking(move || {
         // The turn goes with the reading, which goes on where the client does not wait for it.
         let _turn = turn;
@@ -93,10 +93,10 @@ pub(crate) async fn metrics(context: &Context) -> Answer {
     for lane in report.lanes.iter().filter(|lane| lane.fault.is_none()) {
         context.metrics.lane(&lane.lane, &lane.state, now);
     }
-    for (repository, beat) in context.pulses.all() {
+    for (repository, beat) in context.heartbeats.all() {
         context.metrics.beat(repository, beat.at);
     }
-    context.metrics.stuck(context.pulses.stuck().len());
+    context.metrics.stuck(context.heartbeats.stuck().len());
     if let Some(space) = context.space.look() {
         context.metrics.disk(space.free, space.verdict == mirror_engine::space::Verdict::Low);
     }
@@ -105,7 +105,7 @@ pub(crate) async fn metrics(context: &Context) -> Answer {
 
 /// Reads the status of all lanes, on a thread that may wait for the disk.
 pub(super) async fn read_status(context: &Context) -> Arc<StatusReport> {
-    let node = &context.site.node;
+    let node = &context.repositories.node;
     let read = || async {
         let of = Arc::clone(node);
         let read = tokio::task::spawn_blocking(move || {

@@ -7,12 +7,12 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::http::answer::{Answer, words};
-use crate::schedule::Pulses;
-use crate::site::Presence;
+use crate::repositories::Presence;
+use crate::schedule::Heartbeats;
 
 /// Answers `/healthz`: 200 while every worker is heard of in time. An upstream that is down is no reason to restart anything.
-pub(crate) fn healthz(pulses: &Pulses) -> Answer {
-    let stuck = pulses.stuck();
+pub(crate) fn healthz(heartbeats: &Heartbeats) -> Answer {
+    let stuck = heartbeats.stuck();
     if stuck.is_empty() {
         return words(StatusCode::OK, "ok");
     }
@@ -34,7 +34,7 @@ pub(crate) async fn readyz(context: &Context) -> Answer {
     }
     let mut troubles = Vec::new();
     let mut unsynced = Vec::new();
-    for served in context.site.served() {
+    for served in context.repositories.served() {
         match timeout(LOOK, served.look()).await.unwrap_or(Presence::Unanswered) {
             Presence::There => {}
             Presence::Unsynced => unsynced.push(served.name.to_string()),
@@ -58,21 +58,21 @@ mod tests {
     use super::*;
     use crate::http::answer::AnswerBody;
     use crate::metrics::label::Verb;
-    use crate::schedule::Doing;
+    use crate::schedule::Activity;
 
     #[tokio::test(start_paused = true)]
     async fn a_stuck_worker_is_named_with_what_it_did() {
         let app = RepositoryName::parse("app").expect("a name");
-        let pulses = Pulses::of([&app]);
-        assert_eq!(healthz(&pulses).status(), StatusCode::OK);
-        pulses.beat(&app, Doing::Running(Verb::Maintain), Duration::from_secs(60));
+        let heartbeats = Heartbeats::of([&app]);
+        assert_eq!(healthz(&heartbeats).status(), StatusCode::OK);
+        heartbeats.beat(&app, Activity::Running(Verb::Maintain), Duration::from_secs(60));
         tokio::time::advance(Duration::from_secs(61)).await;
-        let told = healthz(&pulses);
+        let told = healthz(&heartbeats);
         assert_eq!(told.status(), StatusCode::SERVICE_UNAVAILABLE);
         let AnswerBody::Whole(text) = told.into_body() else { panic!("words are whole") };
         let text = String::from_utf8_lossy(&text);
         assert!(text.contains("the worker of app is stuck: running a maintain"), "{text}");
-        pulses.beat(&app, Doing::Waiting, Duration::from_secs(60));
-        assert_eq!(healthz(&pulses).status(), StatusCode::OK, "it was heard of again");
+        heartbeats.beat(&app, Activity::Waiting, Duration::from_secs(60));
+        assert_eq!(healthz(&heartbeats).status(), StatusCode::OK, "it was heard of again");
     }
 }

@@ -6,7 +6,7 @@ mod api;
 mod health;
 mod page;
 mod query;
-mod reading;
+mod single_flight;
 
 pub(crate) use api::{Reports, history, metrics, status};
 pub(crate) use health::{healthz, readyz};

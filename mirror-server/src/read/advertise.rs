@@ -13,8 +13,8 @@ use mirror_core::name::CommitId;
 use mirror_git::pkt::encode;
 
 use super::packet;
+use super::refs_cache::RefsView;
 use super::version::Version;
-use super::view::Shelf;
 
 /// What this server calls itself.
 pub(crate) const AGENT: &str = concat!("git-mirror/", env!("CARGO_PKG_VERSION"));
@@ -39,7 +39,7 @@ pub(super) fn capabilities() -> Bytes {
 }
 
 /// Renders all refs of a view, `HEAD` first, with the capabilities behind the first one.
-pub(super) fn render_refs(shelf: &Shelf, version: Version) -> Bytes {
+pub(super) fn render_refs(shelf: &RefsView, version: Version) -> Bytes {
     let mut out = Vec::with_capacity(512 + 96 * shelf.view().refs().len());
     encode::data(b"# service=git-upload-pack\n", &mut out);
     encode::flush(&mut out);
@@ -64,7 +64,7 @@ pub(super) fn render_refs(shelf: &Shelf, version: Version) -> Bytes {
     out.into()
 }
 
-fn capabilities_behind_ref(shelf: &Shelf) -> String {
+fn capabilities_behind_ref(shelf: &RefsView) -> String {
     let symref = match shelf.head_value() {
         Some(_) => format!(" symref=HEAD:{}", shelf.head()),
         None => String::new(),

@@ -12,11 +12,11 @@ use super::command::{Command, CommandName, Refused};
 use super::list;
 use super::ls_refs::Listing;
 use super::packet;
+use super::refs_cache::RefsUnavailable;
 use super::version::Version;
-use super::view::Unshown;
 use crate::context::Context;
 use crate::http::answer::{Answer, whole, words};
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 pub(super) const RESULT: &str = "application/x-git-upload-pack-result";
@@ -24,16 +24,21 @@ pub(super) const RESULT: &str = "application/x-git-upload-pack-result";
 const RETRY_MISSING: HeaderValue = HeaderValue::from_static("30");
 
 /// Answers `GET …/info/refs?service=git-upload-pack`.
-pub(crate) async fn info_refs(served: &Arc<Served>, version: Version) -> Answer {
+pub(crate) async fn info_refs(served: &Arc<ServedRepository>, version: Version) -> Answer {
     // Version 2 says nothing of the repository, but a client that is told to go on should find one.
     match served.shelf().await {
         Ok(shelf) => whole(StatusCode::OK, ADVERTISEMENT, shelf.advertisement(version)),
-        Err(error) => unshown(served, &error),
+        Err(error) => refs_unavailable(served, &error),
     }
 }
 
 /// Answers `POST …/git-upload-pack`.
-pub(crate) async fn upload_pack(context: &Context, served: &Arc<Served>, version: Version, body: Bytes) -> Answer {
+pub(crate) async fn upload_pack(
+    context: &Context,
+    served: &Arc<ServedRepository>,
+    version: Version,
+    body: Bytes,
+) -> Answer {
     if version != Version::V2 {
         return context.packs.answer(served, version, &body).await;
     }
@@ -49,7 +54,7 @@ pub(crate) async fn upload_pack(context: &Context, served: &Arc<Served>, version
         Err(Refused(words)) => result(packet::refusal(&words).into()),
         Ok(listing) => match list::answer(served, listing).await {
             Ok(answer) => answer,
-            Err(error) => unshown(served, &error),
+            Err(error) => refs_unavailable(served, &error),
         },
     }
 }
@@ -60,8 +65,8 @@ pub(super) fn result(bytes: Bytes) -> Answer {
 }
 
 /// Answers for a repository whose refs cannot be shown.
-pub(crate) fn unshown(served: &Served, error: &Unshown) -> Answer {
-    if let Unshown::Open(OpenError::Missing { .. }) = error {
+pub(crate) fn refs_unavailable(served: &ServedRepository, error: &RefsUnavailable) -> Answer {
+    if let RefsUnavailable::Open(OpenError::Missing { .. }) = error {
         let mut answer = words(
             StatusCode::SERVICE_UNAVAILABLE,
             &format!(

@@ -11,15 +11,15 @@ use tokio::task::spawn_blocking;
 
 use super::endpoints::result;
 use super::ls_refs::Listing;
-use super::view::Unshown;
+use super::refs_cache::RefsUnavailable;
 use crate::http::answer::{Answer, AnswerBody, Piece};
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 /// How long a piece of a list is before it is sent.
 const PIECE: usize = 256 << 10;
 
 /// Answers a question for refs.
-pub(super) async fn answer(served: &Arc<Served>, listing: Listing) -> Result<Answer, Unshown> {
+pub(super) async fn answer(served: &Arc<ServedRepository>, listing: Listing) -> Result<Answer, RefsUnavailable> {
     let shelf = served.shelf().await?;
     if listing.snapshots().is_empty() {
         return Ok(result(shelf.list(&listing)));
@@ -90,9 +90,9 @@ impl Run {
     }
 }
 
-async fn more(mut run: Run) -> Result<(Run, Vec<u8>), Unshown> {
+async fn more(mut run: Run) -> Result<(Run, Vec<u8>), RefsUnavailable> {
     let filled = spawn_blocking(move || run.fill().map(|()| run)).await;
-    let mut run = filled.map_err(|_| Unshown::Abandoned)??;
+    let mut run = filled.map_err(|_| RefsUnavailable::Abandoned)??;
     let piece = std::mem::take(&mut run.piece);
     Ok((run, piece))
 }

@@ -14,7 +14,7 @@ use mirror_store::SeenRef;
 use super::command::Refused;
 use super::packet;
 use super::prefixes::Prefixes;
-use super::view::Shelf;
+use super::refs_cache::RefsView;
 
 /// What a client asks to be listed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ impl Listing {
     }
 
     /// Lists what the view has of it.
-    pub(super) fn render(&self, shelf: &Shelf) -> Bytes {
+    pub(super) fn render(&self, shelf: &RefsView) -> Bytes {
         let mut out = Vec::new();
         self.add_head(shelf, &mut out);
         self.add_refs(shelf.view().refs(), &mut out);
@@ -68,7 +68,7 @@ impl Listing {
     }
 
     /// Appends what the view has before, and what it has behind, the names of snapshots.
-    pub(super) fn render_around(&self, shelf: &Shelf, snapshots: &RefPrefix) -> (Vec<u8>, Vec<u8>) {
+    pub(super) fn render_around(&self, shelf: &RefsView, snapshots: &RefPrefix) -> (Vec<u8>, Vec<u8>) {
         let refs = shelf.view().refs();
         let border = refs.partition_point(|seen| seen.name.as_str() < snapshots.as_str());
         let (mut before, mut behind) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl Listing {
         (before, behind)
     }
 
-    fn add_head(&self, shelf: &Shelf, out: &mut Vec<u8>) {
+    fn add_head(&self, shelf: &RefsView, out: &mut Vec<u8>) {
         let value = shelf.head_value();
         if !self.prefixes.has("HEAD") || (value.is_none() && !(self.unborn && self.symrefs)) {
             return;

@@ -6,21 +6,21 @@
 mod advertise;
 mod command;
 mod endpoints;
-mod fanout;
 mod list;
 mod ls_refs;
 mod pack;
+mod pack_cache;
 mod packet;
 mod prefixes;
+mod refs_cache;
 mod request;
 mod version;
-mod view;
 
 pub(crate) use advertise::AGENT;
-pub(crate) use endpoints::{info_refs, unshown, upload_pack};
+pub(crate) use endpoints::{info_refs, refs_unavailable, upload_pack};
 pub(crate) use pack::Packs;
+pub(crate) use refs_cache::{RefsCache, RefsUnavailable};
 pub(crate) use version::Version;
-pub(crate) use view::{Shown, Unshown};
 
 #[cfg(test)]
 mod tests;

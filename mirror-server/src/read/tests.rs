@@ -17,7 +17,7 @@ use super::ls_refs::Listing;
 use super::version::Version;
 use super::{advertise, list};
 use crate::http::answer::{AnswerBody, Piece};
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 struct Sandbox {
     folder: tempfile::TempDir,
@@ -34,8 +34,8 @@ impl Sandbox {
         self.folder.path().join("app.git")
     }
 
-    fn served(&self) -> Arc<Served> {
-        Served::at(self.place(), "main")
+    fn served(&self) -> Arc<ServedRepository> {
+        ServedRepository::at(self.place(), "main")
     }
 
     fn git(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
@@ -145,14 +145,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 const HIDDEN: [&str; 3] = ["refs/mirror-stage", "refs/mirror-rescue", "refs/mirror/snapshots"];
 
-fn advertised(served: &Arc<Served>, version: Version) -> Vec<String> {
+fn advertised(served: &Arc<ServedRepository>, version: Version) -> Vec<String> {
     lines(&block_on(served.shelf()).unwrap().advertisement(version))
 }
 
 #[test]
 fn the_advertisements_of_versions_0_and_1_are_gits() {
     let sandbox = Sandbox::new();
-    let check = |served: &Arc<Served>, what: &str| {
+    let check = |served: &Arc<ServedRepository>, what: &str| {
         for (version, word) in [(Version::V0, ""), (Version::V1, "version=1")] {
             let ours = advertised(served, version);
             assert_eq!(ours[..2], ["# service=git-upload-pack\\n", "Flush"], "{what}");
@@ -170,9 +170,9 @@ fn the_advertisements_of_versions_0_and_1_are_gits() {
     let served = sandbox.served();
     check(&served, "branches and tags");
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/absent"], b"");
-    check(&Served::at(sandbox.place(), "absent"), "HEAD names no branch");
+    check(&ServedRepository::at(sandbox.place(), "absent"), "HEAD names no branch");
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/feature/2"], b"");
-    check(&Served::at(sandbox.place(), "feature/2"), "HEAD names another branch");
+    check(&ServedRepository::at(sandbox.place(), "feature/2"), "HEAD names another branch");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn body(arguments: &[&str]) -> Vec<u8> {
     out
 }
 
-fn listed(served: &Arc<Served>, body: &[u8]) -> Vec<u8> {
+fn listed(served: &Arc<ServedRepository>, body: &[u8]) -> Vec<u8> {
     let command = Command::parse(body).unwrap().unwrap();
     assert_eq!(command.name, CommandName::LsRefs);
     let listing = Listing::parse(&command.arguments, &served.snapshots).unwrap();
@@ -228,14 +228,14 @@ fn listed(served: &Arc<Served>, body: &[u8]) -> Vec<u8> {
 #[test]
 fn lists_are_gits() {
     let sandbox = Sandbox::new();
-    let check = |served: &Arc<Served>, hidden: &[&str], arguments: &[&str]| {
+    let check = |served: &Arc<ServedRepository>, hidden: &[&str], arguments: &[&str]| {
         let body = body(arguments);
         let gits = sandbox.upload_pack("version=2", hidden, &[], &body).unwrap();
         assert_eq!(lines(&listed(served, &body)), lines(&gits), "{arguments:?}");
         // And again, from what was kept.
         assert_eq!(lines(&listed(served, &body)), lines(&gits), "{arguments:?} again");
     };
-    let all = |served: &Arc<Served>| {
+    let all = |served: &Arc<ServedRepository>| {
         for prefixes in [
             &[][..],
             &["ref-prefix HEAD"],
@@ -258,7 +258,7 @@ fn lists_are_gits() {
     let commits = sandbox.fill();
     all(&sandbox.served());
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/absent"], b"");
-    all(&Served::at(sandbox.place(), "absent"));
+    all(&ServedRepository::at(sandbox.place(), "absent"));
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/main"], b"");
     // Snapshots, where they are named.
     let served = sandbox.served();
@@ -413,9 +413,9 @@ proptest! {
 #[test]
 fn a_repository_that_was_never_synced_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::at(folder.path().join("none.git"), "main");
+    let served = ServedRepository::at(folder.path().join("none.git"), "main");
     let error = block_on(served.shelf()).unwrap_err();
-    let answer = super::endpoints::unshown(&served, &error);
+    let answer = super::endpoints::refs_unavailable(&served, &error);
     assert_eq!(answer.status(), http::StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key(http::header::RETRY_AFTER));
     let AnswerBody::Whole(words) = answer.into_body() else { panic!("words are whole") };

@@ -15,9 +15,9 @@ use mirror_engine::warm::{Change, Patience, Sessions};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::errands::{EngineErrands, lanes_of};
+use super::heartbeat::{Activity, Heartbeats};
+use super::job_runner::{EngineRunner, lanes_of};
 use super::plan::Plan;
-use super::pulse::{Doing, Pulses};
 use super::worker::Worker;
 use crate::context::Context;
 use crate::metrics::Metrics;
@@ -38,9 +38,9 @@ pub(crate) struct Workers {
 impl Workers {
     /// Begins to work, until the context's stop is uttered.
     pub(crate) fn start(context: &Context) -> Self {
-        let names: Vec<_> = context.site.served().iter().map(|served| served.name.clone()).collect();
+        let names: Vec<_> = context.repositories.served().iter().map(|served| served.name.clone()).collect();
         let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), told_to(&context.metrics)));
-        let node = Arc::new(LocalNode::clone(&context.site.node).keeping(Arc::clone(&sessions)));
+        let node = Arc::new(LocalNode::clone(&context.repositories.node).keeping(Arc::clone(&sessions)));
         let workers = Self { working: TaskTracker::new(), sessions, tending: CancellationToken::new() };
         for name in names {
             workers.begin(context, &node, name);
@@ -52,7 +52,7 @@ impl Workers {
     fn begin(&self, context: &Context, node: &Arc<LocalNode>, name: RepositoryName) {
         let schedule = context.serve.schedule;
         let seed = RandomState::new().hash_one(&name);
-        let (node, pushes, pulses) = (Arc::clone(node), context.pushes.clone(), context.pulses.clone());
+        let (node, pushes, heartbeats) = (Arc::clone(node), context.pushes.clone(), context.heartbeats.clone());
         let (metrics, stop) = (Arc::clone(&context.metrics), context.stop.clone());
         if let Some(kept) = self.sessions.of(&name).cloned() {
             let tending = self.tending.clone();
@@ -61,13 +61,13 @@ impl Workers {
         self.working.spawn(async move {
             let (from, of) = (Arc::clone(&node), name.clone());
             let read = tokio::task::spawn_blocking(move || (maintained(&from, &of), waiting(&from, &of)));
-            let (maintained, waiting) = told_of(&pulses, &name, read).await.unwrap_or_default();
+            let (maintained, waiting) = told_of(&heartbeats, &name, read).await.unwrap_or_default();
             let mut plan = Plan::new(schedule, maintained, seed);
             if schedule.flush_on_push == FlushOnPush::Yes {
                 plan.pushed(Duration::ZERO, waiting);
             }
-            let errands = EngineErrands::new(node, name.clone());
-            Worker { repository: name, plan, errands, pushes, pulses, metrics, stop }.run().await;
+            let runner = EngineRunner::new(node, name.clone());
+            Worker { repository: name, plan, runner, pushes, heartbeats, metrics, stop }.run().await;
         });
     }
 
@@ -80,8 +80,8 @@ impl Workers {
 }
 
 /// Waits for what a worker reads first. A disk that does not answer then makes it a stuck one, and not one that was never heard of.
-async fn told_of<T>(pulses: &Pulses, repository: &RepositoryName, read: impl Future<Output = T>) -> T {
-    pulses.beat(repository, Doing::Beginning, READING);
+async fn told_of<T>(heartbeats: &Heartbeats, repository: &RepositoryName, read: impl Future<Output = T>) -> T {
+    heartbeats.beat(repository, Activity::Beginning, READING);
     read.await
 }
 
@@ -120,12 +120,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_worker_whose_first_read_never_ends_is_stuck() {
         let app = RepositoryName::parse("app").expect("a name");
-        let pulses = Pulses::of([&app]);
-        let read = told_of(&pulses, &app, std::future::pending::<()>());
+        let heartbeats = Heartbeats::of([&app]);
+        let read = told_of(&heartbeats, &app, std::future::pending::<()>());
         assert!(tokio::time::timeout(READING, read).await.is_err());
-        assert_eq!(pulses.stuck(), [], "it may be slow");
+        assert_eq!(heartbeats.stuck(), [], "it may be slow");
         tokio::time::advance(Duration::from_secs(1)).await;
-        let stuck = pulses.stuck();
-        assert_eq!(stuck.iter().map(|stuck| stuck.doing).collect::<Vec<_>>(), [Doing::Beginning]);
+        let stuck = heartbeats.stuck();
+        assert_eq!(stuck.iter().map(|stuck| stuck.doing).collect::<Vec<_>>(), [Activity::Beginning]);
     }
 }

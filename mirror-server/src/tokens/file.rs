@@ -170,8 +170,11 @@ impl TokenFile {
     /// Writes the text of the file.
     #[must_use]
     pub fn show(&self) -> String {
-        let form =
-            Shown { api_version: API_VERSION, kind: KIND, tokens: self.tokens.iter().map(ShownEntry::of).collect() };
+        let form = RefsCache {
+            api_version: API_VERSION,
+            kind: KIND,
+            tokens: self.tokens.iter().map(ShownEntry::of).collect(),
+        };
         let body = serde_yaml::to_string(&form).expect("because the form holds only texts and lists");
         format!(
             "# The writers of git-mirror. Hashes only: a token is shown once, by `git-mirror token new NAME`.\n{body}"
@@ -302,7 +305,7 @@ fn without_tokens(text: &str) -> String {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shown<'a> {
+struct RefsCache<'a> {
     api_version: &'static str,
     kind: &'static str,
     tokens: Vec<ShownEntry<'a>>,

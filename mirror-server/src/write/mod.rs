@@ -5,6 +5,7 @@
 mod pack;
 mod policy;
 mod push;
+mod read_deadline;
 mod receive;
 mod record;
 mod recover;
@@ -14,8 +15,7 @@ mod settle;
 mod take;
 #[cfg(test)]
 mod tests;
-mod timely;
 
-pub(crate) use receive::{Turns, info_refs, receive_pack};
+pub(crate) use receive::{PushSlots, info_refs, receive_pack};
 pub(crate) use record::Refusals;
 pub(crate) use recover::recover;

@@ -14,7 +14,7 @@ use mirror_store::git::{GitChild, GitError, GitProgram, PackCaps};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
-use super::timely::Cut;
+use super::read_deadline::Cut;
 use crate::http::body::BodyError;
 
 /// How long git may check a pack after its last byte came, and how long it may take for one piece before that.

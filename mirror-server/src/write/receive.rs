@@ -20,19 +20,19 @@ use tracing::Instrument;
 use super::pack;
 use super::policy::{Writer, listed};
 use super::push::Push;
+use super::read_deadline::{COMING, Cut, ReadDeadline};
 use super::record::{Entry, tell};
 use super::report::{keepalive, talk};
 use super::request::{OFFERED, Request, RequestError, Wish};
 use super::settle::refuse_stale;
 use super::take::{Taker, blocking};
-use super::timely::{COMING, Cut, Timely};
 use crate::auth::{Caller, unauthorized};
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};
 use crate::metrics::label::{Push as Outcome, Refusal};
-use crate::read::{AGENT, Unshown, unshown};
-use crate::site::Served;
+use crate::read::{AGENT, RefsUnavailable, refs_unavailable};
+use crate::repositories::ServedRepository;
 
 const ADVERTISEMENT: &str = "application/x-git-receive-pack-advertisement";
 const RESULT: &str = "application/x-git-receive-pack-result";
@@ -48,16 +48,16 @@ const RETRY: HeaderValue = HeaderValue::from_static("15");
 
 /// The turns of pushes.
 #[derive(Debug)]
-pub(crate) struct Turns(Arc<Semaphore>);
+pub(crate) struct PushSlots(Arc<Semaphore>);
 
-impl Default for Turns {
+impl Default for PushSlots {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 }
 
 #[cfg(test)]
-impl Turns {
+impl PushSlots {
     /// How many could be taken now.
     pub(super) fn free(&self) -> usize {
         self.0.available_permits()
@@ -70,7 +70,7 @@ impl Turns {
 }
 
 /// Answers `GET …/info/refs?service=git-receive-pack`.
-pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, caller: &Caller) -> Answer {
+pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<ServedRepository>, caller: &Caller) -> Answer {
     if let Err(answer) = admit(served, caller) {
         return *answer;
     }
@@ -79,7 +79,7 @@ pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, call
     }
     let shelf = match served.shelf().await {
         Ok(shelf) => shelf,
-        Err(error) => return unshown(served, &error),
+        Err(error) => return refs_unavailable(served, &error),
     };
     let mut out = Vec::with_capacity(512 + 80 * shelf.view().refs().len());
     encode::data(b"# service=git-receive-pack\n", &mut out);
@@ -99,7 +99,7 @@ pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<Served>, call
 /// Answers `POST …/git-receive-pack`.
 pub(crate) async fn receive_pack(
     context: &Arc<Context>,
-    served: &Arc<Served>,
+    served: &Arc<ServedRepository>,
     caller: &Caller,
     body: Inbound,
 ) -> Answer {
@@ -112,14 +112,14 @@ pub(crate) async fn receive_pack(
 /// The answer of a request that is no push, or did not come to its end.
 pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     context: &Arc<Context>,
-    served: &Arc<Served>,
+    served: &Arc<ServedRepository>,
     caller: &Caller,
     body: R,
 ) -> Result<Answer, Answer> {
     let came = Instant::now();
     let writer = admit(served, caller).map_err(|answer| *answer)?;
-    let cache = served.cache().map_err(|error| unshown(served, &Unshown::Open(error)))?.clone();
-    let mut reader = PacketReader::new(Timely::new(body, COMING));
+    let cache = served.cache().map_err(|error| refs_unavailable(served, &RefsUnavailable::Open(error)))?.clone();
+    let mut reader = PacketReader::new(ReadDeadline::new(body, COMING));
     let request = Request::read(&mut reader).await.map_err(|error| no_push(&error))?;
     if request.commands.is_empty() {
         // A client that tries whether it may talk before it sends a large body.
@@ -175,7 +175,7 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
 }
 
 /// Lets a caller in who may push something here.
-fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Box<Answer>> {
+fn admit<'a>(served: &ServedRepository, caller: &'a Caller) -> Result<Writer<'a>, Box<Answer>> {
     let Caller::Writer { name, lanes } = caller else { return Err(Box::new(unauthorized())) };
     let writer = Writer { name, lanes: lanes.as_ref() };
     if !writer.branches(&served.gitops).is_empty() {
@@ -193,7 +193,7 @@ fn admit<'a>(served: &Served, caller: &'a Caller) -> Result<Writer<'a>, Box<Answ
 /// Ends a push of which nothing is taken; its pack was read and dropped.
 async fn refuse_all(
     context: &Context,
-    served: &Served,
+    served: &ServedRepository,
     cache: Cache,
     writer: String,
     push: Push,

@@ -16,7 +16,7 @@ use super::push::{Push, State};
 use super::request::Command;
 use crate::context::Context;
 use crate::metrics::label::Push as Outcome;
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 const VERB: &str = "push";
 /// Refs of no lane that the journal names; a mirror push would fill it otherwise.
@@ -67,7 +67,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Names a push for the journal.
-    pub(super) fn of(served: &Served, writer: &str, operation: String, push: &Push) -> Self {
+    pub(super) fn of(served: &ServedRepository, writer: &str, operation: String, push: &Push) -> Self {
         let lanes = |command: &Command| {
             let branch = command.ref_name()?.branch()?;
             served.gitops.get(&branch).cloned()
@@ -77,7 +77,7 @@ impl Entry {
     }
 
     /// Names a push that was refused before it began.
-    pub(super) fn refused(served: &Served, writer: &str, push: &Push) -> Self {
+    pub(super) fn refused(served: &ServedRepository, writer: &str, push: &Push) -> Self {
         static REFUSED: AtomicU32 = AtomicU32::new(0);
         let number = REFUSED.fetch_add(1, Ordering::Relaxed);
         let operation = format!("{VERB}-{}-{}-refused-{number}", Timestamp::now().as_millisecond(), std::process::id());
@@ -170,7 +170,7 @@ fn append(cache: &Cache, records: &[Record]) -> bool {
 }
 
 /// Tells the log, the metrics, and the schedule how a push ended.
-pub(super) fn tell(context: &Context, served: &Served, writer: &str, push: &Push, took: Duration) {
+pub(super) fn tell(context: &Context, served: &ServedRepository, writer: &str, push: &Push, took: Duration) {
     let id = |id: Option<CommitId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
     for (command, state) in push.refs() {
         context.metrics.push(&served.name, state.outcome());

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use mirror_store::OpenError;
 
 use super::take::blocking;
-use crate::site::{Served, Site};
+use crate::repositories::{Repositories, ServedRepository};
 
 /// Removes from every cache what dead operations left: quarantines, locks of refs. Living ones are not touched, so nobody is waited for.
 ///
 /// What cannot be removed is told to the log and stands in nobody's way but its own branch's, and not in that of the other folders; the
 /// next push or operation tries again.
-pub(crate) async fn recover(site: &Site) {
+pub(crate) async fn recover(site: &Repositories) {
     for served in site.served() {
         let served = Arc::clone(served);
         blocking(move || recover_one(&served)).await;
     }
 }
 
-fn recover_one(served: &Served) {
+fn recover_one(served: &ServedRepository) {
     let cache = match served.cache() {
         Ok(cache) => cache,
         Err(OpenError::Missing { .. }) => return,

@@ -11,18 +11,18 @@ use tracing::Instrument;
 
 use super::pack::{self, Arrived, PackError};
 use super::push::Push;
+use super::read_deadline::Cut;
 use super::record::Entry;
 use super::request::Origin;
 use super::settle::{self, Held, NO_SPACE};
-use super::timely::Cut;
 use crate::context::Context;
 use crate::metrics::label::Push as Outcome;
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 /// What taking a push needs beside the push.
 pub(super) struct Taker {
     pub(super) context: Arc<Context>,
-    pub(super) served: Arc<Served>,
+    pub(super) served: Arc<ServedRepository>,
     pub(super) cache: Cache,
     pub(super) writer: String,
     /// Its place among those that are taken at once.

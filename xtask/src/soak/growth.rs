@@ -60,7 +60,7 @@ impl Growth {
             packs: names(&cache.path().join("objects/pack")).filter(|name| name.ends_with(".pack")).count(),
             used: used(&site.server.get("/metrics").expect(200).text()),
             cache: size(cache.path()),
-            kept: size(&site.world.cache_folder().join("fanout")),
+            kept: size(&site.world.cache_folder().join("pack-cache")),
             seen: crowd.seen(),
         };
         self.looks.push(look);

@@ -4,7 +4,7 @@
 //! whole in memory is gathered by [`Inbound::gather`]. Never knows what the bytes mean.
 
 mod gunzip;
-mod patience;
+mod read_timeouts;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use gunzip::Gunzip;
-pub(crate) use patience::Patience;
+pub(crate) use read_timeouts::ReadTimeouts;
 
 use crate::metrics::Metrics;
 use crate::metrics::label::Endpoint;
@@ -93,7 +93,7 @@ pub(crate) struct Inbound {
     came: u64,
     /// How many bytes were given to the reader.
     given: u64,
-    patience: Patience,
+    read_timeouts: ReadTimeouts,
     failed: Option<BodyError>,
     counted: Option<(Arc<Metrics>, Endpoint)>,
 }
@@ -103,8 +103,8 @@ const GZIP_OVERHEAD: u64 = 64 * 1024;
 
 impl Inbound {
     /// Reads what a client sends.
-    pub(crate) fn new(body: Incoming, coding: Coding, limit: u64, patience: Patience) -> Self {
-        Self::from_source(body.map_err(|_| BodyError::Gone).boxed_unsync(), coding, limit, patience)
+    pub(crate) fn new(body: Incoming, coding: Coding, limit: u64, read_timeouts: ReadTimeouts) -> Self {
+        Self::from_source(body.map_err(|_| BodyError::Gone).boxed_unsync(), coding, limit, read_timeouts)
     }
 
     /// Counts what came, packed as it was, when it is over.
@@ -117,10 +117,15 @@ impl Inbound {
     #[cfg(test)]
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         let source = http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync();
-        Self::from_source(source, Coding::Identity, u64::MAX, Patience::default())
+        Self::from_source(source, Coding::Identity, u64::MAX, ReadTimeouts::default())
     }
 
-    fn from_source(source: UnsyncBoxBody<Bytes, BodyError>, coding: Coding, limit: u64, patience: Patience) -> Self {
+    fn from_source(
+        source: UnsyncBoxBody<Bytes, BodyError>,
+        coding: Coding,
+        limit: u64,
+        read_timeouts: ReadTimeouts,
+    ) -> Self {
         let gunzip = match coding {
             Coding::Identity => None,
             Coding::Gzip => Some(Gunzip::new()),
@@ -133,7 +138,7 @@ impl Inbound {
             limit,
             came: 0,
             given: 0,
-            patience,
+            read_timeouts,
             failed: None,
             counted: None,
         }
@@ -160,7 +165,7 @@ impl Inbound {
     fn poll_raw(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         while self.raw.is_empty() && !self.ended {
             let Poll::Ready(frame) = Pin::new(&mut self.source).poll_frame(context) else {
-                return self.patience.poll_lost(context).map(|waited| Err(BodyError::Stalled { waited }));
+                return self.read_timeouts.poll_lost(context).map(|waited| Err(BodyError::Stalled { waited }));
             };
             match frame {
                 None => self.ended = true,
@@ -169,7 +174,7 @@ impl Inbound {
                     // Trailers say nothing that is needed.
                     let Ok(data) = frame.into_data() else { continue };
                     self.came = self.came.saturating_add(data.len() as u64);
-                    self.patience.received(data.len());
+                    self.read_timeouts.received(data.len());
                     self.raw = data;
                 }
             }

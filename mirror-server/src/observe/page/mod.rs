@@ -3,7 +3,7 @@
 //! It is made of the status report and of nothing that a client sends, but for the name under which it was asked.
 
 mod html;
-mod look;
+mod render;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +13,7 @@ use http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use jiff::Timestamp;
 use mirror_engine::space::Verdict;
 
-use self::look::{Repository, View};
+use self::render::{Repository, View};
 use super::api::read_status;
 use crate::context::Context;
 use crate::http::answer::{Answer, whole};
@@ -26,25 +26,25 @@ const POLICY: &str =
 pub(crate) async fn page(context: &Context, base: &str) -> Answer {
     let report = read_status(context).await;
     let repositories: Vec<_> = context
-        .site
+        .repositories
         .served()
         .iter()
         .map(|served| Repository {
             name: &served.name,
             clone_url: format!("{base}/{}.git", served.name),
-            doing: context.pulses.all().find(|(name, _)| **name == served.name).map(|(_, beat)| beat.doing),
+            doing: context.heartbeats.all().find(|(name, _)| **name == served.name).map(|(_, beat)| beat.doing),
         })
         .collect();
     let space = context.space.look();
     let view = View {
         report: &report,
         repositories: &repositories,
-        stuck: &context.pulses.stuck(),
+        stuck: &context.heartbeats.stuck(),
         free: space.map(|space| space.free),
         low: space.is_some_and(|space| space.verdict == Verdict::Low),
         now: Timestamp::now(),
     };
-    let mut answer = whole(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(look::render(&view)));
+    let mut answer = whole(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(render::render(&view)));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -2,18 +2,18 @@ use jiff::Timestamp;
 use mirror_core::name::RepositoryName;
 use mirror_engine::verbs;
 
-use super::look::{Repository, View, render};
+use super::render::{Repository, View, render};
 use crate::metrics::label::Verb;
-use crate::schedule::Doing;
-use crate::trial::{self, MAIN};
+use crate::schedule::Activity;
+use crate::testing::{self, MAIN};
 
 fn with_page<T>(clone_url: &str, look: impl FnOnce(&str) -> T) -> T {
     let folder = tempfile::tempdir().expect("a folder");
-    let node = trial::node(folder.path(), "", &[MAIN]);
+    let node = testing::node(folder.path(), "", &[MAIN]);
     let report = verbs::status(&node, &node.lanes::<&str>(&[]).expect("lanes"));
     let name = RepositoryName::parse("app").expect("a name");
     let repository =
-        Repository { name: &name, clone_url: clone_url.to_owned(), doing: Some(Doing::Running(Verb::Sync)) };
+        Repository { name: &name, clone_url: clone_url.to_owned(), doing: Some(Activity::Running(Verb::Sync)) };
     let page = render(&View {
         report: &report,
         repositories: &[repository],

@@ -6,7 +6,7 @@
 //! # Source
 //! `git-upload-pack(1)`; `gitprotocol-http(5)`, "Smart Service git-upload-pack".
 
-mod turns;
+mod build_slots;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,21 +21,23 @@ use mirror_store::git::{GitProgram, PackCaps};
 use mirror_store::{ClosureError, Tip};
 use tokio::task::spawn_blocking;
 
-use super::endpoints::{RESULT, result, unshown};
-use super::fanout::{Fanout, Given, Key, Patience, Recipe, Spare, TagsDigest};
+use super::endpoints::{RESULT, refs_unavailable, result};
+use super::pack_cache::{
+    Key, PackAnswer, PackCache, Reserve, TagsDigest, Timeouts, UploadPackRun, remove_former_folder,
+};
 use super::packet;
+use super::refs_cache::{RefsUnavailable, RefsView};
 use super::request::{FetchRequest, RequestError, Sharing, Wire};
 use super::version::Version;
-use super::view::{Shelf, Unshown};
 use crate::http::answer::{Answer, AnswerBody, with_body, words};
 use crate::metrics::Metrics;
 use crate::metrics::label::{Alone, PackSource, Refusal};
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
-pub(super) use turns::Turns;
+pub(super) use build_slots::BuildSlots;
 
 /// The folder of kept packs, beside the caches.
-const FOLDER: &str = "fanout";
+const FOLDER: &str = "pack-cache";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
 /// A namespace without refs. In protocol version 0, upload-pack walks through every ref of its namespace before it does anything; it needs
@@ -47,17 +49,17 @@ const NO_REFS: &str = "git-mirror-none";
 pub(crate) struct Packs {
     git: GitProgram,
     caps: PackCaps,
-    fanout: Fanout,
+    pack_cache: PackCache,
     tags: Arc<TagDigests>,
     metrics: Arc<Metrics>,
 }
 
 /// The digest of each repository's tags, with the view that it was made from.
 #[derive(Debug, Default)]
-struct TagDigests(Mutex<HashMap<RepositoryName, (Weak<Shelf>, TagsDigest)>>);
+struct TagDigests(Mutex<HashMap<RepositoryName, (Weak<RefsView>, TagsDigest)>>);
 
 impl Packs {
-    /// Opens the cache of packs beside the caches of repositories. Lists a folder; blocks meanwhile.
+    /// Opens the cache of packs beside the caches of repositories, and removes the folder of its earlier name. Blocks meanwhile.
     pub(crate) fn open(
         git: GitProgram,
         serve: &Serve,
@@ -65,14 +67,16 @@ impl Packs {
         space: Arc<SpaceGuard>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let turns = Turns::new(serve.limits.packs, serve.limits.queue, Arc::clone(&metrics));
-        let (budget, spare) = (serve.pack_cache.get(), Spare::of(serve.free_space, space));
-        let fanout = Fanout::open(caches.join(FOLDER), budget, spare, turns, Patience::default(), Arc::clone(&metrics));
-        Self { git, caps: PackCaps::default(), fanout, tags: Arc::default(), metrics }
+        remove_former_folder(caches);
+        let slots = BuildSlots::new(serve.limits.packs, serve.limits.queue, Arc::clone(&metrics));
+        let (quota, reserve) = (serve.pack_cache.get(), Reserve::of(serve.free_space, space));
+        let pack_cache =
+            PackCache::open(caches.join(FOLDER), quota, reserve, slots, Timeouts::default(), Arc::clone(&metrics));
+        Self { git, caps: PackCaps::default(), pack_cache, tags: Arc::default(), metrics }
     }
 
     /// Answers `POST …/git-upload-pack`, other than `ls-refs`.
-    pub(crate) async fn answer(&self, served: &Arc<Served>, version: Version, body: &[u8]) -> Answer {
+    pub(crate) async fn answer(&self, served: &Arc<ServedRepository>, version: Version, body: &[u8]) -> Answer {
         let wire = match version {
             Version::V0 | Version::V1 => Wire::V0,
             Version::V2 => Wire::V2,
@@ -84,11 +88,15 @@ impl Packs {
         };
         match self.give(served, &request).await {
             Ok(given) => self.render(served, request, given).await,
-            Err(error) => unshown(served, &error),
+            Err(error) => refs_unavailable(served, &error),
         }
     }
 
-    async fn give(&self, served: &Arc<Served>, request: &FetchRequest) -> Result<(Given, Instant), Unshown> {
+    async fn give(
+        &self,
+        served: &Arc<ServedRepository>,
+        request: &FetchRequest,
+    ) -> Result<(PackAnswer, Instant), RefsUnavailable> {
         let began = Instant::now();
         let cache = served.cache()?;
         let alone = match request.sharing() {
@@ -111,14 +119,20 @@ impl Packs {
                 None
             }
         };
-        let recipe = || self.recipe(served, request, form, tags);
-        Ok((self.fanout.answer(key, recipe).await, began))
+        let run_of = || self.run_of(served, request, form, tags);
+        Ok((self.pack_cache.answer(key, run_of).await, began))
     }
 
-    fn recipe(&self, served: &Arc<Served>, of: &FetchRequest, input: Vec<u8>, tags: Option<TagsDigest>) -> Recipe {
+    fn run_of(
+        &self,
+        served: &Arc<ServedRepository>,
+        of: &FetchRequest,
+        input: Vec<u8>,
+        tags: Option<TagsDigest>,
+    ) -> UploadPackRun {
         let mut command = self
             .git
-            .command(&served.place, ["upload-pack", "--stateless-rpc", "--strict", "."])
+            .command(&served.path, ["upload-pack", "--stateless-rpc", "--strict", "."])
             .caps(&self.caps)
             .setting("uploadpack.allowAnySHA1InWant", "true")
             .setting("uploadpack.allowFilter", "true")
@@ -136,31 +150,36 @@ impl Packs {
                 Some(tags) => digests.of(&served).await.is_ok_and(|now| now == tags),
             }
         };
-        Recipe { command, input, still_holds: Box::pin(still_holds) }
+        UploadPackRun { command, input, still_holds: Box::pin(still_holds) }
     }
 
-    async fn render(&self, served: &Served, request: FetchRequest, (given, began): (Given, Instant)) -> Answer {
+    async fn render(
+        &self,
+        served: &ServedRepository,
+        request: FetchRequest,
+        (given, began): (PackAnswer, Instant),
+    ) -> Answer {
         match given {
-            Given::Stored(stored, source) => {
+            PackAnswer::Stored(stored, source) => {
                 self.metrics.pack(source, began.elapsed());
                 with_body(StatusCode::OK, RESULT, AnswerBody::Stored(stored))
             }
-            Given::Refused(words) => {
+            PackAnswer::Refused(words) => {
                 self.metrics.pack(PackSource::Alone, began.elapsed());
                 result(words)
             }
-            Given::Busy => {
+            PackAnswer::Busy => {
                 let said = "as many packs are being made as this server makes at once, and as many wait; try again in a few seconds";
                 let mut answer = words(StatusCode::SERVICE_UNAVAILABLE, said);
                 answer.headers_mut().insert(header::RETRY_AFTER, RETRY_BUSY);
                 answer
             }
             // Git does not say why in its protocol; a client would take it for a fault of the server, and ask again.
-            Given::Declined => match blame(served, request).await {
+            PackAnswer::Declined => match blame(served, request).await {
                 Some(error) => self.refuse(&error),
                 None => self.fail(),
             },
-            Given::Failed => self.fail(),
+            PackAnswer::Failed => self.fail(),
         }
     }
 
@@ -180,7 +199,7 @@ impl Packs {
 }
 
 /// Finds what it is in a request that git gave up on; `None` where that cannot be told from a fault of the server.
-async fn blame(served: &Served, request: FetchRequest) -> Option<RequestError> {
+async fn blame(served: &ServedRepository, request: FetchRequest) -> Option<RequestError> {
     let is_bounded = request.bounds_history();
     let cache = served.cache().ok()?.clone();
     // There may be very many, and each is looked up on disk.
@@ -197,7 +216,7 @@ async fn blame(served: &Served, request: FetchRequest) -> Option<RequestError> {
 
 impl TagDigests {
     /// Gives the digest of a repository's tags as they are now.
-    async fn of(&self, served: &Arc<Served>) -> Result<TagsDigest, Unshown> {
+    async fn of(&self, served: &Arc<ServedRepository>) -> Result<TagsDigest, RefsUnavailable> {
         let shelf = served.shelf().await?;
         let made = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((of, digest)) = made().get(&served.name)

@@ -111,7 +111,7 @@ pub(crate) enum Sharing {
     Shared,
     /// It would, were all that the client has known here.
     SharedWhereKnown,
-    /// It is made for this request alone; the reasons stand with the [cache](super::fanout).
+    /// It is made for this request alone; the reasons stand with the [cache](super::pack_cache).
     Own(Alone),
 }
 

@@ -38,13 +38,13 @@ pub(super) enum Job {
 
 /// How a job came out, as far as the next one depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Came {
+pub(super) enum JobOutcome {
     /// Nothing broke.
-    Well,
+    Succeeded,
     /// Something broke, upstream or here.
-    Badly,
+    Failed,
     /// Its turn did not come: the cache was busy, the disk full, or the server is ending.
-    NotAtAll,
+    NotRun,
 }
 
 /// What to do now.
@@ -139,29 +139,29 @@ impl Plan {
         [self.flush, self.sync, self.maintain].into_iter().flatten().min().map_or(Next::Rest, Next::At)
     }
 
-    /// A job ended; of a flush, `unsettled` are the lanes whose commits still wait for no fault of their own.
-    pub(super) fn ended(&mut self, now: Duration, job: &Job, came: Came, unsettled: BTreeSet<LaneName>) {
+    /// A job ended; of a flush, `failed_lanes` are the lanes whose commits still wait for no fault of their own.
+    pub(super) fn ended(&mut self, now: Duration, job: &Job, came: JobOutcome, failed_lanes: BTreeSet<LaneName>) {
         match job {
             Job::Sync => {
                 self.count(came);
                 self.sync = self.schedule.sync_every.map(|every| now + self.pause(every));
                 match came {
-                    Came::Well if self.flush.is_some() && !self.was_let_go => {
+                    JobOutcome::Succeeded if self.flush.is_some() && !self.was_let_go => {
                         // Upstream may be back. Where it is there and refuses, its next sync is no reason to ask again.
                         self.flush = Some(now);
                         self.was_let_go = true;
                     }
-                    Came::Badly => self.was_let_go = false,
-                    Came::Well | Came::NotAtAll => {}
+                    JobOutcome::Failed => self.was_let_go = false,
+                    JobOutcome::Succeeded | JobOutcome::NotRun => {}
                 }
             }
             Job::Flush(lanes) => {
                 self.count(came);
                 self.unflushed = in_a_row(self.unflushed, came);
-                self.was_let_go &= came != Came::Well;
-                self.wanted.retain(|lane| !lanes.contains(lane) || unsettled.contains(lane));
+                self.was_let_go &= came != JobOutcome::Succeeded;
+                self.wanted.retain(|lane| !lanes.contains(lane) || failed_lanes.contains(lane));
                 self.flush = (!self.wanted.is_empty()).then(|| now + self.backoff(FLUSH_AGAIN, self.unflushed));
-                if came == Came::Well
+                if came == JobOutcome::Succeeded
                     && let (Some(sync), Some(every)) = (self.sync, self.schedule.sync_every)
                 {
                     // A sync that waits out failures has nothing to wait for any more.
@@ -171,9 +171,9 @@ impl Plan {
             Job::Maintain => {
                 self.rested = now + RESTED;
                 self.maintain = self.schedule.maintain_every.map(|every| match came {
-                    Came::Well => now + self.around(every),
+                    JobOutcome::Succeeded => now + self.around(every),
                     // What is in its way now may be gone long before the next turn.
-                    Came::Badly | Came::NotAtAll => now + self.around(every.min(SETTLED * 6)),
+                    JobOutcome::Failed | JobOutcome::NotRun => now + self.around(every.min(SETTLED * 6)),
                 });
             }
         }
@@ -184,7 +184,7 @@ impl Plan {
         self.failures
     }
 
-    fn count(&mut self, came: Came) {
+    fn count(&mut self, came: JobOutcome) {
         self.failures = in_a_row(self.failures, came);
     }
 
@@ -222,11 +222,11 @@ impl Plan {
     }
 }
 
-fn in_a_row(failures: u32, came: Came) -> u32 {
+fn in_a_row(failures: u32, came: JobOutcome) -> u32 {
     match came {
-        Came::Well => 0,
-        Came::Badly => failures.saturating_add(1),
-        Came::NotAtAll => failures,
+        JobOutcome::Succeeded => 0,
+        JobOutcome::Failed => failures.saturating_add(1),
+        JobOutcome::NotRun => failures,
     }
 }
 

@@ -33,7 +33,7 @@ struct World<'a> {
 struct Done {
     began: Duration,
     job: Job,
-    came: Came,
+    came: JobOutcome,
     /// Failures in a row after it.
     failures: u32,
 }
@@ -57,15 +57,15 @@ impl World<'_> {
                     let began = now;
                     now += self.took;
                     let came = match job {
-                        Job::Maintain => Came::Well,
-                        _ if self.is_down(began) => Came::Badly,
-                        _ => Came::Well,
+                        Job::Maintain => JobOutcome::Succeeded,
+                        _ if self.is_down(began) => JobOutcome::Failed,
+                        _ => JobOutcome::Succeeded,
                     };
-                    let unsettled = match (&job, came) {
-                        (Job::Flush(lanes), Came::Badly) => lanes.clone(),
+                    let failed_lanes = match (&job, came) {
+                        (Job::Flush(lanes), JobOutcome::Failed) => lanes.clone(),
                         _ => BTreeSet::new(),
                     };
-                    plan.ended(now, &job, came, unsettled);
+                    plan.ended(now, &job, came, failed_lanes);
                     done.push(Done { began, job, came, failures: plan.failures() });
                 }
                 Next::At(at) => {
@@ -120,15 +120,16 @@ fn two_hours_of_a_flapping_upstream() {
         for pair in syncs(&done).windows(2) {
             let pause = pair[1].began - pair[0].began;
             match pair[0].came {
-                Came::Badly => assert!(pause > 61 * SECOND || pair[0].failures == 0, "seed {seed}: {pause:?}"),
+                JobOutcome::Failed => assert!(pause > 61 * SECOND || pair[0].failures == 0, "seed {seed}: {pause:?}"),
                 _ => assert!(pause <= 68 * SECOND, "seed {seed}: {pause:?} after a success"),
             }
             assert!(pause <= LONGEST_BACKOFF + 2 * MINUTE, "seed {seed}: {pause:?}");
         }
         // Each time upstream comes back, that is found in a time that is bounded by how long it was down.
         for (from, to) in down {
-            let found =
-                done.iter().find(|done| done.began >= to && done.came == Came::Well && done.job != Job::Maintain);
+            let found = done
+                .iter()
+                .find(|done| done.began >= to && done.came == JobOutcome::Succeeded && done.job != Job::Maintain);
             let after = found.expect("upstream is found again").began - to;
             assert!(
                 after <= (2 * (to - from)).min(LONGEST_BACKOFF) + 70 * SECOND,
@@ -148,8 +149,9 @@ fn two_hours_of_a_flapping_upstream() {
 
 /// When the first flush that came well began, of those that began at `from` or later.
 fn flushed(done: &[Done], from: Duration) -> Duration {
-    let flush =
-        done.iter().find(|done| matches!(done.job, Job::Flush(_)) && done.came == Came::Well && done.began >= from);
+    let flush = done
+        .iter()
+        .find(|done| matches!(done.job, Job::Flush(_)) && done.came == JobOutcome::Succeeded && done.began >= from);
     flush.expect("the push was flushed").began
 }
 
@@ -160,13 +162,13 @@ fn pushes_during_a_flush_make_one_more() {
     plan.pushed(SECOND, lanes(&["a"]));
     let Next::Do(first) = plan.next(SECOND) else { panic!("a flush is due") };
     assert_eq!(first, Job::Flush(lanes(&["a", "b"])));
-    plan.ended(2 * SECOND, &first, Came::Well, BTreeSet::new());
+    plan.ended(2 * SECOND, &first, JobOutcome::Succeeded, BTreeSet::new());
     // What came meanwhile is told afterwards, all at once.
     plan.pushed(2 * SECOND, lanes(&["b"]));
     plan.pushed(2 * SECOND, lanes(&["b"]));
     let Next::Do(second) = plan.next(2 * SECOND) else { panic!("one more is due") };
     assert_eq!(second, Job::Flush(lanes(&["b"])));
-    plan.ended(3 * SECOND, &second, Came::Well, BTreeSet::new());
+    plan.ended(3 * SECOND, &second, JobOutcome::Succeeded, BTreeSet::new());
     assert!(!matches!(plan.next(3 * SECOND), Next::Do(Job::Flush(_))));
 }
 
@@ -175,7 +177,7 @@ fn of_a_flush_only_the_lanes_that_failed_are_tried_again() {
     let mut plan = Plan::new(schedule(HOUR), None, 1);
     plan.pushed(SECOND, lanes(&["a", "b"]));
     let Next::Do(job) = plan.next(SECOND) else { panic!("a flush is due") };
-    plan.ended(SECOND, &job, Came::Badly, lanes(&["b"]));
+    plan.ended(SECOND, &job, JobOutcome::Failed, lanes(&["b"]));
     let Next::At(again) = plan.next(SECOND) else { panic!("not at once") };
     assert!(again > 3 * SECOND && again <= 6 * SECOND, "{again:?}");
     // A push of another lane waits for the same moment.
@@ -190,9 +192,9 @@ fn a_sync_that_comes_well_lets_a_flush_go_that_waited() {
     plan.pushed(Duration::ZERO, lanes(&["a"]));
     let job = Job::Flush(lanes(&["a"]));
     for _ in 0..20 {
-        plan.ended(Duration::ZERO, &job, Came::Badly, lanes(&["a"]));
+        plan.ended(Duration::ZERO, &job, JobOutcome::Failed, lanes(&["a"]));
     }
-    plan.ended(SPREAD, &Job::Sync, Came::Well, BTreeSet::new());
+    plan.ended(SPREAD, &Job::Sync, JobOutcome::Succeeded, BTreeSet::new());
     assert_eq!(plan.next(SPREAD), Next::Do(job));
 }
 
@@ -206,9 +208,9 @@ fn an_upstream_that_can_be_read_and_takes_no_commits_is_not_hammered() {
             match plan.next(now) {
                 Next::Do(job @ Job::Flush(_)) => {
                     flushes += 1;
-                    plan.ended(now, &job, Came::Badly, lanes(&["a"]));
+                    plan.ended(now, &job, JobOutcome::Failed, lanes(&["a"]));
                 }
-                Next::Do(job) => plan.ended(now, &job, Came::Well, BTreeSet::new()),
+                Next::Do(job) => plan.ended(now, &job, JobOutcome::Succeeded, BTreeSet::new()),
                 Next::At(at) => now = at,
                 Next::Rest => panic!("seed {seed}: the commits are forgotten"),
             }
@@ -250,7 +252,7 @@ fn many_packs_make_an_upkeep_due_before_its_day_but_not_again_and_again() {
     plan.counted(2 * HOUR, MANY_PACKS);
     assert_eq!(due(&plan, 2 * HOUR), 2 * HOUR);
     // Where it did not help, for lack of room say, it is tried again after a while, however often they are counted.
-    plan.ended(2 * HOUR, &Job::Maintain, Came::Well, BTreeSet::new());
+    plan.ended(2 * HOUR, &Job::Maintain, JobOutcome::Succeeded, BTreeSet::new());
     for minute in 0..29 {
         plan.counted(2 * HOUR + minute * MINUTE, 100_000);
         assert_eq!(due(&plan, 2 * HOUR + minute * MINUTE), 2 * HOUR + RESTED);
@@ -271,7 +273,7 @@ fn many_packs_make_an_upkeep_due_before_its_day_but_not_again_and_again() {
 fn a_busy_cache_is_no_failure() {
     let mut plan = Plan::new(Schedule { maintain_every: None, ..schedule(MINUTE) }, None, 1);
     for _ in 0..10 {
-        plan.ended(HOUR, &Job::Sync, Came::NotAtAll, BTreeSet::new());
+        plan.ended(HOUR, &Job::Sync, JobOutcome::NotRun, BTreeSet::new());
     }
     assert_eq!(plan.failures(), 0);
     assert!(matches!(plan.next(HOUR), Next::At(at) if at <= HOUR + 66 * SECOND));

@@ -12,9 +12,9 @@ use mirror_engine::stop::Stop;
 use mirror_store::PackCount;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::plan::{Came, Job, Next, Plan};
-use super::pulse::{Doing, Pulses};
-use super::pushes::Pushes;
+use super::heartbeat::{Activity, Heartbeats};
+use super::plan::{Job, JobOutcome, Next, Plan};
+use super::push_notifier::PushNotifier;
 use crate::metrics::Metrics;
 use crate::metrics::label::{Ending, Verb};
 
@@ -32,11 +32,11 @@ const ENDING: Duration = Duration::from_secs(20);
 pub(super) struct Ended {
     pub(super) ending: Ending,
     /// The lanes that it could not bring to their end.
-    pub(super) unsettled: BTreeSet<LaneName>,
+    pub(super) failed_lanes: BTreeSet<LaneName>,
 }
 
 /// What carries out the jobs of one repository.
-pub(super) trait Errands: Send + Sync {
+pub(super) trait JobRunner: Send + Sync {
     /// Carries one out. Dropping the future ends it as soon as it can be, which is never where the disk does not answer.
     fn run(&self, job: &Job, stop: &Stop) -> impl Future<Output = Ended> + Send;
 
@@ -44,7 +44,7 @@ pub(super) trait Errands: Send + Sync {
     fn allowed(&self, job: &Job) -> Duration;
 
     /// Says whether one that was given up has not ended yet.
-    fn lingers(&self) -> bool;
+    fn is_still_running(&self) -> bool;
 
     /// Counts the packs; nothing where the disk does not tell. The future may be dropped.
     fn packs(&self) -> impl Future<Output = Option<PackCount>> + Send;
@@ -55,15 +55,15 @@ pub(super) trait Errands: Send + Sync {
 pub(super) struct Worker<E> {
     pub(super) repository: RepositoryName,
     pub(super) plan: Plan,
-    pub(super) errands: E,
-    pub(super) pushes: Pushes,
-    pub(super) pulses: Pulses,
+    pub(super) runner: E,
+    pub(super) pushes: PushNotifier,
+    pub(super) heartbeats: Heartbeats,
     pub(super) metrics: std::sync::Arc<Metrics>,
     /// The server's.
     pub(super) stop: Stop,
 }
 
-impl<E: Errands> Worker<E> {
+impl<E: JobRunner> Worker<E> {
     /// Works until the server ends.
     pub(super) async fn run(mut self) {
         let begun = Instant::now();
@@ -83,22 +83,22 @@ impl<E: Errands> Worker<E> {
                 Next::At(at) => at.saturating_sub(now).min(BEAT),
                 Next::Rest => BEAT,
             };
-            self.beat(Doing::Waiting, until + GRACE);
+            self.beat(Activity::Waiting, until + GRACE);
             tokio::select! {
                 () = self.stop.wished() => {}
                 () = self.pushes.arrived(&self.repository) => {}
                 () = sleep(until) => {}
             }
         }
-        self.pulses.beat(&self.repository, Doing::Ended, Duration::ZERO);
+        self.heartbeats.beat(&self.repository, Activity::Ended, Duration::ZERO);
     }
 
     /// Looks how many packs there are: where they have become many, upkeep does not wait for its day. A disk that does not answer holds up
     /// nothing else for long.
     async fn count(&mut self, begun: Instant) {
-        self.beat(Doing::Waiting, COUNTED + GRACE);
+        self.beat(Activity::Waiting, COUNTED + GRACE);
         let counted = tokio::select! {
-            counted = timeout(COUNTED, self.errands.packs()) => counted.ok().flatten(),
+            counted = timeout(COUNTED, self.runner.packs()) => counted.ok().flatten(),
             () = self.stop.wished() => None,
         };
         if let Some(packs) = counted {
@@ -109,16 +109,16 @@ impl<E: Errands> Worker<E> {
 
     /// Says that the worker lives. It does not while what it gave up goes on: that may hold the lock under which everything else would run, and
     /// only an end of the process ends it.
-    fn beat(&self, doing: Doing, again_within: Duration) {
-        if !self.errands.lingers() {
-            self.pulses.beat(&self.repository, doing, again_within);
+    fn beat(&self, doing: Activity, again_within: Duration) {
+        if !self.runner.is_still_running() {
+            self.heartbeats.beat(&self.repository, doing, again_within);
         }
     }
 
     async fn perform(&mut self, job: &Job, begun: Instant) {
         let verb = verb(job);
-        let allowed = self.errands.allowed(job);
-        self.beat(Doing::Running(verb), allowed + ENDING + GRACE);
+        let allowed = self.runner.allowed(job);
+        self.beat(Activity::Running(verb), allowed + ENDING + GRACE);
         let running = self.metrics.operation_running(&self.repository, verb);
         let since = Instant::now();
         let ended = self.bounded(job, allowed).await;
@@ -129,14 +129,14 @@ impl<E: Errands> Worker<E> {
             repository = %self.repository, %verb, outcome = %ended.ending, took_ms = took.as_millis(),
             "an operation of the schedule ended"
         );
-        self.plan.ended(begun.elapsed(), job, came(ended.ending), ended.unsettled);
+        self.plan.ended(begun.elapsed(), job, came(ended.ending), ended.failed_lanes);
         self.metrics.upstream_failures(&self.repository, self.plan.failures());
     }
 
     /// Runs a job until it ends, or was asked to for lack of time or of a server, and had some time for that.
     async fn bounded(&self, job: &Job, allowed: Duration) -> Ended {
         let stop = Stop::new();
-        let mut errand = pin!(self.errands.run(job, &stop));
+        let mut errand = pin!(self.runner.run(job, &stop));
         tokio::select! {
             biased;
             ended = &mut errand => return ended,
@@ -150,7 +150,7 @@ impl<E: Errands> Worker<E> {
             Ok(ended) => ended,
             Err(_) => {
                 tracing::warn!(repository = %self.repository, verb = %verb(job), "an operation did not end and is given up");
-                Ended { ending: Ending::Interrupted, unsettled: lanes(job) }
+                Ended { ending: Ending::Interrupted, failed_lanes: lanes(job) }
             }
         }
     }
@@ -171,11 +171,11 @@ fn lanes(job: &Job) -> BTreeSet<LaneName> {
     }
 }
 
-fn came(ending: Ending) -> Came {
+fn came(ending: Ending) -> JobOutcome {
     match ending {
-        Ending::Done | Ending::Finding => Came::Well,
-        Ending::Upstream | Ending::Failed | Ending::Interrupted => Came::Badly,
-        Ending::Busy | Ending::LowSpace => Came::NotAtAll,
+        Ending::Done | Ending::Finding => JobOutcome::Succeeded,
+        Ending::Upstream | Ending::Failed | Ending::Interrupted => JobOutcome::Failed,
+        Ending::Busy | Ending::LowSpace => JobOutcome::NotRun,
     }
 }
 

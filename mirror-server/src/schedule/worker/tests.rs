@@ -5,7 +5,7 @@ use mirror_core::config::{FlushOnPush, Schedule};
 
 use super::*;
 
-/// Errands that end as the test says, and remember when they were run.
+/// JobRunner that end as the test says, and remember when they were run.
 #[derive(Debug, Clone)]
 struct Scripted {
     begun: Instant,
@@ -14,7 +14,7 @@ struct Scripted {
     packs: Option<PackCount>,
 }
 
-impl Errands for Scripted {
+impl JobRunner for Scripted {
     async fn run(&self, job: &Job, stop: &Stop) -> Ended {
         self.ran.lock().expect("no panic").push((self.begun.elapsed(), job.clone()));
         let ending = match (self.ends)(job) {
@@ -24,14 +24,14 @@ impl Errands for Scripted {
                 Ending::Interrupted
             }
         };
-        Ended { ending, unsettled: BTreeSet::new() }
+        Ended { ending, failed_lanes: BTreeSet::new() }
     }
 
     fn allowed(&self, _job: &Job) -> Duration {
         Duration::from_secs(100)
     }
 
-    fn lingers(&self) -> bool {
+    fn is_still_running(&self) -> bool {
         false
     }
 
@@ -52,8 +52,8 @@ impl Scripted {
 
 struct Bench {
     app: RepositoryName,
-    pushes: Pushes,
-    pulses: Pulses,
+    pushes: PushNotifier,
+    heartbeats: Heartbeats,
     metrics: Arc<Metrics>,
     stop: Stop,
 }
@@ -62,17 +62,17 @@ impl Bench {
     fn new() -> Self {
         let app = RepositoryName::parse("app").expect("a name");
         let metrics = Arc::new(Metrics::new());
-        let pushes = Pushes::to([&app], Arc::clone(&metrics));
-        Self { pulses: Pulses::of([&app]), pushes, metrics, stop: Stop::new(), app }
+        let pushes = PushNotifier::to([&app], Arc::clone(&metrics));
+        Self { heartbeats: Heartbeats::of([&app]), pushes, metrics, stop: Stop::new(), app }
     }
 
-    fn worker(&self, schedule: Schedule, errands: &Scripted) -> Worker<Scripted> {
+    fn worker(&self, schedule: Schedule, runner: &Scripted) -> Worker<Scripted> {
         Worker {
             repository: self.app.clone(),
             plan: Plan::new(schedule, None, 11),
-            errands: errands.clone(),
+            runner: runner.clone(),
             pushes: self.pushes.clone(),
-            pulses: self.pulses.clone(),
+            heartbeats: self.heartbeats.clone(),
             metrics: Arc::clone(&self.metrics),
             stop: self.stop.clone(),
         }
@@ -92,15 +92,15 @@ async fn two_hours_with_an_upstream_that_is_down_half_the_time() {
     let bench = Bench::new();
     // Each second sync fails.
     static TURN: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-    let errands = Scripted::new(|_| {
+    let runner = Scripted::new(|_| {
         let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Some(if turn.is_multiple_of(2) { Ending::Upstream } else { Ending::Done })
     });
-    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
+    let worker = tokio::spawn(bench.worker(every_minute(), &runner).run());
     tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
     assert!(!worker.is_finished(), "no fault of upstream ends a worker");
-    assert_eq!(bench.pulses.stuck(), []);
-    let syncs = errands.count(|job| *job == Job::Sync);
+    assert_eq!(bench.heartbeats.stuck(), []);
+    let syncs = runner.count(|job| *job == Job::Sync);
     assert!((60..=110).contains(&syncs), "{syncs} syncs");
     bench.stop.request();
     worker.await.expect("no panic");
@@ -112,13 +112,13 @@ async fn two_hours_with_an_upstream_that_is_down_half_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_push_wakes_the_worker() {
     let bench = Bench::new();
-    let errands = Scripted::new(|_| Some(Ending::Done));
-    let worker = tokio::spawn(bench.worker(Schedule { sync_every: None, ..every_minute() }, &errands).run());
+    let runner = Scripted::new(|_| Some(Ending::Done));
+    let worker = tokio::spawn(bench.worker(Schedule { sync_every: None, ..every_minute() }, &runner).run());
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(errands.count(|_| true), 0);
+    assert_eq!(runner.count(|_| true), 0);
     bench.pushes.accepted(&bench.app, &[main_lane()]);
     tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(errands.count(|job| *job == Job::Flush(BTreeSet::from([main_lane()]))), 1);
+    assert_eq!(runner.count(|job| *job == Job::Flush(BTreeSet::from([main_lane()]))), 1);
     bench.stop.request();
     worker.await.expect("no panic");
 }
@@ -129,11 +129,11 @@ async fn many_packs_are_seen_to_within_the_hour() {
     let daily =
         Schedule { sync_every: None, maintain_every: Some(Duration::from_secs(24 * 60 * 60)), ..every_minute() };
     let upkeeps = async |packs| {
-        let errands = Scripted { packs, ..Scripted::new(|_| Some(Ending::Done)) };
-        let mut worker = bench.worker(daily, &errands);
+        let runner = Scripted { packs, ..Scripted::new(|_| Some(Ending::Done)) };
+        let mut worker = bench.worker(daily, &runner);
         worker.plan = Plan::new(daily, Some(Duration::from_secs(60 * 60)), 11);
         tokio::time::timeout(Duration::from_secs(2 * 60 * 60), worker.run()).await.expect_err("it works on");
-        errands.count(|job| *job == Job::Maintain)
+        runner.count(|job| *job == Job::Maintain)
     };
     let packs = |used, leaving, overdue| Some(PackCount { used, leaving, overdue });
     assert_eq!(upkeeps(packs(99, 0, 0)).await, 0);
@@ -150,11 +150,11 @@ async fn many_packs_are_seen_to_within_the_hour() {
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_takes_too_long_is_ended_and_the_worker_goes_on() {
     let bench = Bench::new();
-    let errands = Scripted::new(|_| None);
-    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
+    let runner = Scripted::new(|_| None);
+    let worker = tokio::spawn(bench.worker(every_minute(), &runner).run());
     tokio::time::sleep(Duration::from_secs(60 * 60)).await;
-    assert!(errands.count(|_| true) > 5);
-    assert_eq!(bench.pulses.stuck(), [], "it is slow, and not stuck");
+    assert!(runner.count(|_| true) > 5);
+    assert_eq!(bench.heartbeats.stuck(), [], "it is slow, and not stuck");
     bench.stop.request();
     worker.await.expect("no panic");
 }
@@ -162,9 +162,9 @@ async fn an_operation_that_takes_too_long_is_ended_and_the_worker_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_server_is_the_end_of_its_operation() {
     let bench = Bench::new();
-    let errands = Scripted::new(|_| None);
-    let worker = tokio::spawn(bench.worker(every_minute(), &errands).run());
-    while errands.count(|_| true) == 0 {
+    let runner = Scripted::new(|_| None);
+    let worker = tokio::spawn(bench.worker(every_minute(), &runner).run());
+    while runner.count(|_| true) == 0 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     bench.stop.request();
@@ -173,20 +173,20 @@ async fn the_end_of_the_server_is_the_end_of_its_operation() {
     assert!(asked.elapsed() < Duration::from_secs(1));
 }
 
-/// Errands that neither end nor listen, until somebody lets them go.
+/// JobRunner that neither end nor listen, until somebody lets them go.
 #[derive(Default)]
 struct Deaf {
     has_begun: AtomicBool,
     is_let_go: Arc<AtomicBool>,
 }
 
-impl Errands for Deaf {
+impl JobRunner for Deaf {
     async fn run(&self, _job: &Job, _stop: &Stop) -> Ended {
         self.has_begun.store(true, Ordering::SeqCst);
         std::future::pending().await
     }
 
-    fn lingers(&self) -> bool {
+    fn is_still_running(&self) -> bool {
         self.has_begun.load(Ordering::SeqCst) && !self.is_let_go.load(Ordering::SeqCst)
     }
 
@@ -206,24 +206,24 @@ async fn what_neither_ends_nor_listens_is_given_up_and_told_for_as_long_as_it_go
     let is_let_go = Arc::clone(&deaf.is_let_go);
     let scripted = bench.worker(every_minute(), &Scripted::new(|_| None));
     let worker = Worker {
-        errands: deaf,
+        runner: deaf,
         repository: scripted.repository,
         plan: scripted.plan,
         pushes: scripted.pushes,
-        pulses: scripted.pulses,
+        heartbeats: scripted.heartbeats,
         metrics: scripted.metrics,
         stop: scripted.stop,
     };
     let worker = tokio::spawn(worker.run());
     tokio::time::sleep(Duration::from_secs(30 * 60)).await;
     // It may hold the lock under which everything else would run.
-    let stuck: Vec<_> = bench.pulses.stuck().into_iter().map(|worker| worker.doing).collect();
-    assert_eq!(stuck, [Doing::Running(Verb::Sync)]);
+    let stuck: Vec<_> = bench.heartbeats.stuck().into_iter().map(|worker| worker.doing).collect();
+    assert_eq!(stuck, [Activity::Running(Verb::Sync)]);
     let text = bench.metrics.text(Timestamp::now());
     assert!(text.contains(r#"verb="sync",outcome="interrupted"}"#), "{text}");
     is_let_go.store(true, Ordering::SeqCst);
     tokio::time::sleep(Duration::from_secs(5 * 60)).await;
-    assert_eq!(bench.pulses.stuck(), []);
+    assert_eq!(bench.heartbeats.stuck(), []);
     bench.stop.request();
     let asked = Instant::now();
     worker.await.expect("no panic");

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::http::body::BodyError;
-use crate::write::timely::COMING;
+use crate::write::read_deadline::COMING;
 
 /// Fails once everything was read, as a body does whose client is gone.
 struct Gone;
@@ -19,17 +19,17 @@ impl AsyncRead for Gone {
 
 #[tokio::test]
 async fn a_client_that_goes_away_anywhere_leaves_nothing() {
-    let stage = Stage::new();
-    let body = stage.push(&[(GITOPS, Some(1), 3)], "");
+    let fixture = Fixture::new();
+    let body = fixture.push(&[(GITOPS, Some(1), 3)], "");
     let pack = body.windows(4).position(|window| window == b"PACK").unwrap();
     for sent in [0, 3, pack - 2, pack, pack + 5, pack + 12, pack + 40, body.len() - 1] {
         let cut = Cursor::new(body[..sent].to_vec()).chain(Gone);
-        let answer = said(stage.send(cut).await);
+        let answer = said(fixture.send(cut).await);
         assert!(answer.starts_with("400"), "{sent}: {answer}");
-        assert_eq!(stage.tip(), Some(stage.commits[1]), "{sent}");
-        stage.prove_clean();
+        assert_eq!(fixture.tip(), Some(fixture.commits[1]), "{sent}");
+        fixture.prove_clean();
     }
-    let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = stage.journal().pop() else { panic!() };
+    let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = fixture.journal().pop() else { panic!() };
     assert_eq!(outcomes["main"], "gone");
 }
 
@@ -57,37 +57,37 @@ impl AsyncRead for Trickle {
 
 #[tokio::test(start_paused = true)]
 async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() {
-    let stage = Stage::new();
-    let body = stage.push(&[(GITOPS, Some(1), 3)], "");
+    let fixture = Fixture::new();
+    let body = fixture.push(&[(GITOPS, Some(1), 3)], "");
     let pack = body.windows(4).position(|window| window == b"PACK").unwrap();
-    let turns = stage.context.turns.free();
+    let turns = fixture.context.turns.free();
     // In its commands, at the head of its pack, and while git reads.
     for sent in [6, pack + 5, body.len() - 5] {
         let begun = Cursor::new(body[..sent].to_vec());
         let since = tokio::time::Instant::now();
-        let answer = said(stage.send(Trickle { begun, next: Box::pin(tokio::time::sleep(MINUTE)) }).await);
+        let answer = said(fixture.send(Trickle { begun, next: Box::pin(tokio::time::sleep(MINUTE)) }).await);
         assert!(answer.starts_with("408") && answer.contains("60 minutes"), "{sent}: {answer}");
         assert!(since.elapsed() <= COMING + MINUTE, "{sent}: {:?}", since.elapsed());
-        assert_eq!((stage.tip(), stage.context.turns.free()), (Some(stage.commits[1]), turns), "{sent}");
-        stage.prove_clean();
+        assert_eq!((fixture.tip(), fixture.context.turns.free()), (Some(fixture.commits[1]), turns), "{sent}");
+        fixture.prove_clean();
     }
-    let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = stage.journal().pop() else { panic!() };
+    let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = fixture.journal().pop() else { panic!() };
     assert_eq!(outcomes["main"], "gone");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_push_beyond_those_that_are_taken_at_once_waits_for_a_turn_and_is_put_off_where_none_comes() {
-    let stage = Stage::new();
-    let body = || Cursor::new(stage.push(&[(GITOPS, Some(1), 3)], ""));
-    let turns = stage.context.turns.take_all().await;
+    let fixture = Fixture::new();
+    let body = || Cursor::new(fixture.push(&[(GITOPS, Some(1), 3)], ""));
+    let turns = fixture.context.turns.take_all().await;
     let since = tokio::time::Instant::now();
-    let answer = stage.send(body()).await;
+    let answer = fixture.send(body()).await;
     assert_eq!(answer.headers()[http::header::RETRY_AFTER], "15");
     let answer = said(answer);
     assert!(answer.starts_with("503") && answer.contains("push again in a moment"), "{answer}");
     assert!((MINUTE..2 * MINUTE).contains(&since.elapsed()), "{:?}", since.elapsed());
-    assert_eq!(stage.tip(), Some(stage.commits[1]));
-    stage.prove_clean();
+    assert_eq!(fixture.tip(), Some(fixture.commits[1]));
+    fixture.prove_clean();
 
     let give_back = async {
         tokio::time::sleep(MINUTE / 2).await;
@@ -95,11 +95,11 @@ async fn a_push_beyond_those_that_are_taken_at_once_waits_for_a_turn_and_is_put_
         tokio::time::resume();
         drop(turns);
     };
-    let (answer, ()) = tokio::join!(stage.send(body()), give_back);
+    let (answer, ()) = tokio::join!(fixture.send(body()), give_back);
     let answer = said(answer);
     assert!(answer.starts_with("200"), "{answer}");
-    assert_eq!(stage.tip(), Some(stage.commits[3]));
-    stage.prove_clean();
+    assert_eq!(fixture.tip(), Some(fixture.commits[3]));
+    fixture.prove_clean();
 }
 
 #[tokio::test]
@@ -109,8 +109,8 @@ async fn while_git_works_the_client_hears_that_the_server_is_alive() {
     assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
     // It goes on when somebody writes to the gate.
     let git = impostor(programs.path(), &format!("read word < {}", gate.display()));
-    let stage = Stage::with(git, "1KiB");
-    let answer = stage.send(Cursor::new(stage.push(&[(GITOPS, Some(1), 3)], "side-band-64k"))).await;
+    let fixture = Fixture::with(git, "1KiB");
+    let answer = fixture.send(Cursor::new(fixture.push(&[(GITOPS, Some(1), 3)], "side-band-64k"))).await;
     let AnswerBody::Pieces(mut pieces) = answer.into_body() else { panic!("it is not decided yet") };
     let Some(Piece::Data(first)) = pieces.recv().await else { panic!() };
     assert_eq!(&*first, b"0005\x02");
@@ -119,13 +119,13 @@ async fn while_git_works_the_client_hears_that_the_server_is_alive() {
     assert!(told.contains("ok refs/heads/gitops"), "{told}");
 
     // One who does not listen any more stops nothing.
-    let answer = stage.send(Cursor::new(stage.push(&[(SECOND, None, 3)], "side-band-64k"))).await;
+    let answer = fixture.send(Cursor::new(fixture.push(&[(SECOND, None, 3)], "side-band-64k"))).await;
     drop(answer);
     fs::write(&gate, "go\n").unwrap();
     let until = Instant::now() + MINUTE;
-    while stage.journal().len() < 4 {
+    while fixture.journal().len() < 4 {
         assert!(Instant::now() < until, "the push was dropped with its client");
         tokio::task::yield_now().await;
     }
-    assert_eq!(stage.find(SECOND), Some(stage.commits[3]));
+    assert_eq!(fixture.find(SECOND), Some(fixture.commits[3]));
 }

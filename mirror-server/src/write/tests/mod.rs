@@ -26,24 +26,24 @@ use crate::auth::TokenAuthority;
 use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
 use crate::plan::ServePlan;
-use crate::site::Served;
-use crate::trial::{self, MAIN, git_of, write_git};
+use crate::repositories::ServedRepository;
+use crate::testing::{self, MAIN, git_of, write_git};
 
 const GITOPS: &str = "refs/heads/gitops";
 const SECOND: &str = "refs/heads/second/gitops";
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A cache with some commits, and a server that takes pushes to it.
-struct Stage {
+struct Fixture {
     folder: tempfile::TempDir,
     context: Arc<Context>,
-    served: Arc<Served>,
+    served: Arc<ServedRepository>,
     cache: Cache,
     /// One behind the other; the first two are in the cache.
     commits: Vec<CommitId>,
 }
 
-impl Stage {
+impl Fixture {
     fn new() -> Self {
         Self::with(GitProgram::find().unwrap(), "1KiB")
     }
@@ -53,17 +53,17 @@ impl Stage {
         let serve = format!(
             "serve: {{ readers: open, tokens: {{ file: ./tokens.yaml }}, freeSpace: {{ stop: {stop_below}, resume: {stop_below} }} }}"
         );
-        let node = trial::node(folder.path(), &serve, &[MAIN, ("second", "second/gitops")]);
+        let node = testing::node(folder.path(), &serve, &[MAIN, ("second", "second/gitops")]);
         let serve = node.serve().unwrap();
         let plan = ServePlan { node, serve, listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
         let context = Arc::new(Context::open(&plan, authority, git));
-        let served = Arc::clone(&context.site.served()[0]);
-        fs::create_dir_all(served.place.parent().unwrap()).unwrap();
-        let cache = Cache::create(&served.place, &BranchName::parse("main").unwrap()).unwrap();
-        let mut stage = Self { folder, context, served, cache, commits: Vec::new() };
-        stage.fill();
-        stage
+        let served = Arc::clone(&context.repositories.served()[0]);
+        fs::create_dir_all(served.path.parent().unwrap()).unwrap();
+        let cache = Cache::create(&served.path, &BranchName::parse("main").unwrap()).unwrap();
+        let mut fixture = Self { folder, context, served, cache, commits: Vec::new() };
+        fixture.fill();
+        fixture
     }
 
     fn fill(&mut self) {

@@ -29,7 +29,7 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     for _ in 0..runs {
         tell("32 clients clone a large repository at once");
         // Cold: a server that has never answered.
-        crate::bench::material::clear(&stage.cache().path().with_file_name("fanout"))?;
+        crate::bench::material::clear(&stage.cache().path().with_file_name("pack-cache"))?;
         let server = serve(&stage)?;
         let request =
             Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body.clone()) };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::auth::TokenAuthority;
 use crate::plan::ServePlan;
-use crate::trial::{self, MAIN};
+use crate::testing::{self, MAIN};
 
 mod http2;
 
@@ -23,7 +23,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let node = trial::node(folder.path(), "", &[MAIN]);
+        let node = testing::node(folder.path(), "", &[MAIN]);
         let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
         let context = Context::open(&plan, authority, GitProgram::find().unwrap());

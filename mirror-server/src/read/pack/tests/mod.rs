@@ -1,6 +1,6 @@
 //! Packs of a real git, behind a script that counts its runs and holds them until a test lets them go. What the tests share is here.
 
-mod kept;
+mod cached;
 mod refused;
 mod runs;
 
@@ -25,20 +25,20 @@ use super::Packs;
 use crate::http::answer::{Answer, AnswerBody};
 use crate::metrics::Metrics;
 use crate::read::Version;
-use crate::site::Served;
-use crate::trial::{git_of, write_git};
+use crate::repositories::ServedRepository;
+use crate::testing::{git_of, write_git};
 
 /// A repository, and a server's packs of it.
 struct Rig {
     folder: tempfile::TempDir,
-    served: Arc<Served>,
+    served: Arc<ServedRepository>,
 }
 
 /// A server's packs, with what it counts.
 struct Running {
     packs: Packs,
     metrics: Arc<Metrics>,
-    served: Arc<Served>,
+    served: Arc<ServedRepository>,
 }
 
 impl Rig {
@@ -47,7 +47,7 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("app.git");
         Cache::create(&place, &BranchName::parse("main").unwrap()).unwrap();
-        let rig = Self { served: Served::at(place, "main"), folder };
+        let rig = Self { served: ServedRepository::at(place, "main"), folder };
         rig.commit("refs/heads/main", "one", &[1; 10]);
         rig.commit("refs/heads/main", "two", &[2; 10]);
         let snapshot = rig.commit("refs/heads/gone", "three", &[3; 10]);
@@ -97,7 +97,7 @@ impl Rig {
     }
 
     fn git_with(&self, args: &[&str], input: &[u8]) -> String {
-        let (is_ok, out) = run_git(&self.served.place, args, input);
+        let (is_ok, out) = run_git(&self.served.path, args, input);
         assert!(is_ok, "git {args:?}");
         out
     }
@@ -106,7 +106,7 @@ impl Rig {
         let mut stream = Vec::new();
         write!(stream, "commit {name}\ncommitter C <c@x> 1700000000 +0000\ndata {}\n{message}\n", message.len())
             .unwrap();
-        let parent = run_git(&self.served.place, &["rev-parse", "--verify", "-q", "refs/heads/main"], b"");
+        let parent = run_git(&self.served.path, &["rev-parse", "--verify", "-q", "refs/heads/main"], b"");
         if parent.0 {
             writeln!(stream, "from {}", parent.1).unwrap();
         }
@@ -125,10 +125,10 @@ impl Rig {
     async fn serve_kept(&self) -> Running {
         let mut running = self.serve();
         until(|| {
-            if !running.packs.fanout.is_kept() {
+            if !running.packs.pack_cache.is_kept() {
                 running = self.serve();
             }
-            running.packs.fanout.is_kept()
+            running.packs.pack_cache.is_kept()
         })
         .await;
         running
@@ -165,7 +165,7 @@ impl Rig {
 
     /// The files of kept packs.
     fn kept(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path("fanout")).unwrap();
+        let entries = std::fs::read_dir(self.path("pack-cache")).unwrap();
         entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("lock")).collect()
     }
 }

@@ -8,20 +8,20 @@ use tokio::sync::Mutex;
 
 /// Makes readings, one at a time, and shares them.
 #[derive(Debug)]
-pub(crate) struct Shared<T> {
+pub(crate) struct SingleFlight<T> {
     /// Tells what came first: askings and beginnings are numbered by it.
     order: AtomicU64,
     turn: Mutex<()>,
     last: std::sync::Mutex<Option<(u64, Arc<T>)>>,
 }
 
-impl<T> Default for Shared<T> {
+impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         Self { order: AtomicU64::new(0), turn: Mutex::new(()), last: std::sync::Mutex::new(None) }
     }
 }
 
-impl<T> Shared<T> {
+impl<T> SingleFlight<T> {
     /// Gives a reading that began after this was asked for; `read` makes one, where nobody else's serves.
     pub(super) async fn ask<F: Future<Output = T>>(&self, read: impl FnOnce() -> F) -> Arc<T> {
         let asked = self.order.fetch_add(1, Ordering::SeqCst);
@@ -52,7 +52,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_share_a_reading_and_none_gets_one_from_before_it_asked() {
-        let shared = Arc::new(Shared::<usize>::default());
+        let shared = Arc::new(SingleFlight::<usize>::default());
         let made = Arc::new(AtomicUsize::new(0));
         let leave = Arc::new(Semaphore::new(0));
         let ask = |name: usize| {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use crc32fast::Hasher;
 
-use super::growth::Growth;
+use super::cache::Inner;
+use super::in_progress::InProgressPack;
 use super::key::Key;
-use super::made::Inner;
 use super::pipe::Pipe;
-use super::room::Making;
+use super::storage::PartialFile;
 
 /// How much is taken from the pipe at once.
 const PIECE: usize = 1 << 20;
@@ -36,7 +36,7 @@ pub(super) enum Filled {
 
 /// A whole answer in its file.
 pub(super) struct Stored {
-    pub(super) making: Making,
+    pub(super) making: PartialFile,
     pub(super) length: u64,
     pub(super) checksum: u32,
 }
@@ -46,15 +46,15 @@ pub(super) struct Fill {
     pub(super) inner: Arc<Inner>,
     /// None for an answer that is made for one request alone.
     pub(super) key: Option<Key>,
-    pub(super) growth: Arc<Growth>,
+    pub(super) pack: Arc<InProgressPack>,
     /// For how long a reader may hold up the others.
-    pub(super) patience: Duration,
+    pub(super) timeouts: Duration,
     pub(super) promised: u64,
 }
 
 /// Where the bytes go.
 enum Sink {
-    Disk(Making),
+    Disk(PartialFile),
     Memory,
 }
 
@@ -91,13 +91,13 @@ impl Fill {
                 sink = Sink::Memory;
             }
             if let Sink::Memory = sink {
-                self.growth.pass(&piece[..held], self.patience)?;
+                self.pack.pass(&piece[..held], self.timeouts)?;
             }
             held = pipe.read(&mut piece)?;
         }
         Ok(Filled::Answer(match (sink, hash) {
             (Sink::Disk(making), Some(hash)) => {
-                Some(Stored { making, length: self.growth.length_so_far(), checksum: hash.finalize() })
+                Some(Stored { making, length: self.pack.length_so_far(), checksum: hash.finalize() })
             }
             _ => None,
         }))
@@ -107,7 +107,7 @@ impl Fill {
         self.inner.claim();
         match self.inner.room.create(self.key.is_some()) {
             Ok(making) => {
-                self.growth.store_in(Arc::clone(&making.file));
+                self.pack.store_in(Arc::clone(&making.file));
                 Sink::Disk(making)
             }
             Err(error) => {
@@ -120,17 +120,17 @@ impl Fill {
     }
 
     fn store(&mut self, bytes: &[u8]) -> io::Result<()> {
-        while self.growth.length_so_far() + bytes.len() as u64 > self.promised {
+        while self.pack.length_so_far() + bytes.len() as u64 > self.promised {
             if !self.inner.promise(PROMISE) {
-                return Err(io::Error::other("the budget of kept packs is used up"));
+                return Err(io::Error::other("the quota of kept packs is used up"));
             }
             self.promised += PROMISE;
         }
-        match self.growth.store(bytes) {
+        match self.pack.store(bytes) {
             Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 // What is kept is worth less than what is asked for.
                 self.inner.evict(PROMISE);
-                self.growth.store(bytes)
+                self.pack.store(bytes)
             }
             other => other,
         }
@@ -139,7 +139,7 @@ impl Fill {
     /// Lets nobody join any more: the beginning of the answer is about to be let go.
     fn pass_from_here(&self) {
         if let Some(key) = self.key {
-            self.inner.forget(key, &self.growth);
+            self.inner.forget(key, &self.pack);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! An answer while it grows: where its bytes are, who reads along, and how it ends.
 //!
-//! Its bytes go to a file. Where the file cannot grow, because the disk is full or the cache's budget is used up, the rest passes through a bounded
+//! Its bytes go to a file. Where the file cannot grow, because the disk is full or the cache's quota is used up, the rest passes through a bounded
 //! [`window`](super::window) in memory: the answer still reaches everybody who reads along, at the pace of the slowest of them, is joined by
 //! nobody any more, and is not kept. A reader that does not move for some time, while others wait for room in the window, is cut off.
 //!
@@ -23,12 +23,12 @@ use crate::http::answer::Region;
 
 /// Up to where readers are woken for every byte, as they are for what git says of its progress.
 const PROMPT: u64 = 64 << 10;
-/// From there on, how much may come before they are woken for it; less is left to [`Growth::wake`].
+/// From there on, how much may come before they are woken for it; less is left to [`InProgressPack::wake`].
 const WAKE: u64 = 2 << 20;
 
 /// An answer while it grows, and until the last of its readers has gone.
 #[derive(Debug)]
-pub(super) struct Growth {
+pub(super) struct InProgressPack {
     state: Mutex<State>,
     /// A reader moved or left.
     moved: Condvar,
@@ -85,12 +85,12 @@ pub(super) enum Next {
     Cut,
 }
 
-impl Growth {
+impl InProgressPack {
     /// Begins an answer, with its first reader.
     pub(super) fn begin() -> (Arc<Self>, Reader) {
-        let growth = Arc::new(Self::empty());
-        let reader = growth.join().expect("because an answer that has just begun can be joined");
-        (growth, reader)
+        let pack = Arc::new(Self::empty());
+        let reader = pack.join().expect("because an answer that has just begun can be joined");
+        (pack, reader)
     }
 
     fn empty() -> Self {
@@ -157,7 +157,7 @@ impl Growth {
     /// Writes the next bytes to the file.
     ///
     /// # Errors
-    /// What the disk says. Nothing was added then; [`Growth::pass`] takes the bytes.
+    /// What the disk says. Nothing was added then; [`InProgressPack::pass`] takes the bytes.
     pub(super) fn store(&self, bytes: &[u8]) -> io::Result<()> {
         let (file, at) = {
             let state = self.state();
@@ -172,12 +172,12 @@ impl Growth {
         Ok(())
     }
 
-    /// Passes the next bytes through memory, and all that follow. Blocks until there is room; readers that stand still for `patience` lose their
+    /// Passes the next bytes through memory, and all that follow. Blocks until there is room; readers that stand still for `timeout` lose their
     /// place.
     ///
     /// # Errors
     /// No memory.
-    pub(super) fn pass(&self, bytes: &[u8], patience: Duration) -> io::Result<()> {
+    pub(super) fn pass(&self, bytes: &[u8], timeouts: Duration) -> io::Result<()> {
         let mut guard = self.state();
         loop {
             let state = &mut *guard;
@@ -193,14 +193,14 @@ impl Growth {
             state.is_blocked = true;
             // Who has not yet taken all there is, and has not moved, holds the others up.
             let end = window.end();
-            let stuck = |place: &&mut Place| place.at < end && place.moved.elapsed() >= patience;
+            let stuck = |place: &&mut Place| place.at < end && place.moved.elapsed() >= timeouts;
             let mut is_freed = false;
             for place in state.readers.values_mut().filter(stuck) {
                 place.lose();
                 is_freed = true;
             }
             if !is_freed {
-                (guard, _) = self.moved.wait_timeout(guard, patience).unwrap_or_else(PoisonError::into_inner);
+                (guard, _) = self.moved.wait_timeout(guard, timeouts).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }

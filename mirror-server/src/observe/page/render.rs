@@ -8,7 +8,7 @@ use mirror_core::report::status::{LaneStatus, OperationSummary, RefValue, Status
 use mirror_core::report::{Finding, LaneReport, Reported};
 
 use super::html::Html;
-use crate::schedule::{Doing, Stuck};
+use crate::schedule::{Activity, Stuck};
 
 /// Everything that the page shows.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Repository<'a> {
     pub(super) name: &'a RepositoryName,
     pub(super) clone_url: String,
     /// What its worker does, where it has begun.
-    pub(super) doing: Option<Doing>,
+    pub(super) doing: Option<Activity>,
 }
 
 /// How something stands; each has a word and a sign beside its colour.
@@ -103,7 +103,7 @@ fn section(view: &View<'_>, repository: &Repository<'_>) -> Html {
             html.raw(" <span class=\"dim\">(process ").text(holder.pid).raw(" on ").text(&holder.host);
             html.raw(")</span></p>\n");
         }
-        (None, Some(doing @ Doing::Running(_))) => {
+        (None, Some(doing @ Activity::Running(_))) => {
             html.raw("<p class=\"running\">The schedule is ").text(doing).raw(".</p>\n");
         }
         (None, _) => {}

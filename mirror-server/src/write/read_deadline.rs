@@ -39,20 +39,20 @@ impl Cut {
 
 /// A body that is cut when its time is over.
 #[derive(Debug)]
-pub(super) struct Timely<R> {
+pub(super) struct ReadDeadline<R> {
     body: R,
     allowed: Duration,
     left: Pin<Box<Sleep>>,
 }
 
-impl<R> Timely<R> {
+impl<R> ReadDeadline<R> {
     /// The time begins now.
     pub(super) fn new(body: R, allowed: Duration) -> Self {
         Self { body, allowed, left: Box::pin(sleep(allowed)) }
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Timely<R> {
+impl<R: AsyncRead + Unpin> AsyncRead for ReadDeadline<R> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         // Asked first: a body that always has a byte more would never be cut.
         if self.left.as_mut().poll(context).is_ready() {

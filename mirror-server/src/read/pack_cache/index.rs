@@ -1,10 +1,10 @@
-//! What there is: answers that grow, answers that are kept, and how many bytes they take. In memory alone; files are [`room`](super::room)'s.
+//! What there is: answers that grow, answers that are kept, and how many bytes they take. In memory alone; files are [`room`](super::storage)'s.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::growth::Growth;
-use super::kept::Kept;
+use super::cached::CachedPack;
+use super::in_progress::InProgressPack;
 use super::key::Key;
 use super::reader::Reader;
 
@@ -20,67 +20,67 @@ pub(super) struct Index {
     entries: usize,
     /// Bytes of disk that were promised to answers that grow.
     promised: u64,
-    /// Kept answers whose files are open, those opened first in front.
-    open: VecDeque<Arc<Kept>>,
+    /// Cached answers whose files are open, those opened first in front.
+    open: VecDeque<Arc<CachedPack>>,
 }
 
 #[derive(Debug)]
 enum Slot {
-    Growing(Arc<Growth>),
-    Kept(Arc<Kept>),
+    Growing(Arc<InProgressPack>),
+    CachedPack(Arc<CachedPack>),
 }
 
 /// What is there for a key.
 pub(super) enum Found {
     /// A kept answer.
-    Kept(Arc<Kept>),
+    CachedPack(Arc<CachedPack>),
     /// An answer that is being made, already joined.
     Growing(Reader),
     /// Nothing: the caller makes it, and reads it like everybody else.
-    Begun(Arc<Growth>, Reader),
+    Begun(Arc<InProgressPack>, Reader),
 }
 
 impl Index {
     /// Finds an answer, or begins one.
     pub(super) fn find(&mut self, key: Key) -> Found {
         match self.slots.get(&key) {
-            Some(Slot::Kept(kept)) => return Found::Kept(Arc::clone(kept)),
-            Some(Slot::Growing(growth)) => {
-                if let Some(reader) = growth.join() {
+            Some(Slot::CachedPack(kept)) => return Found::CachedPack(Arc::clone(kept)),
+            Some(Slot::Growing(pack)) => {
+                if let Some(reader) = pack.join() {
                     return Found::Growing(reader);
                 }
             }
             None => {}
         }
-        let (growth, reader) = Growth::begin();
-        self.slots.insert(key, Slot::Growing(Arc::clone(&growth)));
-        Found::Begun(growth, reader)
+        let (pack, reader) = InProgressPack::begin();
+        self.slots.insert(key, Slot::Growing(Arc::clone(&pack)));
+        Found::Begun(pack, reader)
     }
 
     /// Lets nobody else find an answer that grows.
-    pub(super) fn forget(&mut self, key: Key, growth: &Arc<Growth>) {
-        if self.is_growing(key, growth) {
+    pub(super) fn forget(&mut self, key: Key, pack: &Arc<InProgressPack>) {
+        if self.is_growing(key, pack) {
             self.slots.remove(&key);
         }
     }
 
     /// Whether an answer that grows is still the one for its key.
-    pub(super) fn is_growing(&self, key: Key, growth: &Arc<Growth>) -> bool {
-        matches!(self.slots.get(&key), Some(Slot::Growing(there)) if Arc::ptr_eq(there, growth))
+    pub(super) fn is_growing(&self, key: Key, pack: &Arc<InProgressPack>) -> bool {
+        matches!(self.slots.get(&key), Some(Slot::Growing(there)) if Arc::ptr_eq(there, pack))
     }
 
     /// Keeps an answer.
-    pub(super) fn keep(&mut self, kept: Arc<Kept>) {
+    pub(super) fn keep(&mut self, kept: Arc<CachedPack>) {
         self.kept += kept.footprint();
         self.entries += 1;
-        if let Some(Slot::Kept(before)) = self.slots.insert(kept.key(), Slot::Kept(Arc::clone(&kept))) {
+        if let Some(Slot::CachedPack(before)) = self.slots.insert(kept.key(), Slot::CachedPack(Arc::clone(&kept))) {
             self.kept -= before.footprint();
             self.entries -= 1;
         }
     }
 
     /// Takes in what an earlier process kept, other than what is there or being made again.
-    pub(super) fn adopt(&mut self, found: Vec<Kept>) {
+    pub(super) fn adopt(&mut self, found: Vec<CachedPack>) {
         for kept in found {
             if !self.slots.contains_key(&kept.key()) {
                 self.keep(Arc::new(kept));
@@ -90,15 +90,15 @@ impl Index {
 
     /// Whether an answer is kept for a key.
     pub(super) fn is_kept(&self, key: Key) -> bool {
-        matches!(self.slots.get(&key), Some(Slot::Kept(_)))
+        matches!(self.slots.get(&key), Some(Slot::CachedPack(_)))
     }
 
-    fn has(&self, kept: &Arc<Kept>) -> bool {
-        matches!(self.slots.get(&kept.key()), Some(Slot::Kept(there)) if Arc::ptr_eq(there, kept))
+    fn has(&self, kept: &Arc<CachedPack>) -> bool {
+        matches!(self.slots.get(&kept.key()), Some(Slot::CachedPack(there)) if Arc::ptr_eq(there, kept))
     }
 
     /// Drops a kept answer; false where it is not there any more.
-    pub(super) fn drop_kept(&mut self, kept: &Arc<Kept>) -> bool {
+    pub(super) fn drop_kept(&mut self, kept: &Arc<CachedPack>) -> bool {
         let is_there = self.has(kept);
         if is_there {
             self.slots.remove(&kept.key());
@@ -110,7 +110,7 @@ impl Index {
 
     /// Notes that the file of a kept answer is open now, and closes one where there are too many. That of an answer which was evicted meanwhile is
     /// closed, so that its bytes become free as soon as it was read.
-    pub(super) fn opened(&mut self, kept: &Arc<Kept>) {
+    pub(super) fn opened(&mut self, kept: &Arc<CachedPack>) {
         if !self.has(kept) {
             kept.close();
             return;
@@ -124,18 +124,18 @@ impl Index {
     }
 
     /// Promises so many bytes more to an answer that grows, and takes kept answers out, those not used for the longest time first, until all fits into
-    /// the budget; `None` where it does not even so.
-    pub(super) fn promise(&mut self, bytes: u64, budget: u64) -> Option<Vec<Arc<Kept>>> {
+    /// the quota; `None` where it does not even so.
+    pub(super) fn promise(&mut self, bytes: u64, quota: u64) -> Option<Vec<Arc<CachedPack>>> {
         let wanted = self.promised.saturating_add(bytes);
-        if wanted > budget {
+        if wanted > quota {
             return None;
         }
         self.promised = wanted;
-        if wanted + self.kept <= budget {
+        if wanted + self.kept <= quota {
             return Some(Vec::new());
         }
         // Some more than needed, so that the next ones find room without a search.
-        Some(self.evict(wanted + self.kept - (budget - budget / 32).max(wanted)))
+        Some(self.evict(wanted + self.kept - (quota - quota / 32).max(wanted)))
     }
 
     /// Takes back a promise.
@@ -144,9 +144,9 @@ impl Index {
     }
 
     /// Takes kept answers out until they took so many bytes, or none is left.
-    pub(super) fn evict(&mut self, bytes: u64) -> Vec<Arc<Kept>> {
+    pub(super) fn evict(&mut self, bytes: u64) -> Vec<Arc<CachedPack>> {
         let kept = self.slots.values().filter_map(|slot| match slot {
-            Slot::Kept(kept) => Some(Arc::clone(kept)),
+            Slot::CachedPack(kept) => Some(Arc::clone(kept)),
             Slot::Growing(_) => None,
         });
         let mut by_use: Vec<_> = kept.map(|kept| (kept.used(), kept)).collect();

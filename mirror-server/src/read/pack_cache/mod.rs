@@ -1,4 +1,4 @@
-//! The fan-out cache: an answer that depends on immutable objects alone is made once, and everybody who asks for it gets that one.
+//! The pack cache: an answer that depends on immutable objects alone is made once, and everybody who asks for it gets that one.
 //!
 //! # What is shared
 //! Requests whose [key](Key) is the same: the repository, the protocol, and the [canonical form](super::request) of the request. Who asks while the
@@ -22,35 +22,37 @@
 //! - Answers of a git that failed or was stopped; the answer is cut off, so that no client takes it for whole.
 //! - `ERR` answers, such as to a want of an object that is not there: it may come with the next sync.
 //! - With `include-tag`, an answer during which tags changed. The key holds a digest of the tags, as the answer depends on which there are.
-//! - Answers for which there is no room: see [`growth`].
+//! - Answers for which there is no room: see [`pack`].
 //!
 //! A want of an object that was pruned meanwhile may still be answered from here, until the entry is evicted. That is no more than what a client could have
 //! fetched a moment before the prune.
 //!
 //! # On disk
-//! `fanout/` beside the caches holds one file an entry, named by its key; see [`entry`]. Nothing there is precious: the folder may be
+//! `pack-cache/` beside the caches holds one file an entry, named by its key; see [`entry`]. Nothing there is precious: the folder may be
 //! removed at any time.
 //!
 //! It never decides what an answer is, and never reads a ref.
 
+mod build;
+mod cache;
+mod cached;
 mod entry;
 mod fill;
-mod growth;
+mod former;
+mod in_progress;
 mod index;
-mod kept;
 mod key;
-mod made;
-mod make;
 mod pipe;
 mod reader;
-mod room;
-mod spare;
+mod reserve;
+mod storage;
 mod window;
 
+pub(super) use build::{Timeouts, UploadPackRun};
+pub(super) use cache::{PackAnswer, PackCache};
+pub(super) use former::remove_former_folder;
 pub(super) use key::{Key, TagsDigest};
-pub(super) use made::{Fanout, Given};
-pub(super) use make::{Patience, Recipe};
-pub(super) use spare::Spare;
+pub(super) use reserve::Reserve;
 
 #[cfg(test)]
 mod tests;

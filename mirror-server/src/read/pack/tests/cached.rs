@@ -55,7 +55,7 @@ async fn a_second_server_keeps_nothing_until_the_first_has_gone() {
     first.rest().await;
     // Making a pack takes the folder over, with what is in it.
     let alone = v2(&[&format!("want {}", rig.snapshot()), "have 1111111111111111111111111111111111111111", "done"]);
-    while !second.packs.fanout.is_kept() {
+    while !second.packs.pack_cache.is_kept() {
         second.fetch(Version::V2, &alone).await;
     }
     let runs = rig.runs();
@@ -100,8 +100,8 @@ async fn without_room_on_disk_everybody_still_gets_the_pack() {
     rig.hold();
     type Change = fn(&mut Serve);
     let changes: [(&str, Change); 3] = [
-        ("no budget", |serve| serve.pack_cache = ByteSize::bytes(0)),
-        ("a small budget", |serve| serve.pack_cache = ByteSize::bytes(9 << 20)),
+        ("no quota", |serve| serve.pack_cache = ByteSize::bytes(0)),
+        ("a small quota", |serve| serve.pack_cache = ByteSize::bytes(9 << 20)),
         ("no free space", |serve| serve.free_space.stop = ByteSize::bytes(u64::MAX)),
     ];
     for (what, change) in changes {
@@ -180,4 +180,16 @@ async fn an_answer_during_which_tags_changed_is_not_kept() {
     rig.prove(&pack_of(&drain(answer).await.unwrap()));
     running.idle().await;
     assert_eq!(running.counted("git_mirror_pack_cache_entries"), 0);
+}
+
+#[tokio::test]
+async fn the_folder_of_the_caches_earlier_name_is_removed_at_start() {
+    let rig = Rig::new();
+    std::fs::create_dir(rig.path("fanout")).unwrap();
+    for file in ["lock", &"0f".repeat(32)] {
+        std::fs::write(rig.path("fanout").join(file), "pack").unwrap();
+    }
+    rig.serve().rest().await;
+    assert!(!rig.path("fanout").exists());
+    assert!(rig.path("pack-cache").exists());
 }

@@ -10,13 +10,13 @@ use std::time::Duration;
 use mirror_core::config::{ByteSize, FreeSpace};
 use mirror_engine::space::SpaceGuard;
 
-use super::growth::{Ending, Growth};
+use super::cached::CachedPack;
+use super::in_progress::{Ending, InProgressPack};
 use super::index::{Found, Index};
-use super::kept::Kept;
 use super::key::Key;
 use super::reader::Reader;
-use super::room::Room;
-use super::spare::Spare;
+use super::reserve::Reserve;
+use super::storage::Storage;
 use super::window::WINDOW;
 use crate::http::answer::Stored;
 
@@ -40,26 +40,26 @@ fn key(number: u8) -> Key {
     Key::from_bytes([number; 32])
 }
 
-fn kept(number: u8, length: u64) -> Arc<Kept> {
+fn kept(number: u8, length: u64) -> Arc<CachedPack> {
     let used = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(number.into());
-    Arc::new(Kept::listed(key(number), length, used))
+    Arc::new(CachedPack::listed(key(number), length, used))
 }
 
 #[test]
 fn readers_who_come_at_different_times_read_the_same() {
-    let (growth, mut early) = Growth::begin();
-    growth.store_in(Arc::new(tempfile::tempfile().unwrap()));
+    let (pack, mut early) = InProgressPack::begin();
+    pack.store_in(Arc::new(tempfile::tempfile().unwrap()));
     let (mut first, mut second) = (Vec::new(), Vec::new());
     assert!(read(&mut early, &mut first).is_pending());
-    growth.store(b"one ").unwrap();
+    pack.store(b"one ").unwrap();
     assert!(read(&mut early, &mut first).is_pending());
     assert_eq!(first, b"one ");
-    let mut late = growth.join().unwrap();
-    growth.store(b"two").unwrap();
+    let mut late = pack.join().unwrap();
+    pack.store(b"two").unwrap();
     assert!(read(&mut late, &mut second).is_pending());
-    assert_eq!((late.length(), growth.length_so_far()), (None, 7));
-    growth.end(Ending::Whole);
-    let mut last = growth.join().unwrap();
+    assert_eq!((late.length(), pack.length_so_far()), (None, 7));
+    pack.end(Ending::Whole);
+    let mut last = pack.join().unwrap();
     assert_eq!(last.length(), Some(7));
     let mut third = Vec::new();
     for (reader, read_so_far) in [(&mut early, &mut first), (&mut late, &mut second), (&mut last, &mut third)] {
@@ -70,47 +70,47 @@ fn readers_who_come_at_different_times_read_the_same() {
 
 #[test]
 fn an_answer_that_is_cut_is_an_error_for_everybody_and_is_joined_by_nobody() {
-    let (growth, mut reader) = Growth::begin();
-    growth.store_in(Arc::new(tempfile::tempfile().unwrap()));
-    growth.store(b"half").unwrap();
-    growth.end(Ending::Cut);
-    growth.end(Ending::Whole);
+    let (pack, mut reader) = InProgressPack::begin();
+    pack.store_in(Arc::new(tempfile::tempfile().unwrap()));
+    pack.store(b"half").unwrap();
+    pack.end(Ending::Cut);
+    pack.end(Ending::Whole);
     let mut bytes = Vec::new();
     assert!(matches!(read(&mut reader, &mut bytes), Poll::Ready(Err(_))));
     assert_eq!((bytes.as_slice(), reader.length()), (&b"half"[..], None));
-    assert!(growth.join().is_none());
+    assert!(pack.join().is_none());
 }
 
 #[test]
 fn the_last_reader_who_leaves_abandons_the_answer() {
-    let (growth, one) = Growth::begin();
-    let other = growth.join().unwrap();
+    let (pack, one) = InProgressPack::begin();
+    let other = pack.join().unwrap();
     drop(one);
-    let third = growth.join().unwrap();
+    let third = pack.join().unwrap();
     drop((other, third));
-    assert!(growth.join().is_none());
-    let mut abandoned = std::pin::pin!(growth.abandoned());
+    assert!(pack.join().is_none());
+    let mut abandoned = std::pin::pin!(pack.abandoned());
     assert!(abandoned.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
 }
 
 #[test]
 fn what_the_disk_does_not_take_passes_through_memory_to_those_who_are_there() {
-    let (growth, mut one) = Growth::begin();
-    let mut other = growth.join().unwrap();
-    growth.store_in(Arc::new(tempfile::tempfile().unwrap()));
-    growth.store(b"on disk, ").unwrap();
+    let (pack, mut one) = InProgressPack::begin();
+    let mut other = pack.join().unwrap();
+    pack.store_in(Arc::new(tempfile::tempfile().unwrap()));
+    pack.store(b"on disk, ").unwrap();
     let (mut first, mut second) = (Vec::new(), Vec::new());
     let mut expect = b"on disk, ".to_vec();
     // Far more than the window holds.
     for number in 0..u8::try_from((3 * WINDOW) >> 20).unwrap() {
         let piece = vec![number; 1 << 20];
-        growth.pass(&piece, Duration::MAX).unwrap();
+        pack.pass(&piece, Duration::MAX).unwrap();
         expect.extend_from_slice(&piece);
         assert!(read(&mut one, &mut first).is_pending());
         assert!(read(&mut other, &mut second).is_pending());
     }
-    assert!(growth.join().is_none(), "the beginning is gone");
-    growth.end(Ending::Whole);
+    assert!(pack.join().is_none(), "the beginning is gone");
+    pack.end(Ending::Whole);
     assert!(matches!(read(&mut one, &mut first), Poll::Ready(Ok(()))));
     assert!(matches!(read(&mut other, &mut second), Poll::Ready(Ok(()))));
     assert!(first == expect && second == expect);
@@ -118,14 +118,14 @@ fn what_the_disk_does_not_take_passes_through_memory_to_those_who_are_there() {
 
 #[test]
 fn who_holds_the_others_up_in_memory_loses_the_place() {
-    let (growth, mut slow) = Growth::begin();
-    let mut quick = growth.join().unwrap();
+    let (pack, mut slow) = InProgressPack::begin();
+    let mut quick = pack.join().unwrap();
     let mut bytes = Vec::new();
     for _ in 0..=(WINDOW >> 20) {
-        growth.pass(&vec![7; 1 << 20], Duration::ZERO).unwrap();
+        pack.pass(&vec![7; 1 << 20], Duration::ZERO).unwrap();
         assert!(read(&mut quick, &mut bytes).is_pending());
     }
-    growth.end(Ending::Whole);
+    pack.end(Ending::Whole);
     assert!(matches!(read(&mut quick, &mut bytes), Poll::Ready(Ok(()))));
     assert_eq!(bytes.len() as u64, WINDOW + (1 << 20));
     assert!(matches!(read(&mut slow, &mut Vec::new()), Poll::Ready(Err(_))));
@@ -133,12 +133,12 @@ fn who_holds_the_others_up_in_memory_loses_the_place() {
 
 #[test]
 fn a_full_disk_is_told_and_changes_nothing() {
-    let (growth, mut reader) = Growth::begin();
-    growth.store_in(Arc::new(File::options().write(true).open("/dev/full").unwrap()));
-    let error = growth.store(b"x").unwrap_err();
-    assert_eq!((error.kind(), growth.length_so_far()), (io::ErrorKind::StorageFull, 0));
-    growth.pass(b"x", Duration::MAX).unwrap();
-    growth.end(Ending::Whole);
+    let (pack, mut reader) = InProgressPack::begin();
+    pack.store_in(Arc::new(File::options().write(true).open("/dev/full").unwrap()));
+    let error = pack.store(b"x").unwrap_err();
+    assert_eq!((error.kind(), pack.length_so_far()), (io::ErrorKind::StorageFull, 0));
+    pack.pass(b"x", Duration::MAX).unwrap();
+    pack.end(Ending::Whole);
     let mut bytes = Vec::new();
     assert!(matches!(read(&mut reader, &mut bytes), Poll::Ready(Ok(()))));
     assert_eq!(bytes, b"x");
@@ -147,11 +147,11 @@ fn a_full_disk_is_told_and_changes_nothing() {
 #[test]
 fn one_makes_what_many_ask_for() {
     let mut index = Index::default();
-    let Found::Begun(growth, maker) = index.find(key(1)) else { panic!("nothing is there") };
+    let Found::Begun(pack, maker) = index.find(key(1)) else { panic!("nothing is there") };
     let Found::Growing(joined) = index.find(key(1)) else { panic!("it is being made") };
     drop((maker, joined));
     let Found::Begun(again, _reader) = index.find(key(1)) else { panic!("it was given up") };
-    index.forget(key(1), &growth);
+    index.forget(key(1), &pack);
     assert!(index.is_growing(key(1), &again), "what was given up takes nothing else away");
     index.forget(key(1), &again);
     assert!(!index.is_growing(key(1), &again));
@@ -167,7 +167,7 @@ fn what_was_not_used_for_the_longest_time_goes_first() {
     assert_eq!(index.promise(8192, 16 * 4096).unwrap().len(), 0);
     let evicted = index.promise(3 * 4096, 16 * 4096).unwrap();
     assert_eq!(evicted.iter().map(|kept| kept.key()).collect::<Vec<_>>(), [key(1)]);
-    assert!(matches!(index.find(key(2)), Found::Kept(_)));
+    assert!(matches!(index.find(key(2)), Found::CachedPack(_)));
     assert!(matches!(index.find(key(1)), Found::Begun(..)));
     assert!(index.promise(12 * 4096, 16 * 4096).is_none(), "more than all there is");
     assert_eq!(index.size(), (3 * 3 * 4096, 3), "then nothing goes for it");
@@ -181,7 +181,7 @@ async fn what_is_evicted_while_it_is_opened_does_not_stay_open() {
     let length = 10;
     let path = folder.path().join(key(1).to_string());
     std::fs::write(&path, vec![0; length + usize::try_from(super::entry::FOOTER).unwrap()]).unwrap();
-    let kept = Arc::new(Kept::made(key(1), length as u64, Arc::new(File::open(&path).unwrap())));
+    let kept = Arc::new(CachedPack::made(key(1), length as u64, Arc::new(File::open(&path).unwrap())));
     let mut index = Index::default();
     index.keep(Arc::clone(&kept));
     kept.close();
@@ -199,7 +199,7 @@ fn a_file_gets_another_name_where_one_has_the_name_already() {
     let folder = tempfile::tempdir().unwrap();
     let marks = FreeSpace { stop: ByteSize::bytes(0), resume: ByteSize::bytes(0) };
     let guard = Arc::new(SpaceGuard::new(folder.path().to_owned(), marks));
-    let room = || Room::at(folder.path().to_owned(), 1 << 20, Spare::of(marks, Arc::clone(&guard)));
+    let room = || Storage::at(folder.path().to_owned(), 1 << 20, Reserve::of(marks, Arc::clone(&guard)));
     let (one, other) = (room(), room());
     assert!(one.claim().unwrap().is_some());
     let made = one.create(true).unwrap();

@@ -11,23 +11,23 @@ use tokio::time::{Instant, Sleep};
 ///
 /// Only time in which the server waits for the client counts; what the server takes itself never does.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct ReadTimeouts {
     /// Without a byte.
     idle: Duration,
-    /// All waiting together: this, and as long as what came takes at [`Patience::PACE`].
+    /// All waiting together: this, and as long as what came takes at [`ReadTimeouts::PACE`].
     left: Duration,
     waited: Duration,
     since: Option<Instant>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl Default for Patience {
+impl Default for ReadTimeouts {
     fn default() -> Self {
         Self::new(Duration::from_secs(30), Duration::from_secs(120))
     }
 }
 
-impl Patience {
+impl ReadTimeouts {
     /// The slowest that a body may come for long, in bytes per second.
     const PACE: u64 = 4 * 1024;
 

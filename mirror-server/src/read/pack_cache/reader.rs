@@ -5,36 +5,36 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::growth::{Ending, Growth, Next};
+use super::in_progress::{Ending, InProgressPack, Next};
 use crate::http::answer::{Region, Stored};
 
 /// One who reads along. Dropping it leaves.
 #[derive(Debug)]
 pub(super) struct Reader {
-    growth: Arc<Growth>,
+    pack: Arc<InProgressPack>,
     id: u64,
 }
 
 impl Reader {
-    pub(super) fn new(growth: Arc<Growth>, id: u64) -> Self {
-        Self { growth, id }
+    pub(super) fn new(pack: Arc<InProgressPack>, id: u64) -> Self {
+        Self { pack, id }
     }
 
     /// Waits for the first bytes, or for an ending, whichever is first.
     pub(super) async fn begun(&self) -> Option<Ending> {
-        std::future::poll_fn(|context| self.growth.poll_begun(self.id, context)).await
+        std::future::poll_fn(|context| self.pack.poll_begun(self.id, context)).await
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.growth.leave(self.id);
+        self.pack.leave(self.id);
     }
 }
 
 impl Stored for Reader {
     fn poll_region(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Region>>> {
-        self.growth.poll_next(self.id, context).map(|next| match next {
+        self.pack.poll_next(self.id, context).map(|next| match next {
             Next::Region(region) => Some(Ok(region)),
             Next::End => None,
             Next::Cut => Some(Err(io::Error::other("the pack could not be made to its end"))),
@@ -42,7 +42,7 @@ impl Stored for Reader {
     }
 
     fn length(&self) -> Option<u64> {
-        self.growth.length()
+        self.pack.length()
     }
 }
 

@@ -11,22 +11,22 @@ use mirror_engine::node::LocalNode;
 use mirror_store::{Cache, OpenError};
 use tokio::sync::Mutex;
 
-use crate::read::Shown;
+use crate::read::RefsCache;
 use crate::write::Refusals;
 
 /// The repositories of a node.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct Repositories {
     /// The node, for the engine's verbs.
     pub(crate) node: Arc<LocalNode>,
-    served: Vec<Arc<Served>>,
+    served: Vec<Arc<ServedRepository>>,
     /// By path, without `.git` and without the slash in front.
-    paths: BTreeMap<String, Arc<Served>>,
+    paths: BTreeMap<String, Arc<ServedRepository>>,
 }
 
 /// One repository that is served.
 #[derive(Debug)]
-pub(crate) struct Served {
+pub(crate) struct ServedRepository {
     /// Its name in the configuration.
     pub(crate) name: RepositoryName,
     /// The node that serves it.
@@ -38,9 +38,9 @@ pub(crate) struct Served {
     /// Under which its snapshots stand.
     pub(crate) snapshots: RefPrefix,
     /// The bare repository.
-    pub(crate) place: PathBuf,
+    pub(crate) path: PathBuf,
     /// What its readers are shown.
-    pub(crate) shown: Shown,
+    pub(crate) shown: RefsCache,
     /// The refused pushes that its journal was told of.
     pub(crate) refusals: Refusals,
     cache: OnceLock<Cache>,
@@ -48,22 +48,22 @@ pub(crate) struct Served {
     looking: Arc<Mutex<()>>,
 }
 
-impl Site {
+impl Repositories {
     /// Gathers the repositories that the node's lanes name.
     pub(crate) fn of(node: Arc<LocalNode>) -> Self {
-        let mut served = BTreeMap::<RepositoryName, Served>::new();
+        let mut served = BTreeMap::<RepositoryName, ServedRepository>::new();
         let mut upstreams = BTreeMap::new();
         for lane in node.node.lanes_in_order() {
             let repository = node.repository(lane);
             upstreams.insert(repository.name.clone(), repository.upstream.path().to_owned());
-            let entry = served.entry(repository.name.clone()).or_insert_with(|| Served {
+            let entry = served.entry(repository.name.clone()).or_insert_with(|| ServedRepository {
                 name: repository.name.clone(),
                 node: node.node.name.clone(),
                 head: lane.source.branch.clone(),
                 gitops: BTreeMap::new(),
                 snapshots: node.snapshots.prefix.clone(),
-                place: node.cache(&repository.name),
-                shown: Shown::default(),
+                path: node.cache(&repository.name),
+                shown: RefsCache::default(),
                 refusals: Refusals::default(),
                 cache: OnceLock::new(),
                 looking: Arc::default(),
@@ -84,12 +84,12 @@ impl Site {
     }
 
     /// Finds a repository by a path that was decoded and checked, with or without `.git` and the slash in front.
-    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Served>> {
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<ServedRepository>> {
         self.paths.get(plain(path))
     }
 
     /// All repositories, in the order of their names.
-    pub(crate) fn served(&self) -> &[Arc<Served>] {
+    pub(crate) fn served(&self) -> &[Arc<ServedRepository>] {
         &self.served
     }
 }
@@ -99,7 +99,7 @@ fn plain(path: &str) -> &str {
     path.strip_suffix(".git").unwrap_or(path)
 }
 
-/// What stands at the place of a repository.
+/// What stands at the path of a repository.
 #[derive(Debug)]
 pub(crate) enum Presence {
     /// The repository.
@@ -112,7 +112,7 @@ pub(crate) enum Presence {
     Unanswered,
 }
 
-impl Served {
+impl ServedRepository {
     /// The repository on disk, opened at its first use and kept. It may be absent until the first sync.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl Served {
         match self.cache.get() {
             Some(cache) => Ok(cache),
             None => {
-                let cache = Cache::open(&self.place)?;
+                let cache = Cache::open(&self.path)?;
                 Ok(self.cache.get_or_init(|| cache))
             }
         }
@@ -136,7 +136,7 @@ impl Served {
         let served = Arc::clone(self);
         let look = move || {
             let _alone = alone;
-            match Cache::open(&served.place) {
+            match Cache::open(&served.path) {
                 Ok(_) => Presence::There,
                 Err(OpenError::Missing { .. }) if served.cache.get().is_none() => Presence::Unsynced,
                 Err(error) => Presence::Unreadable(error),
@@ -147,17 +147,17 @@ impl Served {
 }
 
 #[cfg(test)]
-impl Served {
-    /// Serves the cache at a place without any configuration around it.
-    pub(crate) fn at(place: PathBuf, head: &str) -> Arc<Self> {
+impl ServedRepository {
+    /// Serves the cache at a path without any configuration around it.
+    pub(crate) fn at(path: PathBuf, head: &str) -> Arc<Self> {
         Arc::new(Self {
             name: RepositoryName::parse("app").expect("because the name is right"),
             node: NodeName::parse("local").expect("because the name is right"),
             head: BranchName::parse(head).expect("because tests give branches"),
             gitops: BTreeMap::new(),
             snapshots: RefPrefix::parse("refs/mirror/snapshots").expect("because the prefix is right"),
-            place,
-            shown: Shown::default(),
+            path,
+            shown: RefsCache::default(),
             refusals: Refusals::default(),
             cache: OnceLock::new(),
             looking: Arc::default(),
@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn many_may_look_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let served = Served::at(folder.path().join("app.git"), "main");
+        let served = ServedRepository::at(folder.path().join("app.git"), "main");
         let looks: Vec<_> = (0..32)
             .map(|_| {
                 let served = Arc::clone(&served);

@@ -7,25 +7,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::growth::{Ending, Growth};
+use super::build::{Timeouts, UploadPackRun, make};
+use super::cached::CachedPack;
+use super::in_progress::{Ending, InProgressPack};
 use super::index::{Found, Index};
-use super::kept::Kept;
 use super::key::Key;
-use super::make::{Patience, Recipe, make};
 use super::reader::{Front, Reader};
-use super::room::{Making, Room};
-use super::spare::Spare;
+use super::reserve::Reserve;
+use super::storage::{PartialFile, Storage};
 use crate::http::answer::Stored;
 use crate::metrics::Metrics;
 use crate::metrics::label::PackSource;
-use crate::read::pack::Turns;
+use crate::read::pack::BuildSlots;
 
 /// How often the room on the disk is looked at, whether anybody asks for a pack or not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The cache. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(in crate::read) struct Fanout {
+pub(in crate::read) struct PackCache {
     inner: Arc<Inner>,
 }
 
@@ -34,14 +34,14 @@ pub(in crate::read) struct Fanout {
 pub(super) struct Inner {
     index: Mutex<Index>,
     names: Mutex<()>,
-    pub(super) room: Room,
-    pub(super) turns: Turns,
-    pub(super) patience: Patience,
+    pub(super) room: Storage,
+    pub(super) slots: BuildSlots,
+    pub(super) timeouts: Timeouts,
     pub(super) metrics: Arc<Metrics>,
 }
 
 /// What somebody gets who asks.
-pub(in crate::read) enum Given {
+pub(in crate::read) enum PackAnswer {
     /// An answer, whole or growing, and where it came from.
     Stored(Box<dyn Stored>, PackSource),
     /// Git's refusal, in its protocol.
@@ -54,19 +54,19 @@ pub(in crate::read) enum Given {
     Failed,
 }
 
-impl Fanout {
+impl PackCache {
     /// Opens the cache in a folder, of so many bytes at most, and leaves to others what is theirs of the file system, for
     /// as long as it lives. Reads no entry.
     pub(in crate::read) fn open(
         folder: PathBuf,
-        budget: u64,
-        spare: Spare,
-        turns: Turns,
-        patience: Patience,
+        quota: u64,
+        reserve: Reserve,
+        slots: BuildSlots,
+        timeouts: Timeouts,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let room = Room::at(folder, budget, spare);
-        let inner = Inner { index: Mutex::default(), names: Mutex::default(), room, turns, patience, metrics };
+        let room = Storage::at(folder, quota, reserve);
+        let inner = Inner { index: Mutex::default(), names: Mutex::default(), room, slots, timeouts, metrics };
         inner.claim();
         let inner = Arc::new(inner);
         watch_room(&inner);
@@ -74,26 +74,26 @@ impl Fanout {
     }
 
     /// Answers from what is there, or makes the answer; without a key, for this request alone. Dropping the future, or what it gives, takes part no longer.
-    pub(in crate::read) async fn answer(&self, key: Option<Key>, recipe: impl FnOnce() -> Recipe) -> Given {
+    pub(in crate::read) async fn answer(&self, key: Option<Key>, run_of: impl FnOnce() -> UploadPackRun) -> PackAnswer {
         let Some(key) = key else {
-            let (growth, reader) = Growth::begin();
-            self.make(None, growth, recipe());
+            let (pack, reader) = InProgressPack::begin();
+            self.make(None, pack, run_of());
             return give(reader, PackSource::Alone).await;
         };
         loop {
             let found = self.inner.index().find(key);
             match found {
                 Found::Growing(reader) => return give(reader, PackSource::Shared).await,
-                Found::Begun(growth, reader) => {
-                    self.make(Some(key), growth, recipe());
+                Found::Begun(pack, reader) => {
+                    self.make(Some(key), pack, run_of());
                     return give(reader, PackSource::Made).await;
                 }
-                Found::Kept(kept) => match kept.open(self.inner.room.folder()).await {
+                Found::CachedPack(kept) => match kept.open(self.inner.room.folder()).await {
                     Ok(opened) => {
                         if opened.is_new {
                             self.inner.index().opened(&kept);
                         }
-                        return Given::Stored(Box::new(Front::of(opened.file, kept.length())), PackSource::Disk);
+                        return PackAnswer::Stored(Box::new(Front::of(opened.file, kept.length())), PackSource::Disk);
                     }
                     Err(error) => self.inner.discard(&kept, &error),
                 },
@@ -107,8 +107,8 @@ impl Fanout {
         self.inner.room.is_kept()
     }
 
-    fn make(&self, key: Option<Key>, growth: Arc<Growth>, recipe: Recipe) {
-        tokio::spawn(make(Arc::clone(&self.inner), key, growth, recipe));
+    fn make(&self, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
+        tokio::spawn(make(Arc::clone(&self.inner), key, pack, run_of));
     }
 }
 
@@ -129,13 +129,13 @@ fn watch_room(inner: &Arc<Inner>) {
 }
 
 /// Waits until there is something to give.
-async fn give(reader: Reader, source: PackSource) -> Given {
+async fn give(reader: Reader, source: PackSource) -> PackAnswer {
     match reader.begun().await {
-        None | Some(Ending::Whole) => Given::Stored(Box::new(reader), source),
-        Some(Ending::Refused(words)) => Given::Refused(words),
-        Some(Ending::Declined) => Given::Declined,
-        Some(Ending::Busy) => Given::Busy,
-        Some(Ending::Cut) => Given::Failed,
+        None | Some(Ending::Whole) => PackAnswer::Stored(Box::new(reader), source),
+        Some(Ending::Refused(words)) => PackAnswer::Refused(words),
+        Some(Ending::Declined) => PackAnswer::Declined,
+        Some(Ending::Busy) => PackAnswer::Busy,
+        Some(Ending::Cut) => PackAnswer::Failed,
     }
 }
 
@@ -150,7 +150,7 @@ impl Inner {
             Ok(None) => {}
             Ok(Some(found)) => {
                 self.index().adopt(found);
-                // The budget may be smaller than it was.
+                // The quota may be smaller than it was.
                 self.promise(0);
                 self.tell();
             }
@@ -162,18 +162,23 @@ impl Inner {
     }
 
     /// Lets nobody else find an answer that grows.
-    pub(super) fn forget(&self, key: Key, growth: &Arc<Growth>) {
-        self.index().forget(key, growth);
+    pub(super) fn forget(&self, key: Key, pack: &Arc<InProgressPack>) {
+        self.index().forget(key, pack);
     }
 
     /// Gives a whole answer its name and keeps it, unless another one is being made in its place. Blocks.
     ///
     /// # Errors
     /// What the disk refuses.
-    pub(super) fn keep(&self, mut making: Making, kept: Arc<Kept>, growth: &Arc<Growth>) -> io::Result<()> {
+    pub(super) fn keep(
+        &self,
+        mut making: PartialFile,
+        kept: Arc<CachedPack>,
+        pack: &Arc<InProgressPack>,
+    ) -> io::Result<()> {
         let key = kept.key();
         let names = self.names();
-        if self.index().is_growing(key, growth) {
+        if self.index().is_growing(key, pack) {
             self.room.keep(&mut making, key)?;
             let mut index = self.index();
             index.keep(Arc::clone(&kept));
@@ -186,7 +191,7 @@ impl Inner {
 
     /// Promises room on the disk, for which kept answers may have to go; false where there is none even so. Blocks.
     pub(super) fn promise(&self, bytes: u64) -> bool {
-        let Some(evicted) = self.index().promise(bytes, self.room.budget) else { return false };
+        let Some(evicted) = self.index().promise(bytes, self.room.quota) else { return false };
         self.remove(&evicted);
         let has_room = self.give_way(bytes);
         if !has_room {
@@ -215,10 +220,10 @@ impl Inner {
         self.remove(&evicted);
     }
 
-    fn remove(&self, evicted: &[Arc<Kept>]) {
+    fn remove(&self, evicted: &[Arc<CachedPack>]) {
         evicted.iter().for_each(|kept| self.remove_file(kept.key()));
         if !evicted.is_empty() {
-            self.metrics.fanout_evicted(evicted.len() as u64);
+            self.metrics.pack_cache_evicted(evicted.len() as u64);
             self.tell();
         }
     }
@@ -237,10 +242,10 @@ impl Inner {
     }
 
     /// Removes a kept answer that is not what was made.
-    fn discard(&self, kept: &Arc<Kept>, error: &io::Error) {
+    fn discard(&self, kept: &Arc<CachedPack>, error: &io::Error) {
         if self.index().drop_kept(kept) {
             self.remove_file(kept.key());
-            self.metrics.fanout_damaged();
+            self.metrics.pack_cache_damaged();
             self.tell();
             let error = error as &dyn std::error::Error;
             tracing::warn!(key = %kept.key(), error, "a kept pack was damaged, and is made anew");
@@ -249,7 +254,7 @@ impl Inner {
 
     fn tell(&self) {
         let (bytes, entries) = self.index().size();
-        self.metrics.fanout(bytes, entries);
+        self.metrics.pack_cache(bytes, entries);
     }
 }
 

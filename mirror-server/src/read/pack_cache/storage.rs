@@ -11,39 +11,39 @@ use std::sync::{Arc, OnceLock};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::kept::Kept;
+use super::cached::CachedPack;
 use super::key::Key;
-use super::spare::Spare;
+use super::reserve::Reserve;
 
 const LOCK: &str = "lock";
 /// The end of the names of files that are being made.
-const MAKING: &str = ".making";
+const UNFINISHED: &str = ".making";
 
 /// The folder, and how much may be in it.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Storage {
     folder: PathBuf,
     /// Held by the process that keeps answers here.
     lock: OnceLock<File>,
     /// How many bytes it may take.
-    pub(super) budget: u64,
+    pub(super) quota: u64,
     /// What it leaves of the file system to others.
-    spare: Spare,
+    reserve: Reserve,
     next: AtomicU64,
 }
 
 /// A file that is being made. It goes away unless it is kept.
 #[derive(Debug)]
-pub(super) struct Making {
+pub(super) struct PartialFile {
     pub(super) file: Arc<File>,
     /// None where it has no name.
     path: Option<PathBuf>,
 }
 
-impl Room {
-    /// Describes the folder; [`Room::claim`] opens it.
-    pub(super) fn at(folder: PathBuf, budget: u64, spare: Spare) -> Self {
-        Self { folder, lock: OnceLock::new(), budget, spare, next: AtomicU64::new(0) }
+impl Storage {
+    /// Describes the folder; [`Storage::claim`] opens it.
+    pub(super) fn at(folder: PathBuf, quota: u64, reserve: Reserve) -> Self {
+        Self { folder, lock: OnceLock::new(), quota, reserve, next: AtomicU64::new(0) }
     }
 
     /// Takes the folder, and makes it where it is missing; gives what an earlier process kept there, and removes what it left unfinished. `None` where
@@ -51,7 +51,7 @@ impl Room {
     ///
     /// # Errors
     /// What the disk refuses. Answers are made all the same, in memory where no file can be made.
-    pub(super) fn claim(&self) -> io::Result<Option<Vec<Kept>>> {
+    pub(super) fn claim(&self) -> io::Result<Option<Vec<CachedPack>>> {
         if self.lock.get().is_some() {
             return Ok(None);
         }
@@ -71,35 +71,39 @@ impl Room {
 
     /// Whether answers are kept here.
     pub(super) fn is_kept(&self) -> bool {
-        self.lock.get().is_some() && self.budget > 0
+        self.lock.get().is_some() && self.quota > 0
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    fn list(&self) -> io::Result<Vec<Kept>> {
+    fn list(&self) -> io::Result<Vec<CachedPack>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.folder)?.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            if name.ends_with(MAKING) {
+            if name.ends_with(UNFINISHED) {
                 remove(&entry.path());
             } else if let Some(key) = Key::from_name(name)
                 && let Ok(seen) = entry.metadata()
                 && seen.is_file()
             {
-                found.push(Kept::listed(key, seen.len(), seen.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH)));
+                found.push(CachedPack::listed(
+                    key,
+                    seen.len(),
+                    seen.modified().unwrap_or(std::time::SystemTime::UNIX_EPOCH),
+                ));
             }
         }
         Ok(found)
     }
 
     /// Makes an empty file, with a name where it may be kept.
-    pub(super) fn create(&self, may_keep: bool) -> io::Result<Making> {
+    pub(super) fn create(&self, may_keep: bool) -> io::Result<PartialFile> {
         let (path, file) = loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let path = self.folder.join(format!("{}-{number}{MAKING}", std::process::id()));
+            let path = self.folder.join(format!("{}-{number}{UNFINISHED}", std::process::id()));
             match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
                 Ok(file) => break (path, file),
                 // A process in another container may have our number.
@@ -107,12 +111,12 @@ impl Room {
                 Err(error) => return Err(error),
             }
         };
-        let making = Making { file: Arc::new(file), path: Some(path) };
+        let making = PartialFile { file: Arc::new(file), path: Some(path) };
         Ok(if may_keep && self.is_kept() { making } else { making.without_name() })
     }
 
     /// Gives a finished file the name of its key.
-    pub(super) fn keep(&self, making: &mut Making, key: Key) -> io::Result<()> {
+    pub(super) fn keep(&self, making: &mut PartialFile, key: Key) -> io::Result<()> {
         if let Some(path) = &making.path {
             fs::rename(path, self.folder.join(key.to_string()))?;
             making.path = None;
@@ -129,11 +133,11 @@ impl Room {
     pub(super) fn shortage(&self, bytes: u64) -> u64 {
         // Where the file system does not tell, writing does.
         let free = rustix::fs::statvfs(&self.folder).map(|seen| seen.f_bavail.saturating_mul(seen.f_frsize));
-        free.map_or(0, |free| self.spare.shortage(free, bytes))
+        free.map_or(0, |free| self.reserve.shortage(free, bytes))
     }
 }
 
-impl Making {
+impl PartialFile {
     fn without_name(mut self) -> Self {
         if let Some(path) = self.path.take() {
             remove(&path);
@@ -142,7 +146,7 @@ impl Making {
     }
 }
 
-impl Drop for Making {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if let Some(path) = &self.path {
             remove(path);

@@ -1,4 +1,4 @@
-//! Making one answer: waits for a turn, runs git, watches over it, and keeps what came out where it may be kept.
+//! Builds one answer: waits for a turn, runs git, watches over it, and keeps what came out where it may be kept.
 //!
 //! Who asked first has no part in it: an answer is made for all that read along, and stops when the last of them has gone.
 
@@ -12,19 +12,19 @@ use mirror_store::LONGEST_READ;
 use mirror_store::git::{GitChild, GitCommand, GitError};
 use tokio::io::AsyncWriteExt;
 
+use super::cache::Inner;
+use super::cached::CachedPack;
 use super::entry;
 use super::fill::{Fill, Filled, Stored};
-use super::growth::{Ending, Growth};
-use super::kept::Kept;
+use super::in_progress::{Ending, InProgressPack};
 use super::key::Key;
-use super::made::Inner;
 use super::pipe::Pipe;
 
 /// How often a run is looked after.
 const TICK: Duration = Duration::from_millis(200);
 
 /// How an answer is made.
-pub(in crate::read) struct Recipe {
+pub(in crate::read) struct UploadPackRun {
     /// The run of git, not begun.
     pub(in crate::read) command: GitCommand,
     /// What it gets to read.
@@ -35,7 +35,7 @@ pub(in crate::read) struct Recipe {
 
 /// How long a run of git may take.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::read) struct Patience {
+pub(in crate::read) struct Timeouts {
     /// In all: no longer than the upkeep keeps what a reader may have open.
     pub(in crate::read) total: Duration,
     /// Without a byte. Git itself says that it is alive every few seconds, where the client's capabilities allow it to.
@@ -44,7 +44,7 @@ pub(in crate::read) struct Patience {
     pub(in crate::read) reader: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let minutes = |count: u64| Duration::from_secs(60 * count);
         Self { total: LONGEST_READ, quiet: minutes(10), reader: Duration::from_secs(30) }
@@ -67,7 +67,7 @@ enum MakeError {
 }
 
 /// Ends an answer whatever becomes of its maker.
-struct Ends<'a>(&'a Inner, Option<Key>, &'a Arc<Growth>);
+struct Ends<'a>(&'a Inner, Option<Key>, &'a Arc<InProgressPack>);
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
@@ -79,18 +79,18 @@ impl Drop for Ends<'_> {
 }
 
 /// Makes an answer.
-pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, growth: Arc<Growth>, recipe: Recipe) {
-    let _ends = Ends(&inner, key, &growth);
+pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
+    let _ends = Ends(&inner, key, &pack);
     let turn = tokio::select! {
-        turn = inner.turns.take() => turn,
-        () = growth.abandoned() => return,
+        turn = inner.slots.take() => turn,
+        () = pack.abandoned() => return,
     };
     let Some(_turn) = turn else {
-        growth.end(Ending::Busy);
+        pack.end(Ending::Busy);
         return;
     };
     let _counted = inner.metrics.pack_running();
-    match run(&inner, key, &growth, recipe).await {
+    match run(&inner, key, &pack, run_of).await {
         Ok(()) => {}
         Err(MakeError::Abandoned) => tracing::debug!("a pack was given up: nobody waits for it any more"),
         Err(error) => {
@@ -99,34 +99,38 @@ pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, growth: Arc<Growth
     }
 }
 
-async fn run(inner: &Arc<Inner>, key: Option<Key>, growth: &Arc<Growth>, recipe: Recipe) -> Result<(), MakeError> {
-    let mut child = recipe.command.start()?;
+async fn run(
+    inner: &Arc<Inner>,
+    key: Option<Key>,
+    pack: &Arc<InProgressPack>,
+    run_of: UploadPackRun,
+) -> Result<(), MakeError> {
+    let mut child = run_of.command.start()?;
     let verb = child.verb().to_owned();
-    feed(&mut child, recipe.input);
+    feed(&mut child, run_of.input);
     let pipe = child.take_stdout().ok_or_else(|| io::Error::other("git has no output"))?;
     let pipe = Pipe::of(File::from(pipe.into_owned_fd()?));
-    let patience = inner.patience;
-    let fill =
-        Fill { inner: Arc::clone(inner), key, growth: Arc::clone(growth), patience: patience.reader, promised: 0 };
+    let timeouts = inner.timeouts;
+    let fill = Fill { inner: Arc::clone(inner), key, pack: Arc::clone(pack), timeouts: timeouts.reader, promised: 0 };
     let filling = tokio::task::spawn_blocking(move || fill.run(pipe));
-    let (filled, stopped) = watch(&child, growth, patience, filling).await;
+    let (filled, stopped) = watch(&child, pack, timeouts, filling).await;
     let ended = child.wait().await?;
     if let Some(why) = stopped {
         return Err(why);
     }
     match filled? {
         // Git says so and fails; the words are the answer.
-        Filled::Refused(words) => growth.end(Ending::Refused(words)),
+        Filled::Refused(words) => pack.end(Ending::Refused(words)),
         Filled::Answer(stored) => {
-            if growth.length_so_far() == 0 && ended.gave_up() {
-                growth.end(Ending::Declined);
+            if pack.length_so_far() == 0 && ended.gave_up() {
+                pack.end(Ending::Declined);
             }
             ended.succeeded(&verb)?;
-            growth.end(Ending::Whole);
+            pack.end(Ending::Whole);
             if let (Some(stored), Some(key)) = (stored, key)
-                && recipe.still_holds.await
+                && run_of.still_holds.await
             {
-                keep(inner, key, growth, stored).await;
+                keep(inner, key, pack, stored).await;
             }
         }
     }
@@ -146,8 +150,8 @@ fn feed(child: &mut GitChild, input: Vec<u8>) {
 /// Waits until the pipe is read to its end; kills git where nobody reads along any more, or where it takes too long.
 async fn watch(
     child: &GitChild,
-    growth: &Growth,
-    patience: Patience,
+    pack: &InProgressPack,
+    timeouts: Timeouts,
     mut filling: tokio::task::JoinHandle<io::Result<Filled>>,
 ) -> (io::Result<Filled>, Option<MakeError>) {
     let began = Instant::now();
@@ -156,13 +160,13 @@ async fn watch(
     loop {
         tokio::select! {
             filled = &mut filling => return (filled.map_err(io::Error::other).flatten(), stopped),
-            () = growth.abandoned(), if stopped.is_none() => stopped = Some(MakeError::Abandoned),
+            () = pack.abandoned(), if stopped.is_none() => stopped = Some(MakeError::Abandoned),
             _ = ticks.tick() => {
-                growth.wake();
-                if stopped.is_none() && growth.quiet() >= patience.quiet {
-                    stopped = Some(MakeError::Quiet(patience.quiet));
-                } else if stopped.is_none() && began.elapsed() >= patience.total {
-                    stopped = Some(MakeError::Long(patience.total));
+                pack.wake();
+                if stopped.is_none() && pack.quiet() >= timeouts.quiet {
+                    stopped = Some(MakeError::Quiet(timeouts.quiet));
+                } else if stopped.is_none() && began.elapsed() >= timeouts.total {
+                    stopped = Some(MakeError::Long(timeouts.total));
                 }
             }
         }
@@ -174,16 +178,16 @@ async fn watch(
 }
 
 /// Keeps a whole answer. What fails here costs the next one who asks a run of git, and nobody anything else.
-async fn keep(inner: &Arc<Inner>, key: Key, growth: &Arc<Growth>, stored: Stored) {
+async fn keep(inner: &Arc<Inner>, key: Key, pack: &Arc<InProgressPack>, stored: Stored) {
     if !inner.room.is_kept() {
         return;
     }
-    let (inner, growth) = (Arc::clone(inner), Arc::clone(growth));
+    let (inner, pack) = (Arc::clone(inner), Arc::clone(pack));
     let keeping = tokio::task::spawn_blocking(move || {
         let Stored { making, length, checksum } = stored;
         entry::seal(&making.file, key, length, checksum)?;
-        let kept = Kept::made(key, length, Arc::clone(&making.file));
-        inner.keep(making, Arc::new(kept), &growth)
+        let kept = CachedPack::made(key, length, Arc::clone(&making.file));
+        inner.keep(making, Arc::new(kept), &pack)
     });
     if let Err(error) = keeping.await.map_err(io::Error::other).flatten() {
         tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be kept");

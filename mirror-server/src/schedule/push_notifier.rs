@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 
 /// Tells workers of accepted pushes. Never waits, never fails, and loses none: what a worker did not take yet is kept by lane.
 #[derive(Debug, Clone)]
-pub(crate) struct Pushes {
+pub(crate) struct PushNotifier {
     inboxes: Arc<BTreeMap<RepositoryName, Inbox>>,
     metrics: Arc<Metrics>,
 }
@@ -23,7 +23,7 @@ struct Inbox {
     news: Notify,
 }
 
-impl Pushes {
+impl PushNotifier {
     /// Makes an inbox for each repository.
     pub(crate) fn to<'a>(repositories: impl IntoIterator<Item = &'a RepositoryName>, metrics: Arc<Metrics>) -> Self {
         let inboxes = repositories.into_iter().map(|name| (name.clone(), Inbox::default())).collect();
@@ -74,7 +74,7 @@ mod tests {
     async fn a_push_is_heard_once_whenever_it_comes() {
         let app = RepositoryName::parse("app").expect("a name");
         let lane = |name: &str| LaneName::parse(name).expect("a name");
-        let pushes = Pushes::to([&app], Arc::new(Metrics::new()));
+        let pushes = PushNotifier::to([&app], Arc::new(Metrics::new()));
         pushes.accepted(&app, &[lane("a"), lane("b")]);
         pushes.accepted(&app, &[lane("a")]);
         pushes.arrived(&app).await;

@@ -11,9 +11,9 @@ use crate::metrics::Metrics;
 /// The longest wait for a turn. Clients of builds give up after about a minute; telling them to come again is better than that.
 const LONGEST_WAIT: Duration = Duration::from_secs(45);
 
-/// The turns of a server.
+/// The slots of a server.
 #[derive(Debug)]
-pub(in crate::read) struct Turns {
+pub(in crate::read) struct BuildSlots {
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
@@ -22,7 +22,7 @@ pub(in crate::read) struct Turns {
 
 /// The right to run one git. Dropping it passes it on.
 #[derive(Debug)]
-pub(in crate::read) struct Turn(#[expect(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
+pub(in crate::read) struct BuildSlot(#[expect(dead_code, reason = "held, never read")] OwnedSemaphorePermit);
 
 /// One place in the queue.
 struct Waits<'a>(&'a AtomicUsize);
@@ -33,7 +33,7 @@ impl Drop for Waits<'_> {
     }
 }
 
-impl Turns {
+impl BuildSlots {
     pub(in crate::read) fn new(at_once: u32, queue: u32, metrics: Arc<Metrics>) -> Self {
         let permits = Arc::new(Semaphore::new(at_once.max(1) as usize));
         Self { permits, waiting: AtomicUsize::new(0), queue: queue as usize, metrics }
@@ -43,9 +43,9 @@ impl Turns {
     ///
     /// # Cancel safety
     /// Dropping the future gives up the place in the queue.
-    pub(in crate::read) async fn take(&self) -> Option<Turn> {
+    pub(in crate::read) async fn take(&self) -> Option<BuildSlot> {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Some(Turn(permit));
+            return Some(BuildSlot(permit));
         }
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waits = Waits(&self.waiting);
@@ -54,6 +54,6 @@ impl Turns {
         }
         let _counted = self.metrics.pack_waiting();
         let acquired = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.permits).acquire_owned()).await;
-        acquired.ok()?.ok().map(Turn)
+        acquired.ok()?.ok().map(BuildSlot)
     }
 }

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Job;
-use super::worker::{Ended, Errands};
+use super::worker::{Ended, JobRunner};
 use crate::metrics::label::Ending;
 
 /// How long a job waits for an operation that somebody typed. What it waited for in vain is due again soon.
@@ -31,7 +31,7 @@ const UPKEEP: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The jobs of one repository.
 #[derive(Debug, Clone)]
-pub(super) struct EngineErrands {
+pub(super) struct EngineRunner {
     node: Arc<LocalNode>,
     repository: RepositoryName,
     /// Held by the one who counts packs: where the disk does not answer, nobody waits behind him.
@@ -40,7 +40,7 @@ pub(super) struct EngineErrands {
     running: Arc<()>,
 }
 
-impl EngineErrands {
+impl EngineRunner {
     pub(super) fn new(node: Arc<LocalNode>, repository: RepositoryName) -> Self {
         Self { node, repository, counting: Arc::default(), running: Arc::default() }
     }
@@ -64,17 +64,17 @@ impl EngineErrands {
     }
 }
 
-impl Errands for EngineErrands {
+impl JobRunner for EngineRunner {
     async fn run(&self, job: &Job, stop: &Stop) -> Ended {
         let given_up = CancellationToken::new();
         let _giving_up = given_up.clone().drop_guard();
-        let (errands, wanted, stop) = (self.clone(), job.clone(), stop.clone());
+        let (runner, wanted, stop) = (self.clone(), job.clone(), stop.clone());
         let threads = Handle::current();
         let run = tokio::task::spawn_blocking(move || {
             threads.block_on(async {
                 tokio::select! {
                     biased;
-                    ended = errands.carry_out(&wanted, &stop) => Some(ended),
+                    ended = runner.carry_out(&wanted, &stop) => Some(ended),
                     () = given_up.cancelled() => None,
                 }
             })
@@ -84,13 +84,13 @@ impl Errands for EngineErrands {
             Ok(None) => unreachable!("nobody waits for what was given up"),
             Err(error) => {
                 tracing::error!(repository = %self.repository, %error, "an operation of the schedule broke off; please report this");
-                let unsettled = if let Job::Flush(lanes) = job { lanes.clone() } else { BTreeSet::new() };
-                Ended { ending: Ending::Failed, unsettled }
+                let failed_lanes = if let Job::Flush(lanes) = job { lanes.clone() } else { BTreeSet::new() };
+                Ended { ending: Ending::Failed, failed_lanes }
             }
         }
     }
 
-    fn lingers(&self) -> bool {
+    fn is_still_running(&self) -> bool {
         // Asked between operations only.
         Arc::strong_count(&self.running) > 1
     }
@@ -144,7 +144,7 @@ fn judge<L: LaneReport + serde::Serialize>(report: &Report<L>, lane: impl Fn(&L)
         ExitCode::Failed | ExitCode::Usage | ExitCode::Cluster => Ending::Failed,
     };
     let broken = report.lanes.iter().filter(|end| end.fault().is_some());
-    Ended { ending, unsettled: broken.map(|end| lane(end).clone()).collect() }
+    Ended { ending, failed_lanes: broken.map(|end| lane(end).clone()).collect() }
 }
 
 /// Puts what an operation tells into the log.

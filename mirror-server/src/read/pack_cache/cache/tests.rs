@@ -10,40 +10,40 @@ use super::*;
 
 const ANSWER: &[u8] = b"an answer";
 
-fn fanout(folder: &std::path::Path) -> Fanout {
+fn pack_cache(folder: &std::path::Path) -> PackCache {
     let marks = FreeSpace { stop: ByteSize::bytes(0), resume: ByteSize::bytes(0) };
-    let spare = Spare::of(marks, Arc::new(SpaceGuard::new(folder.to_owned(), marks)));
+    let reserve = Reserve::of(marks, Arc::new(SpaceGuard::new(folder.to_owned(), marks)));
     let metrics = Arc::new(Metrics::new());
-    let turns = Turns::new(1, 1, Arc::clone(&metrics));
-    Fanout::open(folder.to_owned(), 1 << 20, spare, turns, Patience::default(), metrics)
+    let slots = BuildSlots::new(1, 1, Arc::clone(&metrics));
+    PackCache::open(folder.to_owned(), 1 << 20, reserve, slots, Timeouts::default(), metrics)
 }
 
 /// Makes an answer up to where it is to be kept.
-fn made(inner: &Inner, key: Key) -> (Making, Arc<Kept>, Arc<Growth>, Reader) {
-    let Found::Begun(growth, reader) = inner.index().find(key) else { panic!("nothing is there") };
+fn made(inner: &Inner, key: Key) -> (PartialFile, Arc<CachedPack>, Arc<InProgressPack>, Reader) {
+    let Found::Begun(pack, reader) = inner.index().find(key) else { panic!("nothing is there") };
     let making = inner.room.create(true).unwrap();
     making.file.write_all_at(ANSWER, 0).unwrap();
     seal(&making.file, key, ANSWER.len() as u64, crc32fast::hash(ANSWER)).unwrap();
-    let kept = Kept::made(key, ANSWER.len() as u64, Arc::clone(&making.file));
-    (making, Arc::new(kept), growth, reader)
+    let kept = CachedPack::made(key, ANSWER.len() as u64, Arc::clone(&making.file));
+    (making, Arc::new(kept), pack, reader)
 }
 
 #[test]
 fn what_is_kept_again_while_it_is_evicted_has_its_file() {
     let folder = tempfile::tempdir().unwrap();
-    let fanout = fanout(folder.path());
-    let (inner, key) = (&fanout.inner, Key::from_bytes([1; 32]));
+    let pack_cache = pack_cache(folder.path());
+    let (inner, key) = (&pack_cache.inner, Key::from_bytes([1; 32]));
     let file = folder.path().join(key.to_string());
-    let (making, first, growth, _reader) = made(inner, key);
-    inner.keep(making, first, &growth).unwrap();
+    let (making, first, pack, _reader) = made(inner, key);
+    inner.keep(making, first, &pack).unwrap();
     // It goes from the index, and is made again before its file goes.
     let evicted = inner.index().evict(1);
-    let (making, second, growth, _reader) = made(inner, key);
-    inner.keep(making, Arc::clone(&second), &growth).unwrap();
+    let (making, second, pack, _reader) = made(inner, key);
+    inner.keep(making, Arc::clone(&second), &pack).unwrap();
     inner.remove(&evicted);
     assert!(file.exists());
     second.close();
-    assert!(matches!(inner.index().find(key), Found::Kept(kept) if Arc::ptr_eq(&kept, &second)));
+    assert!(matches!(inner.index().find(key), Found::CachedPack(kept) if Arc::ptr_eq(&kept, &second)));
     // The same where it was found to be damaged and is still in the index; and then nobody has it.
     inner.discard(&evicted[0], &io::Error::other("it was damaged"));
     assert!(file.exists());
@@ -54,11 +54,11 @@ fn what_is_kept_again_while_it_is_evicted_has_its_file() {
 #[test]
 fn what_another_is_made_in_the_place_of_takes_no_name() {
     let folder = tempfile::tempdir().unwrap();
-    let fanout = fanout(folder.path());
-    let (inner, key) = (&fanout.inner, Key::from_bytes([1; 32]));
-    let (making, kept, growth, _reader) = made(inner, key);
-    inner.forget(key, &growth);
-    inner.keep(making, kept, &growth).unwrap();
+    let pack_cache = pack_cache(folder.path());
+    let (inner, key) = (&pack_cache.inner, Key::from_bytes([1; 32]));
+    let (making, kept, pack, _reader) = made(inner, key);
+    inner.forget(key, &pack);
+    inner.keep(making, kept, &pack).unwrap();
     let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["lock"]);
     assert_eq!(inner.index().size(), (0, 0));

@@ -3,7 +3,7 @@
 //! The guard refuses below its lower mark, and goes on to do so until its upper one is free. So answers are written only while clearly more
 //! than the lower mark is free; and once there is not, or the guard refuses, kept ones go until the upper mark is free, or until there are none.
 //!
-//! Decides alone; files are [`room`](super::room)'s.
+//! Decides alone; files are [`room`](super::storage)'s.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use mirror_engine::space::{SpaceGuard, Verdict};
 
 /// How much of the disk is others'.
 #[derive(Debug, Clone)]
-pub(in crate::read) struct Spare {
+pub(in crate::read) struct Reserve {
     marks: FreeSpace,
     guard: Arc<SpaceGuard>,
 }
 
-impl Spare {
+impl Reserve {
     /// Takes the guard, and the marks that it judges by.
     pub(in crate::read) fn of(marks: FreeSpace, guard: Arc<SpaceGuard>) -> Self {
         Self { marks, guard }

@@ -23,7 +23,7 @@ impl Key {
         tags: Option<&TagsDigest>,
     ) -> Self {
         let mut hash = Context::new(&SHA256);
-        hash.update(b"git-mirror fan-out 1\0");
+        hash.update(b"git-mirror pack-cache 1\0");
         hash.update(repository.as_str().as_bytes());
         hash.update(match request.wire() {
             Wire::V0 => b"\0v0",

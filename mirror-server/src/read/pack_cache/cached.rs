@@ -16,7 +16,7 @@ const BLOCK: u64 = 4096;
 
 /// A kept answer.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct CachedPack {
     key: Key,
     length: u64,
     /// Nanoseconds since 1970.
@@ -34,7 +34,7 @@ pub(super) struct Opened {
     pub(super) is_new: bool,
 }
 
-impl Kept {
+impl CachedPack {
     /// Takes an answer that was just made.
     pub(super) fn made(key: Key, length: u64, file: Arc<File>) -> Self {
         let now = nanos(SystemTime::now());

@@ -17,21 +17,21 @@ use mirror_store::{OpenError, RefError, View};
 use super::advertise;
 use super::ls_refs::Listing;
 use super::version::Version;
-use crate::site::Served;
+use crate::repositories::ServedRepository;
 
 /// How many bytes of lists are kept with a view.
 const KEPT_BYTES: usize = 4 << 20;
 
 /// The view that the readers of a repository share.
 #[derive(Debug, Default)]
-pub(crate) struct Shown {
-    held: Mutex<Option<Arc<Shelf>>>,
+pub(crate) struct RefsCache {
+    held: Mutex<Option<Arc<RefsView>>>,
     reading: tokio::sync::Mutex<()>,
 }
 
 /// A view, and what was rendered from it.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct RefsView {
     view: View,
     /// What `HEAD` names.
     head: String,
@@ -49,7 +49,7 @@ struct Lists {
 
 /// A repository whose refs cannot be shown.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unshown {
+pub(crate) enum RefsUnavailable {
     /// It is not there, or is not one of ours.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -61,7 +61,7 @@ pub(crate) enum Unshown {
     Abandoned,
 }
 
-impl Served {
+impl ServedRepository {
     /// Gives the refs as they are now.
     ///
     /// # Errors
@@ -69,9 +69,9 @@ impl Served {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing; others that wait read for themselves.
-    pub(crate) async fn shelf(self: &Arc<Self>) -> Result<Arc<Shelf>, Unshown> {
+    pub(crate) async fn shelf(self: &Arc<Self>) -> Result<Arc<RefsView>, RefsUnavailable> {
         let came = Instant::now();
-        let good = |shelf: &Arc<Shelf>| shelf.began >= came || shelf.view.is_current();
+        let good = |shelf: &Arc<RefsView>| shelf.began >= came || shelf.view.is_current();
         if let Some(shelf) = self.shown.held().filter(good) {
             return Ok(shelf);
         }
@@ -81,21 +81,21 @@ impl Served {
             earlier => earlier,
         };
         let served = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || Shelf::read(&served, earlier.as_deref()));
-        let shelf = Arc::new(read.await.map_err(|_| Unshown::Abandoned)??);
+        let read = tokio::task::spawn_blocking(move || RefsView::read(&served, earlier.as_deref()));
+        let shelf = Arc::new(read.await.map_err(|_| RefsUnavailable::Abandoned)??);
         *self.shown.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shelf));
         Ok(shelf)
     }
 }
 
-impl Shown {
-    fn held(&self) -> Option<Arc<Shelf>> {
+impl RefsCache {
+    fn held(&self) -> Option<Arc<RefsView>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Shelf {
-    fn read(served: &Served, earlier: Option<&Self>) -> Result<Self, Unshown> {
+impl RefsView {
+    fn read(served: &ServedRepository, earlier: Option<&Self>) -> Result<Self, RefsUnavailable> {
         let began = Instant::now();
         let view = served.cache()?.view(earlier.map(|earlier| &earlier.view))?;
         if earlier.is_none_or(|earlier| earlier.view.unreadable() != view.unreadable()) {
