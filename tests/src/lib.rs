@@ -16,17 +16,18 @@
 //! upstream.fsck();
 //! ```
 
-pub mod aftermath;
 mod background;
-pub mod crowd;
+mod byte_limit;
 pub mod deadline;
-pub mod evidence;
+pub mod fixture;
 pub mod flushing;
-mod gate;
+pub mod footprint;
 pub mod generate;
 pub mod gitclient;
 pub mod gogit;
 pub mod http;
+pub mod leftovers;
+pub mod load;
 pub mod procfs;
 pub mod product;
 pub mod proxy;
@@ -37,6 +38,5 @@ pub mod rng;
 pub mod sandbox;
 pub mod server;
 pub mod sshhost;
-pub mod stage;
 mod watched;
 pub mod world;

@@ -9,7 +9,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::product;
 use mirror_tests::sandbox::{KeyKind, private_key};
 use mirror_tests::world::{Run, World};

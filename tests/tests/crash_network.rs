@@ -6,8 +6,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
+use mirror_tests::fixture::{Job, Stage};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop, TunnelRecord};
-use mirror_tests::stage::{Job, Stage};
 
 /// So many crashes one world takes: each leaves a tunnel that is stalled for good.
 const CROWD: usize = 20;

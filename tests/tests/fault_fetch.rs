@@ -5,8 +5,8 @@
 
 use std::sync::Mutex;
 
+use mirror_tests::fixture::{Job, Stage, side_by_side};
 use mirror_tests::sshhost::embedded::{Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service};
-use mirror_tests::stage::{Job, Stage, side_by_side};
 
 const STAGES: usize = 6;
 

@@ -6,11 +6,11 @@
 use std::fmt;
 use std::sync::Mutex;
 
+use mirror_tests::fixture::{Job, Stage, side_by_side};
 use mirror_tests::sshhost::embedded::{
     ChannelRecord, Channels, ConnectionRecord, Connections, Ending, Line, Meddling, Misdeed, Phase, Point, Script,
     Service,
 };
-use mirror_tests::stage::{Job, Stage, side_by_side};
 use mirror_tests::world::Run;
 use serde_json::Value;
 

@@ -6,8 +6,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use mirror_tests::fixture::{Job, Stage, side_by_side};
 use mirror_tests::proxy::embedded::{Credentials, Direction, ProxyFault, Stop, Tunnels};
-use mirror_tests::stage::{Job, Stage, side_by_side};
 use mirror_tests::world::Run;
 use serde_json::json;
 

@@ -6,10 +6,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use mirror_tests::fixture::{Job, Stage, side_by_side};
 use mirror_tests::sshhost::embedded::{
     Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service,
 };
-use mirror_tests::stage::{Job, Stage, side_by_side};
 
 const STAGES: usize = 6;
 

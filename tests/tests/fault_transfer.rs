@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use mirror_tests::fixture::{Job, Stage};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
 use mirror_tests::sshhost::embedded::{Connections, Misdeed};
-use mirror_tests::stage::{Job, Stage};
 
 /// What follows a cut is up to the same run: nobody has to call it again.
 #[test]

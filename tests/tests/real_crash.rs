@@ -8,8 +8,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
+use mirror_tests::fixture::{Job, Stage};
 use mirror_tests::requires;
-use mirror_tests::stage::{Job, Stage};
 
 /// System calls that change something outside of the process.
 const EFFECTS: [&str; 22] = [

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use mirror_core::name::CommitId;
-use mirror_tests::evidence::Footprint;
 use mirror_tests::flushing::{GITOPS, Pending, answer_with, assert_has, hook, once_moved};
+use mirror_tests::footprint::Footprint;
 use mirror_tests::sshhost::GitProtocol;
 use mirror_tests::world::World;
 use serde_json::{Value, json};

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use mirror_core::name::CommitId;
-use mirror_tests::aftermath::leftovers;
 use mirror_tests::gitclient::Token;
 use mirror_tests::http;
+use mirror_tests::leftovers::leftovers;
 use mirror_tests::procfs;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::requires;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use mirror_core::name::CommitId;
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::world::{Run, World};
 use serde_json::{Value, json};

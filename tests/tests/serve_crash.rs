@@ -8,8 +8,8 @@ use std::path::Path;
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use mirror_tests::aftermath::leftovers;
-use mirror_tests::crowd::{self, Crowd, Promotions, Reading};
+use mirror_tests::leftovers::leftovers;
+use mirror_tests::load::{self, Crowd, Promotions, Reading};
 use mirror_tests::procfs;
 use mirror_tests::rng::Rng;
 use mirror_tests::server::{Served, became, small_world};
@@ -68,10 +68,10 @@ fn stalk(site: &Served, prey: Prey, rng: &mut Rng) {
 #[test]
 fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
     let mut rng = Rng::told();
-    let branches = crowd::branches(BRANCHES);
+    let branches = load::branches(BRANCHES);
     // It looks at upstream and flushes by itself.
     let schedule = json!({ "maintainEvery": "never", "syncEvery": "2s", "flushOnPush": true });
-    let mut site = crowd::site(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
+    let mut site = load::site(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
     let read = [&branches[..], &["main".to_owned()]].concat();
     let crowd = Crowd::new(&site, site.token("promoter", &[]));
     // What fails between so many kills says nothing.

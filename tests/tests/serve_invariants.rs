@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::gitclient::VERSIONS;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::server::{self, Served, small_world};

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mirror_core::name::CommitId;
-use mirror_tests::aftermath::leftovers;
 use mirror_tests::gitclient::{GitClient, Token};
 use mirror_tests::http;
+use mirror_tests::leftovers::leftovers;
 use mirror_tests::procfs;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::sandbox::{Answer, Repository};

@@ -11,7 +11,7 @@ use std::sync::mpsc::channel;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::proxy::embedded::Credentials;
 use mirror_tests::requires;
 use mirror_tests::sandbox::{KeyKind, private_key};

@@ -3,7 +3,7 @@
 //! The real program against the embedded host behind the embedded proxy, so that it runs wherever git is.
 
 use mirror_core::name::CommitId;
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::generate::{History, Shape};
 use mirror_tests::sandbox::Repository;
 use mirror_tests::world::{ProxyKind, World};

@@ -3,7 +3,7 @@
 //! The real program against the embedded host behind the embedded proxy, which can fail at the moment a story needs.
 
 use mirror_core::name::CommitId;
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::sshhost::embedded::{
     Channels, ConnectionRecord, Connections, Ending, Meddling, Misdeed, Point, Service,

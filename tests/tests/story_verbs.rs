@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mirror_core::name::CommitId;
-use mirror_tests::evidence::Footprint;
+use mirror_tests::footprint::Footprint;
 use mirror_tests::product;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::sshhost::embedded::Misdeed;

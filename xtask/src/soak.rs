@@ -3,20 +3,20 @@
 //! Upstream is OpenSSH's server behind a CONNECT proxy. Pushers, readers in every way that builds read, and go-git as Argo CD and Flux use it
 //! work all the time. In the first half the server itself is killed and restarted as well; in the second it lives, so that what it holds
 //! can be compared. Where something goes wrong, the folder of all of them stays. Owns the play and the verdict; the clients are
-//! [`mirror_tests::crowd`]'s. Never: a measure of speed.
+//! [`mirror_tests::load`]'s. Never: a measure of speed.
 
-mod growth;
-mod weather;
-mod wish;
+mod faults;
+mod interrupt;
+mod resources;
 
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use mirror_core::config::parse_duration;
-use mirror_tests::aftermath::leftovers;
-use mirror_tests::crowd::{self, Crowd, Promotions, Reading, Seen};
 use mirror_tests::gogit::GoGit;
+use mirror_tests::leftovers::leftovers;
+use mirror_tests::load::{self, Crowd, Promotions, Reading, Seen};
 use mirror_tests::rng::Rng;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::server::{Served, became, small_world_of};
@@ -26,9 +26,9 @@ use serde_json::json;
 
 use crate::run::{Outcome, say};
 use crate::tools;
-use growth::Growth;
-use weather::{Mortal, Weather};
-use wish::Wish;
+use faults::{Mortal, Weather};
+use interrupt::Wish;
+use resources::Growth;
 
 /// How many pushers there are; each has a GitOps branch of its own.
 const PUSHERS: usize = 4;
@@ -68,14 +68,14 @@ pub(crate) fn soak(arguments: &Arguments) -> Outcome {
     let wish = Wish::listen()?;
     let mut rng = Rng::told();
     let program = GoGit::build();
-    let branches = crowd::branches(PUSHERS);
+    let branches = load::branches(PUSHERS);
     let world = small_world_of(World::builder().host(HostKind::OpenSsh).proxy(ProxyKind::Embedded));
     let settings = json!({
         "schedule": { "syncEvery": "2s", "flushOnPush": true, "maintainEvery": "1m" },
         "packCache": { "size": format!("{}MiB", PACK_CACHE >> 20) },
     });
     let settings = settings.as_object().cloned().unwrap_or_default();
-    let mut site = crowd::site(world, &branches, settings);
+    let mut site = load::site(world, &branches, settings);
     let ended = try_out(&mut site, &branches, program, &wish, arguments.length, &mut rng);
     if ended.is_err() && !wish.was_told() {
         let folder = site.world.sandbox().path().to_owned();

@@ -5,8 +5,8 @@ use std::path::Path;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::Stage;
 use super::repeat::Both;
-use super::stage::Stage;
 use super::{material, tell};
 use crate::run::Outcome;
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::Stage;
 use super::meter::Usage;
 use super::repeat::{Both, Series};
-use super::stage::Stage;
 use super::tell;
 use crate::run::Outcome;
 

@@ -7,10 +7,10 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::Stage;
 use super::material::{self, CHANGES, COMMITS, LONG};
 use super::meter::Usage;
 use super::repeat::{Both, Series};
-use super::stage::Stage;
 use super::tell;
 use crate::run::Outcome;
 

@@ -1,21 +1,21 @@
 //! `cargo xtask bench`: speed and memory against git, both sides in one run, ratios first.
 //!
-//! Owns the figures, one file each, and what they share: the stage on which both sides play ([`stage`]), the repositories that are made
-//! once and kept ([`material`]), the measuring of a process tree ([`meter`]), and the table ([`figure`], [`show`]). How to read it:
+//! Owns the figures, one file each, and what they share: the stage on which both sides play ([`fixture`]), the repositories that are made
+//! once and kept ([`material`]), the measuring of a process tree ([`meter`]), and the table ([`figure`], [`output`]). How to read it:
 //! `docs/benchmarks.md`. Never judges: a figure that is not reached is shown as such, and the command still ends well.
 
 mod figure;
 mod first_mirror;
+mod fixture;
 mod idle_sync;
 mod large_flush;
 mod material;
 pub(crate) mod meter;
 mod one_commit;
+mod output;
 mod proved_flush;
 mod repeat;
 mod serving;
-mod show;
-mod stage;
 mod status;
 
 use std::path::{Path, PathBuf};
@@ -84,11 +84,11 @@ impl Name {
             Self::OneCommit => one_commit::measure(program, runs.unwrap_or(5)),
             Self::LargeFlush => large_flush::measure(program, runs.unwrap_or(3)),
             Self::WarmClones => serving::warm_clones(program, runs.unwrap_or(3)),
-            Self::ColdCrowd => serving::cold_crowd(program, runs.unwrap_or(3)),
+            Self::ColdCrowd => serving::cold_clones(program, runs.unwrap_or(3)),
             Self::Listing => serving::listing(program, runs.unwrap_or(9)),
             Self::Push => serving::push(program, runs.unwrap_or(21)),
             Self::BusyReads => serving::busy_reads(program, runs.unwrap_or(3)),
-            Self::WarmLook => serving::warm_look(program, runs.unwrap_or(5)),
+            Self::WarmLook => serving::warm_ls_refs(program, runs.unwrap_or(5)),
             Self::IdleMemory => serving::idle_memory(program),
         }
     }
@@ -108,11 +108,11 @@ pub(crate) fn bench(arguments: &Arguments) -> Outcome {
     let mut figures = Vec::new();
     for name in names {
         let figure = name.measure(&program, arguments.runs)?;
-        show::figure(&figure);
+        output::figure(&figure);
         figures.push(figure);
     }
     let report = Report::of(figures);
-    show::summary(&report);
+    output::summary(&report);
     match &arguments.json {
         Some(path) => report.write(path),
         None => Ok(()),

@@ -7,8 +7,8 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::{GROUP, SNAPSHOTS, Stage};
 use super::repeat::Both;
-use super::stage::{GROUP, SNAPSHOTS, Stage};
 use super::{material, tell};
 use crate::run::Outcome;
 

@@ -6,10 +6,10 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::Stage;
 use super::idle_sync::slopes;
 use super::meter::Usage;
 use super::repeat::Series;
-use super::stage::Stage;
 use super::tell;
 use crate::run::Outcome;
 

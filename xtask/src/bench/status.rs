@@ -6,8 +6,8 @@ use mirror_tests::generate::snapshots;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
+use super::fixture::{GROUP, SNAPSHOTS, Stage, copy};
 use super::repeat::{Both, median_of};
-use super::stage::{GROUP, SNAPSHOTS, Stage, copy};
 use super::{material, tell};
 use crate::run::Outcome;
 

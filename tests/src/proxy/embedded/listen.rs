@@ -12,7 +12,7 @@ use super::head::{self, Request};
 use super::pump::{Ended, Way, pump};
 use super::record::{ProxyRecord, TunnelRecord};
 use crate::background::Background;
-use crate::gate::Gate;
+use crate::byte_limit::Gate;
 use crate::watched::Watched;
 
 /// A CONNECT proxy on a free port of 127.0.0.1.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fault::Stop;
-use crate::gate::Gate;
+use crate::byte_limit::Gate;
 
 /// So many pieces may be on their way; more than any window of TCP or SSH lets a sender have.
 const IN_FLIGHT: usize = 512;

@@ -12,11 +12,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
+use super::fault::{Ending, Meddling, Point, Service};
 use super::host::{Moment, Shared};
-use super::misdeed::{Ending, Meddling, Point, Service};
 use super::script::{Line, Script};
 use super::wire::Scissors;
-use crate::gate::Gate;
+use crate::byte_limit::Gate;
 
 /// More messages than russh takes in one turn: once the session has taken so many that do nothing, everything queued before them has
 /// been written to the socket.

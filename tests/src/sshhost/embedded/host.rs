@@ -12,9 +12,9 @@ use russh::server::{self, Config};
 use russh::{Limits, MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::greeting::{self, Greeted};
-use super::ledger::{Book, ChannelRecord, Ledger};
-use super::misdeed::{Connections, Misdeed};
+use super::fault::{Connections, Misdeed};
+use super::identification::{self, Greeted};
+use super::record::{Book, ChannelRecord, Ledger};
 use super::session::Visitor;
 use super::wire::Wire;
 use crate::background::Background;
@@ -186,7 +186,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn visit(stream: TcpStream, number: u64, shared: Arc<Shared>) {
     let misdeeds = shared.misdeeds(number);
     let Ok(mut wire) = Wire::new(stream, shared.book.clone(), number, &misdeeds) else { return };
-    let Greeted::Properly = greeting::greet(&mut wire, &misdeeds).await else { return };
+    let Greeted::Properly = identification::greet(&mut wire, &misdeeds).await else { return };
     let config = Arc::new(config(&shared, &misdeeds));
     let visitor = Visitor::new(number, misdeeds, wire.scissors(), Arc::clone(&shared));
     // How a session ends is in the ledger; its error is the client's or the misdeed's.
@@ -197,7 +197,7 @@ async fn visit(stream: TcpStream, number: u64, shared: Arc<Shared>) {
 
 fn config(shared: &Shared, misdeeds: &[Misdeed]) -> Config {
     let mut config = Config {
-        server_id: SshId::Standard(Cow::Borrowed(greeting::IDENTIFICATION)),
+        server_id: SshId::Standard(Cow::Borrowed(identification::IDENTIFICATION)),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
         auth_rejection_time: Duration::ZERO,
         keys: vec![shared.settings.host_key.clone()],

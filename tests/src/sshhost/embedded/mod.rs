@@ -6,15 +6,15 @@
 //! Never: a decision by time. A test that waits, waits for a state of the ledger.
 
 mod exec;
-mod greeting;
+mod fault;
 mod host;
-mod ledger;
-mod misdeed;
+mod identification;
+mod record;
 mod script;
 mod session;
 mod wire;
 
+pub use fault::{Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service};
 pub use host::{EmbeddedHost, EmbeddedSettings, Moment};
-pub use ledger::{ChannelRecord, ConnectionRecord, Ledger};
-pub use misdeed::{Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service};
+pub use record::{ChannelRecord, ConnectionRecord, Ledger};
 pub use script::{Line, Script};

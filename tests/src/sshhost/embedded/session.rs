@@ -7,9 +7,9 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure};
 
 use super::exec::{self, Run};
+use super::fault::{Meddling, Misdeed, Phase, Service};
 use super::host::Shared;
-use super::ledger::ChannelRecord;
-use super::misdeed::{Meddling, Misdeed, Phase, Service};
+use super::record::ChannelRecord;
 use super::wire::Scissors;
 
 /// The server's side of one SSH session.

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::ledger::Book;
-use super::misdeed::{Ending, Misdeed, Point};
-use crate::gate::Gate;
+use super::fault::{Ending, Misdeed, Point};
+use super::record::Book;
+use crate::byte_limit::Gate;
 
 /// Closes a connection from anywhere, both directions at once.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mirror_tests::world::ProxyKind;
 use rustix::process::setpriority_process;
 
+use super::baselines::Nginx;
 use super::load::{self, Rate, Request};
 use super::push::{push, pusher};
-use super::rivals::Nginx;
 use super::{PATH, provide, rival_of, serve, synced, token, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::repeat::Series;
@@ -38,7 +38,7 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     let (projects, _) = rival_of(&stage, PATH)?;
     let files = stage.place("files");
     std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
-    super::cold_crowd::fetch_to_file(&stage, &request, &files.join("answer"))?;
+    super::cold_clones::fetch_to_file(&stage, &request, &files.join("answer"))?;
     let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
     let file = Request { url: nginx.file("answer"), version: 2, body: None };
 

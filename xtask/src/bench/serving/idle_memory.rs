@@ -10,8 +10,8 @@ use serde_json::json;
 use super::load::{self, Request};
 use super::{provide, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::fixture::{GROUP, SNAPSHOTS, copy};
 use crate::bench::repeat::Series;
-use crate::bench::stage::{GROUP, SNAPSHOTS, copy};
 use crate::bench::{material, tell};
 use crate::run::Outcome;
 

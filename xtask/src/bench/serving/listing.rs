@@ -5,12 +5,12 @@ use std::path::Path;
 use mirror_tests::generate::snapshots;
 use mirror_tests::world::ProxyKind;
 
+use super::baselines::Nginx;
 use super::load::{self, Rate, Request};
-use super::rivals::Nginx;
 use super::{PATH, provide, rival_of, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::fixture::{GROUP, SNAPSHOTS, Stage};
 use crate::bench::repeat::Series;
-use crate::bench::stage::{GROUP, SNAPSHOTS, Stage};
 use crate::bench::{material, tell};
 use crate::run::Outcome;
 

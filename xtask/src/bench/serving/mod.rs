@@ -1,24 +1,24 @@
 //! The figures of `git-mirror serve`, against nginx, git's own HTTP backend, and itself at rest.
 //!
-//! One file a figure; they share our server ([`served`]), the rivals ([`rivals`]), the load ([`load`]) and the requests of clients
+//! One file a figure; they share our server ([`served`]), the rivals ([`baselines`]), the load ([`load`]) and the requests of clients
 //! ([`wire`]).
 
+mod baselines;
 mod busy_reads;
-mod cold_crowd;
+mod cold_clones;
 mod idle_memory;
 mod listing;
 mod load;
 mod push;
-mod rivals;
 mod served;
 mod warm_clones;
-mod warm_look;
+mod warm_ls_refs;
 mod wire;
 
 use std::path::PathBuf;
 
 pub(super) use busy_reads::measure as busy_reads;
-pub(super) use cold_crowd::measure as cold_crowd;
+pub(super) use cold_clones::measure as cold_clones;
 pub(super) use idle_memory::measure as idle_memory;
 pub(super) use listing::measure as listing;
 use mirror_tests::sandbox::Repository;
@@ -26,9 +26,9 @@ use mirror_tests::world::ProxyKind;
 pub(super) use push::measure as push;
 use serde_json::json;
 pub(super) use warm_clones::measure as warm_clones;
-pub(super) use warm_look::measure as warm_look;
+pub(super) use warm_ls_refs::measure as warm_ls_refs;
 
-use super::stage::Stage;
+use super::fixture::Stage;
 use crate::run::Outcome;
 use crate::tools;
 use served::Served;
@@ -38,7 +38,7 @@ const PATH: &str = "app.git";
 
 /// Sees to the programs that only these figures need.
 fn provide() -> Outcome {
-    let wanted = [rivals::TOOLS[0], rivals::TOOLS[1], load::WRK];
+    let wanted = [baselines::TOOLS[0], baselines::TOOLS[1], load::WRK];
     let missing = tools::provide(&wanted);
     if missing.is_empty() { Ok(()) } else { Err(format!("the benchmark needs: {}", tools::install_line(&missing))) }
 }
@@ -69,7 +69,7 @@ fn rival_of(stage: &Stage, name: &str) -> Outcome<(PathBuf, Repository)> {
     let projects = stage.place("projects");
     std::fs::create_dir_all(&projects).map_err(|error| error.to_string())?;
     let copy = projects.join(name);
-    super::stage::copy(stage.cache().path(), &copy)?;
+    super::fixture::copy(stage.cache().path(), &copy)?;
     let copy = Repository::at(&copy, stage.sandbox().git());
     copy.configure("http.receivepack", "true");
     copy.configure("uploadpack.allowAnySHA1InWant", "true");

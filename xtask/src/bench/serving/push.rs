@@ -5,7 +5,7 @@ use std::path::Path;
 use mirror_tests::sandbox::{GitSandbox, Repository};
 use mirror_tests::world::ProxyKind;
 
-use super::rivals::Nginx;
+use super::baselines::Nginx;
 use super::{PATH, provide, rival_of, serve, synced, token};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::meter::{self, Usage};

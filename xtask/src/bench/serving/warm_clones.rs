@@ -5,8 +5,8 @@ use std::path::Path;
 use mirror_tests::sandbox::{GitSandbox, Repository};
 use mirror_tests::world::ProxyKind;
 
+use super::baselines::Nginx;
 use super::load::{self, Request};
-use super::rivals::Nginx;
 use super::{PATH, provide, rival_of, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::repeat::Series;
@@ -71,7 +71,7 @@ fn replay(program: &Path, runs: u32, upstream: impl FnOnce(&GitSandbox) -> Outco
     let ours = Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body) };
     let files = stage.place("files");
     std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
-    let bytes = super::cold_crowd::fetch_to_file(&stage, &ours, &files.join("answer"))?;
+    let bytes = super::cold_clones::fetch_to_file(&stage, &ours, &files.join("answer"))?;
     let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
     let file = Request { url: nginx.file("answer"), version: 2, body: None };
     let backend = Request { url: nginx.git(&format!("{PATH}/git-upload-pack")), ..ours.clone() };

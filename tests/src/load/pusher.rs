@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::shared::Crowd;
+use super::clients::Crowd;
 
 /// How many bytes most commits bring.
 const LITTLE: u64 = 300;

@@ -1,6 +1,6 @@
 //! What happened on the host: connections, channels, programs, bytes each way.
 
-use super::misdeed::Service;
+use super::fault::Service;
 use crate::watched::Watched;
 
 /// Everything that happened since the host started.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use mirror_core::name::CommitId;
 use serde_json::{Value, json};
 
-use crate::aftermath::leftovers;
+use crate::leftovers::leftovers;
 use crate::sandbox::Repository;
 use crate::world::{ProxyKind, Run, World};
 

@@ -10,8 +10,8 @@ use mirror_tests::world::ProxyKind;
 use super::load::Request;
 use super::{PATH, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::fixture::Stage;
 use crate::bench::repeat::Series;
-use crate::bench::stage::Stage;
 use crate::bench::{material, meter, tell};
 use crate::run::Outcome;
 

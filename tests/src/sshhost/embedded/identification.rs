@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::misdeed::{Greeting, Misdeed, Phase};
+use super::fault::{Greeting, Misdeed, Phase};
 
 /// The identification of the embedded host.
 pub(super) const IDENTIFICATION: &str = "SSH-2.0-rig";

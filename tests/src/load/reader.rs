@@ -6,7 +6,7 @@ use std::time::Duration;
 use mirror_core::name::CommitId;
 use serde_json::Value;
 
-use super::shared::Crowd;
+use super::clients::Crowd;
 use crate::gitclient::{GitClient, Version};
 use crate::gogit::GoGit;
 use crate::sandbox::{Repository, commit_id};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use mirror_tests::crowd::{Crowd, Seen};
+use mirror_tests::load::{Crowd, Seen};
 use mirror_tests::procfs;
 use mirror_tests::server::{Served, find_metric};
 use mirror_tests::world::REPOSITORY;

@@ -6,12 +6,12 @@
 //!
 //! Never: deciding what is disturbed, or when it is over.
 
+mod clients;
 mod pusher;
 mod reader;
-mod shared;
-mod site;
+mod setup;
 
+pub use clients::{Crowd, Disturbance, Seen, Shift};
 pub use pusher::Promotions;
 pub use reader::Reading;
-pub use shared::{Crowd, Disturbance, Seen, Shift};
-pub use site::{branches, site};
+pub use setup::{branches, site};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mirror_tests::crowd::Crowd;
+use mirror_tests::load::Crowd;
 use mirror_tests::procfs::{self, Process};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop, Tunnels};
 use mirror_tests::rng::Rng;

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::served::Served;
 use super::{serve, synced};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
+use crate::bench::fixture::Stage;
 use crate::bench::repeat::Series;
-use crate::bench::stage::Stage;
 use crate::bench::tell;
 use crate::run::Outcome;
 
