@@ -6,25 +6,25 @@ use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
-/// A running rig. Dropping it tells the rig to stop, waits until it did, and ends every task that is left.
+/// A running rig. Dropping it stops the rig, waits until it has stopped, and aborts every task that is left.
 #[derive(Debug)]
 pub(crate) struct Background {
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Tells a rig that it is to stop.
+/// A stop signal for the tasks of a rig.
 #[derive(Debug, Clone)]
 pub(crate) struct Stopped(watch::Receiver<bool>);
 
 impl Stopped {
-    /// Waits until the rig is to stop.
+    /// Waits for the stop signal.
     pub(crate) async fn wait(&mut self) {
-        // A sender that is gone wants it to stop as well.
+        // A dropped sender means stop as well.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
-    /// Does something until it is done or the rig is to stop.
+    /// Runs a future until it completes or the stop signal comes.
     pub(crate) async fn unless(mut self, doing: impl Future<Output = ()>) {
         tokio::select! {
             () = self.wait() => {}
@@ -34,7 +34,7 @@ impl Stopped {
 }
 
 impl Background {
-    /// Starts a runtime and runs `serve` on it. `serve` has to end soon once it is told to stop.
+    /// Starts a runtime and runs `serve` on it. `serve` has to return soon after the stop signal.
     pub(crate) fn start<F>(name: &str, serve: impl FnOnce(Stopped) -> F) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -54,7 +54,7 @@ impl Background {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || {
-                // A panic in the rig has been printed already; a second one here would hide the test's own.
+                // The rig's panic has been printed already; a second one here would hide the test's own.
                 let _ = runtime.block_on(served);
                 drop(runtime);
             })

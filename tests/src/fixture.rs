@@ -1,9 +1,9 @@
-//! One operation that is disturbed again and again, and what must hold behind every disturbance.
+//! One operation that is interrupted at many points, and what must hold after every interruption.
 //!
-//! [`Stage`] sets the same scene as often as wanted, through the embedded proxy and host. After a crash or a fault everything is either
+//! [`Fixture`] restores the same state as often as wanted, behind the embedded proxy and host. After a crash or a fault everything is either
 //! as it was before or as the operation wanted it; after the next run of the same verb it is as the operation wanted it (I7).
 //!
-//! Never: the disturbance itself; that is the suite's.
+//! Never: the interruption itself; that is the suite's.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ type Refs = BTreeMap<String, CommitId>;
 
 const SNAPSHOTS: &str = "refs/mirror/snapshots/";
 
-/// The operation that is disturbed.
+/// The operation that is interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Job {
     /// The first sync, which makes the cache.
@@ -33,7 +33,7 @@ pub enum Job {
 }
 
 impl Job {
-    /// Gives the words of its command.
+    /// Gives the arguments of its command.
     pub fn words(self) -> [&'static str; 2] {
         match self {
             Self::FirstSync | Self::FollowingSync => ["sync", "--confirm"],
@@ -44,7 +44,7 @@ impl Job {
 
 /// A world in which one operation is run to any point, as often as wanted.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Fixture {
     /// The world. Its limits are long enough for a machine that does a lot else.
     pub world: World,
     job: Job,
@@ -61,12 +61,12 @@ struct Sides {
     upstream: Refs,
 }
 
-impl Stage {
-    /// Builds the world up to where the operation begins, and learns from an undisturbed run how it ends.
+impl Fixture {
+    /// Builds the world up to where the operation begins, and records the outcome of an uninterrupted run.
     ///
     /// # Panics
     /// Where that run does not end well.
-    pub fn set(job: Job) -> Self {
+    pub fn new(job: Job) -> Self {
         let mut world = World::builder().proxy(ProxyKind::Embedded).build();
         world.configure(|config| {
             config["githubTransport"]["timeouts"] = patient();
@@ -99,12 +99,12 @@ impl Stage {
             copy(world.cache().path(), template);
         }
         let before = Sides { cache: refs(&world.cache()), upstream: world.upstream().refs() };
-        let mut stage = Self { world, job, template, wanted: before.clone(), before };
-        stage.world.mirror(&job.words()).expect(0);
-        stage.wanted = Sides { cache: refs(&stage.world.cache()), upstream: stage.world.upstream().refs() };
-        assert_ne!(stage.before, stage.wanted, "the operation has nothing to do");
-        stage.world.host().wait_until_quiet();
-        stage
+        let mut fixture = Self { world, job, template, wanted: before.clone(), before };
+        fixture.world.mirror(&job.words()).expect(0);
+        fixture.wanted = Sides { cache: refs(&fixture.world.cache()), upstream: fixture.world.upstream().refs() };
+        assert_ne!(fixture.before, fixture.wanted, "the operation has nothing to do");
+        fixture.world.host().wait_until_quiet();
+        fixture
     }
 
     /// Sets the limits of these names, such as `idle`; all others are as long as in the beginning.
@@ -160,7 +160,7 @@ impl Stage {
         if run.exit == Some(0) || run.report["ok"] == true || lane["ok"] == true {
             assert_eq!((&cache, &upstream), (&self.wanted.cache, &self.wanted.upstream), "{said}");
         }
-        // Without a look of its own a run repeats what the last one saw, and says when that was.
+        // A run that could not observe upstream repeats the last observation, with its time.
         if lane["githubInSync"] == true && !lane["observedAt"].is_null() {
             for branch in ["refs/heads/main", "refs/heads/gitops"] {
                 assert_eq!(cache.get(branch), upstream.get(branch), "{said}");
@@ -181,7 +181,7 @@ impl Stage {
         }
     }
 
-    /// Proves that the disturbance lost nothing and promised nothing; then runs the same verb and proves that everything is as wanted.
+    /// Asserts that the interruption lost nothing and claimed nothing that is not so; then runs the same verb again and asserts that everything is as wanted.
     ///
     /// # Panics
     /// Where it is not.
@@ -197,12 +197,12 @@ impl Stage {
         self.prove_history(&again, point);
     }
 
-    /// Proves that both sides are between where the operation began and where it leads, and every promise to readers is kept.
+    /// Asserts that both sides are between where the operation began and where it leads, and that the guarantees to readers hold.
     fn prove_safe(&self, point: &str) {
         let now = refs(&self.world.cache());
         self.prove_between(&self.before.cache, &self.wanted.cache, &now, point);
         self.prove_between(&self.before.upstream, &self.wanted.upstream, &self.world.upstream().refs(), point);
-        // I5: whoever sees a source tip can read its snapshot. I1: the snapshot holds the commit that it names.
+        // I5: a reader that sees a source tip can read its snapshot. I1: the snapshot holds the commit that it names.
         for (name, commit) in now.iter().filter(|(name, _)| name.starts_with(SNAPSHOTS)) {
             assert!(name.ends_with(&commit.to_string()), "{point}: {name} holds {commit}");
         }
@@ -286,15 +286,15 @@ fn copy(from: &Path, to: &Path) {
 ///
 /// # Panics
 /// Where one of the cases does.
-pub fn side_by_side<T: Sync>(job: Job, stages: usize, cases: &[T], disturb: impl Fn(&mut Stage, &T) + Sync) {
+pub fn side_by_side<T: Sync>(job: Job, stages: usize, cases: &[T], disturb: impl Fn(&mut Fixture, &T) + Sync) {
     std::thread::scope(|scope| {
         for first in 0..stages.min(cases.len()) {
             let disturb = &disturb;
             scope.spawn(move || {
-                let mut stage = Stage::set(job);
+                let mut fixture = Fixture::new(job);
                 for case in cases.iter().skip(first).step_by(stages) {
-                    stage.reset();
-                    disturb(&mut stage, case);
+                    fixture.reset();
+                    disturb(&mut fixture, case);
                 }
             });
         }

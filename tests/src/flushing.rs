@@ -1,9 +1,9 @@
-//! A mirror with commits to flush, beside a real upstream that misbehaves by its own hooks and configuration.
+//! A mirror with commits to flush, and a real upstream whose hooks and configuration cause faults.
 //!
-//! What upstream says and does in these worlds is git's and OpenSSH's. Hooks end the session they run in as a crash of the host would:
+//! Upstream is git and OpenSSH in these worlds. Hooks end the session they run in as a crash of the host would:
 //! they kill its `sshd`.
 //!
-//! Never: an embedded host; those of [`crate::sshhost::embedded`] misbehave on command.
+//! Never: an embedded host; the faults of [`crate::sshhost::embedded`] are injected there.
 
 use mirror_core::name::CommitId;
 use serde_json::Value;
@@ -56,13 +56,13 @@ pub fn hook(world: &World, name: &str, script: &str) {
     world.upstream().hook(name, &format!("{free}\n{once}\n{END_SESSION}\n{script}"));
 }
 
-/// Lets upstream do this as soon as the GitOps branch has moved, before anybody is told.
+/// Runs a script at upstream as soon as the GitOps branch has moved, before the client gets the report.
 pub fn once_moved(world: &World, script: &str) {
     let moved = format!("while read -r old new name; do [ \"$name\" = {GITOPS} ] && once && {{ {script}; }}; done");
     hook(world, "reference-transaction", &format!("[ \"$1\" = committed ] || exit 0\n{moved}\nexit 0"));
 }
 
-/// Lets upstream answer every push to the GitOps branch with these words (`ok`, or `ng` and a reason), by git's own `proc-receive` hook.
+/// Lets upstream answer every push to the GitOps branch with this status (`ok`, or `ng` and a reason), by git's own `proc-receive` hook.
 pub fn answer_with(world: &World, status: &str, reason: &str) {
     world.upstream().configure("receive.procReceiveRefs", GITOPS);
     let line = [status, GITOPS, reason].join(" ");
@@ -74,7 +74,7 @@ pub fn answer_with(world: &World, status: &str, reason: &str) {
     hook(world, "proc-receive", &script);
 }
 
-/// Proves that `found` has everything that `wanted` has.
+/// Asserts that `found` has everything that `wanted` has.
 ///
 /// # Panics
 /// Where it has not.

@@ -1,4 +1,4 @@
-//! Evidence that nothing changed: a folder as it was, to be compared with the folder as it is.
+//! The footprint of a folder: its whole state, to assert later that nothing changed.
 //!
 //! Names, kinds, modes, times of change, link targets and every byte count. Access times do not: reading is no change.
 
@@ -31,15 +31,15 @@ impl Footprint {
         Self(entries)
     }
 
-    /// Says whether there was nothing at all.
+    /// Whether there was nothing at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Proves that the folder is now as it was when this footprint was taken.
+    /// Asserts that the folder is now as it was when this footprint was taken.
     ///
     /// # Panics
-    /// With the names of what came, went or changed.
+    /// With the names of what was created, removed or changed.
     #[track_caller]
     pub fn expect_unchanged(&self, path: &Path) {
         let now = Self::of(path);
@@ -51,7 +51,7 @@ impl Footprint {
 }
 
 fn walk(path: &Path, entries: &mut BTreeMap<PathBuf, Entry>) {
-    let seen = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("cannot look at {}: {error}", path.display()));
+    let seen = fs::symlink_metadata(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
     entries.insert(
         path.to_owned(),
         Entry { mode: seen.mode(), changed: (seen.mtime(), seen.mtime_nsec()), content: content(path, &seen) },

@@ -1,6 +1,6 @@
 //! The real `git` as a client of the server: the protocol version it speaks, the token it shows.
 //!
-//! Never: a credential of this machine; the environment is the sandbox's, and git asks nobody.
+//! Never: a credential of this machine; the environment is the sandbox's, and git never prompts.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::world::World;
 /// The protocol version that git asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// The first one: the server lists every ref before the client says a word.
+    /// The first one: the server lists every ref before the client sends anything.
     V0,
     /// The one with commands.
     V2,
@@ -102,15 +102,15 @@ impl GitClient {
         self.git.command(folder, self.words(arguments))
     }
 
-    /// Runs it to its end, whatever that is.
+    /// Runs it and gives its result, whatever that is.
     pub fn ask<A: AsRef<OsStr>>(&self, folder: &Path, arguments: impl IntoIterator<Item = A>) -> Answer {
         self.git.ask(folder, self.words(arguments))
     }
 
-    /// Runs it to its good end and gives what it printed.
+    /// Runs it and gives its output.
     ///
     /// # Panics
-    /// Where it ends otherwise; the message holds its words.
+    /// Where it fails; the message holds its output.
     #[track_caller]
     pub fn run<A: AsRef<OsStr>>(&self, folder: &Path, arguments: impl IntoIterator<Item = A>) -> String {
         let answer = self.ask(folder, arguments);

@@ -36,14 +36,14 @@ impl GoGit {
         }))
     }
 
-    /// Runs it with these words; gives whether it was well, and what it told.
+    /// Runs it with these arguments; gives whether it succeeded, and its JSON output.
     ///
     /// # Panics
-    /// Where it tells nothing.
+    /// Where it prints no JSON.
     pub fn ask(self, git: &Git, folder: &Path, words: &[&str]) -> (bool, Value) {
         let output = deadline::finish(git.program(self.0, folder).args(words), &[]);
-        let told = serde_json::from_slice(&output.stdout);
-        let told = told.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        (output.status.success(), told)
+        let report = serde_json::from_slice(&output.stdout);
+        let report = report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.success(), report)
     }
 }

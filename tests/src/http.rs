@@ -1,11 +1,11 @@
 //! One HTTP/1.1 exchange at a time, byte for byte as a test wants it.
 //!
-//! Never: redirects, compression, retries, or any other kindness of a real client.
+//! Never: redirects, compression, retries, or any other convenience of a real client.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::deadline::PATIENCE;
+use crate::deadline::TIMEOUT;
 
 /// What a server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Proves the status and hands the reply on.
+    /// Asserts the status and returns the reply.
     ///
     /// # Panics
     /// With the reply, where it is another.
@@ -49,14 +49,14 @@ impl Reply {
     }
 }
 
-/// Opens a connection on which nothing waits for ever.
+/// Opens a connection with timeouts.
 ///
 /// # Panics
-/// Where nobody listens.
+/// Where the connection is refused.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("cannot connect to {address}: {error}"));
-    stream.set_read_timeout(Some(PATIENCE)).expect("because the duration is not zero");
-    stream.set_write_timeout(Some(PATIENCE)).expect("because the duration is not zero");
+    stream.set_read_timeout(Some(TIMEOUT)).expect("because the duration is not zero");
+    stream.set_write_timeout(Some(TIMEOUT)).expect("because the duration is not zero");
     stream.set_nodelay(true).expect("because the socket is ours");
     stream
 }
@@ -64,7 +64,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 /// Asks for a path, with further headers.
 ///
 /// # Panics
-/// Where no whole answer comes.
+/// Where the answer is not complete.
 #[track_caller]
 pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
     request(address, "GET", path, headers, &[])
@@ -73,7 +73,7 @@ pub fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Reply {
 /// Sends a request with a body of known length, with further headers.
 ///
 /// # Panics
-/// Where no whole answer comes.
+/// Where the answer is not complete.
 #[track_caller]
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
@@ -94,7 +94,7 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
 /// Sends bytes as they are and reads one answer.
 ///
 /// # Errors
-/// Where the connection ends before a whole answer came.
+/// Where the connection ends before the answer was complete.
 pub fn raw(address: SocketAddr, bytes: &[u8]) -> io::Result<Reply> {
     let mut stream = connect(address);
     let sent = stream.write_all(bytes);
@@ -104,7 +104,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> io::Result<Reply> {
 /// Reads one answer; that to HEAD has no body whatever its headers say.
 ///
 /// # Errors
-/// Where the connection ends, or stays silent, before a whole answer came.
+/// Where the connection ends, or stays silent, before the answer was complete.
 pub fn read_reply(stream: &mut impl Read, bodiless: bool) -> io::Result<Reply> {
     loop {
         let reply = read_one(stream, bodiless)?;

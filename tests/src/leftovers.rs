@@ -1,6 +1,6 @@
 //! What an operation may leave behind in a cache, and what it may not.
 //!
-//! Never: looking into git's objects or refs; that is what `git fsck` is for.
+//! Never: reading git's objects or refs; that is what `git fsck` is for.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ fn is_leftover(relative: &str, path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let alone = |other: &str| !path.with_extension(other).exists();
     match extension {
-        // These two stay: it is the kernel that holds them or not.
+        // These two files stay; the lock itself is the kernel's.
         "lock" => !matches!(relative, "git-mirror/op.lock" | "git-mirror/receive.lock"),
         "new" | "tmp" | "temp" => true,
         "pack" => alone("idx"),
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn what_belongs_to_nothing_is_named_and_the_rest_is_not() {
         let folder = tempfile::tempdir().expect("because a temporary folder can be made");
-        let kept = [
+        let expected_files = [
             "HEAD",
             "git-mirror/op.lock",
             "objects/pack/pack-1.pack",
@@ -65,7 +65,7 @@ mod tests {
             "packed-refs.lock",
             "refs/heads/main.lock",
         ];
-        for name in kept.iter().chain(&left) {
+        for name in expected_files.iter().chain(&left) {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("because it stands in a folder"))
                 .expect("because it is writable");

@@ -1,7 +1,7 @@
-//! The rigs on which the suites, the demo and the benchmarks stand: git, SSH hosts, CONNECT proxies, generated repositories.
+//! The test rigs that the suites, the demo and the benchmarks share: git, SSH hosts, CONNECT proxies, generated repositories.
 //!
-//! Everything here is real where that is possible (git, OpenSSH, tinyproxy) and obedient where it must misbehave (the embedded hosts).
-//! A rig fails as a test does: it panics and says why. It ends with the value that stands for it: nothing outlives its drop, no port is
+//! Everything here is real where that is possible (git, OpenSSH, tinyproxy), and embedded where faults are injected.
+//! A rig fails as a test does: it panics with the reason. It ends when its value is dropped: nothing outlives it, no port is
 //! fixed, nothing waits by sleeping, and two rigs of one kind never share anything.
 //!
 //! Never: being imported by a product crate.

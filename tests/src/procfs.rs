@@ -11,20 +11,20 @@ use rustix::process::{Pid, Signal, kill_process};
 pub struct Process {
     /// Its number.
     pub id: u32,
-    /// The number of whoever started it, or took it over.
+    /// The number of its parent process.
     pub parent: u32,
-    /// Its words, with spaces between; empty where it has ended and nobody has asked how.
-    pub words: String,
+    /// Its command line, joined by spaces; empty for a zombie.
+    pub command_line: String,
 }
 
 impl Process {
-    /// Ends it at once, as `kill -9` does; says whether it was there.
+    /// Ends it at once, as `kill -9` does; gives whether it existed.
     pub fn kill(&self) -> bool {
         signal(self.id, Signal::KILL)
     }
 }
 
-/// Sends a signal to a program; says whether it was there.
+/// Sends a signal to a process; gives whether it existed.
 pub fn signal(id: u32, signal: Signal) -> bool {
     let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
@@ -47,9 +47,9 @@ pub fn descendants(of: u32) -> Vec<Process> {
     found
 }
 
-/// Gives every program whose words hold a text: a path that only the test has.
+/// Gives every process whose command line contains a text: a path that only the test has.
 pub fn mentioning(text: &str) -> Vec<Process> {
-    all().filter(|process| process.words.contains(text)).collect()
+    all().filter(|process| process.command_line.contains(text)).collect()
 }
 
 /// Gives the most memory that a program ever held at once, in bytes; nothing where it is gone.
@@ -84,12 +84,12 @@ fn all() -> impl Iterator<Item = Process> {
         let id = entry.file_name().to_str()?.parse().ok()?;
         let folder = entry.path();
         let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
-        // The name stands in brackets and may hold anything, brackets too.
+        // The name is in parentheses and may contain anything, parentheses too.
         let (_, behind) = stat.rsplit_once(") ")?;
         let parent = behind.split(' ').nth(1)?.parse().ok()?;
-        let words = std::fs::read(folder.join("cmdline")).unwrap_or_default();
-        let words = String::from_utf8_lossy(&words).trim_end_matches('\0').replace('\0', " ");
-        Some(Process { id, parent, words })
+        let command_line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
+        let command_line = String::from_utf8_lossy(&command_line).trim_end_matches('\0').replace('\0', " ");
+        Some(Process { id, parent, command_line })
     })
 }
 

@@ -20,7 +20,7 @@ pub fn connect_pipe() -> PathBuf {
     built().join("connect-pipe")
 }
 
-/// Names a folder with programs that are to be tested as they are: those of a release, say.
+/// Names a folder with programs that are to be tested as they are, such as those of a release.
 const PROGRAMS: &str = "GIT_MIRROR_PROGRAMS";
 
 /// Gives the folder that `GIT_MIRROR_PROGRAMS` names; else lets cargo bring the programs up to date beside the running one, in the same
@@ -39,7 +39,7 @@ fn build() -> PathBuf {
     }
     let here = std::env::current_exe().expect("because a running program has a file");
     let folder = here.parent().expect("because a file stands in a folder");
-    // Tests stand one folder below the programs.
+    // Test binaries are one folder below the programs.
     let folder =
         if folder.ends_with("deps") { folder.parent().expect("because `deps` stands in a folder") } else { folder };
     let profile = match folder.file_name().and_then(|name| name.to_str()) {

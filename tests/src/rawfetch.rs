@@ -1,6 +1,6 @@
 //! A fetch of protocol version 2 byte for byte, and the pack of its answer.
 //!
-//! Never: negotiation; it says what it wants and is done.
+//! Never: negotiation; it sends its wants and `done`.
 //!
 //! # Source
 //! `gitprotocol-v2`, "fetch".

@@ -27,17 +27,17 @@ pub struct RawPush {
     pack: Vec<u8>,
 }
 
-/// What a server says became of a push.
+/// What a server reports of a push.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// What it says of the pack: `ok`, or what is wrong with it.
+    /// The status of the pack: `ok`, or what is wrong with it.
     pub unpack: String,
-    /// What it says of each ref: nothing where it is as asked for, or why it is not.
+    /// The status of each ref: nothing where it was updated, or why it was not.
     pub refs: BTreeMap<String, Option<String>>,
 }
 
 impl Report {
-    /// Says whether one ref is as asked for.
+    /// Whether one ref was updated.
     pub fn accepts(&self, name: &str) -> bool {
         self.unpack == "ok" && self.refs.get(name) == Some(&None)
     }
@@ -59,7 +59,7 @@ impl RawPush {
         Self { capabilities: vec!["report-status".to_owned(), "agent=git/rig".to_owned()], ..Self::default() }
     }
 
-    /// Asks for one more ref to go from one commit to another; nothing stands for a ref that is not there.
+    /// Adds a command that moves a ref from one commit to another; `None` is a ref that does not exist.
     pub fn command(mut self, name: &str, old: Option<CommitId>, new: Option<CommitId>) -> Self {
         let hex = |id: Option<CommitId>| id.map_or_else(|| NOTHING.to_owned(), |id| id.to_string());
         self.commands.push(format!("{} {} {name}", hex(old), hex(new)));

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-/// Finds a program on the `PATH`, or where system daemons and Go stand.
+/// Finds a program on the `PATH`, or where system daemons and Go are installed.
 ///
 /// # Panics
 /// Where it is not installed; the message is the line `not run: <suite>: needs <program>`.
@@ -13,7 +13,7 @@ pub fn program(name: &str) -> PathBuf {
     find(name).unwrap_or_else(|| panic!("not run: {}: needs {name}", suite()))
 }
 
-/// Finds a program on the `PATH`, or where system daemons and Go stand, if it is installed.
+/// Finds a program on the `PATH`, or where system daemons and Go are installed, if it is there.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

@@ -11,23 +11,23 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Rng(u64);
 
 impl Rng {
-    /// Starts from a seed and the place the numbers are for, so that every place has its own.
-    pub fn of(seed: u64, place: &[u64]) -> Self {
+    /// Starts from a seed and a path of numbers, so that every path has its own sequence.
+    pub fn of(seed: u64, path: &[u64]) -> Self {
         let mut rng = Self(seed);
-        for part in place {
+        for part in path {
             rng.0 = rng.draw().wrapping_add(*part);
         }
         rng
     }
 
     /// Starts from the seed that `GIT_MIRROR_SEED` names, else from the time of day. The seed is printed, so that a run can be done again.
-    pub fn told() -> Self {
+    pub fn from_env() -> Self {
         let given = std::env::var("GIT_MIRROR_SEED").ok().and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             now.expect("because this is not 1970").as_nanos() as u64
         });
-        // Nobody may be there to read it.
+        // A closed standard error is no failure.
         let _ = writeln!(std::io::stderr(), "GIT_MIRROR_SEED={seed}");
         Self(seed)
     }

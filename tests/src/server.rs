@@ -1,6 +1,6 @@
 //! The real `git-mirror serve` on a world, as its own process.
 //!
-//! [`Served`] is a world with its server; [`Server`] is the process: where it listens, what it says, its children, its end. It listens on a
+//! [`Served`] is a world with its server; [`Server`] is the process: its address, its log, its children, its end. It listens on a
 //! free port of 127.0.0.1, and goes with its value.
 //!
 //! ```no_run
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::deadline::PATIENCE;
+use crate::deadline::TIMEOUT;
 use crate::generate::{History, Shape};
 use crate::gitclient::{GitClient, Token};
 use crate::http::{self, Reply};
@@ -39,7 +39,7 @@ const ANYWHERE: &str = "127.0.0.1:0";
 pub struct Served {
     /// The server.
     pub server: Server,
-    /// The world in which it stands.
+    /// Its world.
     pub world: World,
 }
 
@@ -166,7 +166,7 @@ impl Server {
     /// Starts it on a free port and waits until it listens.
     ///
     /// # Panics
-    /// Where it does not announce itself within five minutes; the message holds what it said.
+    /// Where it does not announce itself within five minutes; the message holds its log.
     pub fn start(world: &World) -> Self {
         Self::spawn(&mut command(world, ANYWHERE))
     }
@@ -174,7 +174,7 @@ impl Server {
     /// Starts it by any command and waits until it listens.
     ///
     /// # Panics
-    /// Where it does not announce itself within five minutes; the message holds what it said.
+    /// Where it does not announce itself within five minutes; the message holds its log.
     pub fn spawn(command: &mut Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
@@ -188,7 +188,7 @@ impl Server {
         let output = BufReader::new(child.stdout.take().expect("because its output is piped"));
         let reading = std::thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                // Nobody listens any more once the server has announced itself; what follows would be a fault that `expect_silent` finds.
+                // The receiver is dropped once the server has announced itself; further lines are ignored.
                 let _ = said.send(line);
             }
         });
@@ -207,16 +207,16 @@ impl Server {
     }
 
     fn await_announcement(&mut self, lines: &Receiver<String>) -> Value {
-        match lines.recv_timeout(PATIENCE) {
+        match lines.recv_timeout(TIMEOUT) {
             Ok(line) => serde_json::from_str(&line).unwrap_or_else(|_| {
-                // An error report is made for people to read, over several lines.
+                // An error report has several lines.
                 let rest: Vec<_> = lines.iter().collect();
                 panic!("no announcement: {line}\n{}\n{}", rest.join("\n"), self.log())
             }),
-            Err(RecvTimeoutError::Timeout) => panic!("no announcement within {PATIENCE:?}; it says {}", self.log()),
+            Err(RecvTimeoutError::Timeout) => panic!("no announcement within {TIMEOUT:?}; its log: {}", self.log()),
             Err(RecvTimeoutError::Disconnected) => {
                 let ended = self.child.wait();
-                panic!("it ended before it listened: {ended:?}; it says {}", self.log())
+                panic!("it ended before it listened: {ended:?}; its log: {}", self.log())
             }
         }
     }
@@ -263,24 +263,24 @@ impl Server {
     /// Waits until a question to it is answered with yes, asking again and again.
     ///
     /// # Panics
-    /// Where that does not come within five minutes; the message holds what the server said.
+    /// Where that does not come within five minutes; the message holds the server's log.
     #[track_caller]
     pub fn wait_until(&self, what: &str, holds: impl FnMut() -> bool) {
-        assert!(became(holds), "{what}: not within {PATIENCE:?}; it says\n{}", self.log());
+        assert!(became(holds), "{what}: not within {TIMEOUT:?}; its log:\n{}", self.log());
     }
 
-    /// Gives what it said on standard error so far.
+    /// Gives its standard error so far.
     pub fn log(&self) -> String {
         self.log.read()
     }
 
-    /// Waits until it has said something.
+    /// Waits until a text is in its log.
     ///
     /// # Panics
     /// Where that does not come within five minutes.
     #[track_caller]
-    pub fn wait_for_log(&self, words: &str) {
-        self.log.wait(|log| log.contains(words));
+    pub fn wait_for_log(&self, text: &str) {
+        self.log.wait(|log| log.contains(text));
     }
 
     /// Gives the programs that it runs, and those that they run.
@@ -318,11 +318,11 @@ impl Server {
     pub fn wait(&mut self) -> ExitStatus {
         let child = &mut self.child;
         let gone = became(|| child.try_wait().expect("because it is ours").is_some());
-        assert!(gone, "it has not ended within {PATIENCE:?}; it says\n{}", self.log());
+        assert!(gone, "it has not ended within {TIMEOUT:?}; its log:\n{}", self.log());
         self.reap()
     }
 
-    /// Says whether it still runs.
+    /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("because it is ours").is_none()
     }
@@ -347,7 +347,7 @@ impl Drop for Server {
             let tail: Vec<_> = log.lines().rev().take(40).collect();
             let tail: String = tail.into_iter().rev().flat_map(|line| [line, "\n"]).collect();
             // The harness shows it beside the panic, and swallows it where the test is well.
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("the server said:\n{tail}").as_bytes());
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("the server's log:\n{tail}").as_bytes());
         }
     }
 }
@@ -373,9 +373,9 @@ pub fn find_metric(text: &str, name: &str) -> Option<f64> {
     found.or_else(|| (name.contains('{') && declared()).then_some(0.0))
 }
 
-/// Asks again and again, ever more slowly, until the answer is yes or the patience ends.
+/// Polls a condition, ever more slowly, until it holds or the timeout passes.
 pub fn became(mut holds: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + TIMEOUT;
     let mut pause = Duration::from_millis(1);
     while !holds() {
         if Instant::now() > end {
@@ -403,7 +403,7 @@ mod tests {
         let text = "# TYPE packs counter\npacks_total 3\npacks_total{kind=\"made\"} 2\npacks_total_more 9\n";
         assert_eq!(find_metric(text, "packs_total"), Some(3.0));
         assert_eq!(find_metric(text, "packs_total{kind=\"made\"}"), Some(2.0));
-        assert_eq!(find_metric(text, "packs_total{kind=\"kept\"}"), Some(0.0), "declared and not counted yet");
+        assert_eq!(find_metric(text, "packs_total{kind=\"cached\"}"), Some(0.0), "declared and not counted yet");
         assert_eq!(find_metric(text, "packs"), None);
         assert_eq!(find_metric(text, "unknown{kind=\"made\"}"), None);
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::deadline::PATIENCE;
+use crate::deadline::TIMEOUT;
 
 /// A shared value. Clones are the same value.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl<T: Clone + std::fmt::Debug> Watched<T> {
         self.open().clone()
     }
 
-    /// Changes the value and wakes whoever waits for a state of it.
+    /// Changes the value and wakes every waiter.
     pub(crate) fn write<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let result = change(&mut self.open());
         self.0.changed.notify_all();
@@ -43,11 +43,11 @@ impl<T: Clone + std::fmt::Debug> Watched<T> {
     /// # Panics
     /// Where it does not get there within five minutes.
     pub(crate) fn wait(&self, wanted: impl Fn(&T) -> bool) -> T {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut value = self.open();
         while !wanted(&value) {
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "the wanted state did not come within {PATIENCE:?}; it is {:#?}", *value);
+            assert!(!left.is_zero(), "the wanted state was not reached within {TIMEOUT:?}; it is {:#?}", *value);
             (value, _) = self.0.changed.wait_timeout(value, left).unwrap_or_else(PoisonError::into_inner);
         }
         value.clone()

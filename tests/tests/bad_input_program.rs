@@ -129,7 +129,7 @@ fn words_that_contradict_each_other_or_name_nothing() {
     cases.case("an unknown lane", &["flush", "--confirm", "--lane", "v03"], 2);
     cases.case("a misspelt lane", &["status", "--lane", "mian"], 2);
     cases.case("an unknown verb", &["snyc"], 2);
-    assert!(world.host().ledger().connections.is_empty(), "nobody was asked");
+    assert!(world.host().record().connections.is_empty(), "nobody was asked");
     insta::assert_snapshot!(cases.told);
 }
 
@@ -220,7 +220,7 @@ fn a_cache_path_where_no_cache_may_be() {
     check("a folder with other things in it");
     git.run(sandbox.path(), ["clone", "--quiet", "--bare", &url, &path.to_string_lossy()]);
     check("somebody else's bare repository");
-    assert!(world.host().ledger().connections.is_empty(), "nobody was asked");
+    assert!(world.host().record().connections.is_empty(), "nobody was asked");
     insta::assert_snapshot!(cases.told);
 }
 

@@ -6,7 +6,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use mirror_tests::fixture::{Job, Stage};
+use mirror_tests::fixture::{Fixture, Job};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop, TunnelRecord};
 
 /// So many crashes one world takes: each leaves a tunnel that is stalled for good.
@@ -30,27 +30,27 @@ fn points(undisturbed: &TunnelRecord, wanted: usize) -> Vec<(Direction, u64)> {
     along(Direction::ToClient).zip(along(Direction::ToTarget)).flat_map(|(one, other)| [one, other]).collect()
 }
 
-fn last_tunnel(stage: &Stage) -> TunnelRecord {
-    stage.world.proxy().record().tunnels.last().expect("because an operation went through the proxy").clone()
+fn last_tunnel(fixture: &Fixture) -> TunnelRecord {
+    fixture.world.proxy().record().tunnels.last().expect("because an operation went through the proxy").clone()
 }
 
 /// Kills the operation at so many bytes of its conversation, and recovers from each.
 fn kill_at_bytes(job: Job, wanted: usize) {
-    let mut stage = Stage::set(job);
-    let undisturbed = last_tunnel(&stage);
+    let mut fixture = Fixture::new(job);
+    let undisturbed = last_tunnel(&fixture);
     let points = points(&undisturbed, wanted);
     let mut killed = 0;
     for (round, (direction, after)) in points.iter().copied().enumerate() {
         if round > 0 && round % CROWD == 0 {
-            stage = Stage::set(job);
+            fixture = Fixture::new(job);
         }
         let point = format!("{job:?}, killed at byte {after} {direction:?} of {undisturbed:?}");
-        stage.reset();
-        let tunnels = stage.world.proxy().record().tunnels.len();
-        stage.world.proxy().misbehave_once(ProxyFault::Stop { direction, after, then: Stop::Stall });
-        let mut program = stage.command();
+        fixture.reset();
+        let tunnels = fixture.world.proxy().record().tunnels.len();
+        fixture.world.proxy().inject_once(ProxyFault::Stop { direction, after, then: Stop::Stall });
+        let mut program = fixture.command();
         let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("because it was built");
-        stage.world.proxy().wait(|record| {
+        fixture.world.proxy().wait(|record| {
             // A run that says less than the undisturbed one ends before it gets there.
             record.tunnels.get(tunnels).is_some_and(|tunnel| passed(tunnel, direction) >= after || tunnel.ended)
         });
@@ -58,8 +58,8 @@ fn kill_at_bytes(job: Job, wanted: usize) {
         let ended = child.wait().expect("because the child was not waited for");
         killed += usize::from(ended.signal() == Some(9));
         assert!(ended.signal() == Some(9) || ended.success(), "{point}: {ended}");
-        stage.world.proxy().behave();
-        stage.recover(&point);
+        fixture.world.proxy().clear_faults();
+        fixture.recover(&point);
     }
     assert!(killed * 10 >= points.len() * 9, "{killed} of {} runs were killed", points.len());
 }

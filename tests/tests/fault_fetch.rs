@@ -5,61 +5,63 @@
 
 use std::sync::Mutex;
 
-use mirror_tests::fixture::{Job, Stage, side_by_side};
-use mirror_tests::sshhost::embedded::{Channels, Connections, Ending, Line, Meddling, Misdeed, Point, Script, Service};
+use mirror_tests::fixture::{Fixture, Job, side_by_side};
+use mirror_tests::sshhost::embedded::{
+    ChannelFault, Channels, Connections, Ending, HostFault, Line, Point, Script, Service,
+};
 
 const STAGES: usize = 6;
 
 /// The commits of an upstream that does not exist.
 const NOBODY: &str = "1111111111111111111111111111111111111111";
 
-fn on_upload_pack(what: Meddling) -> Misdeed {
-    Misdeed::Channel { on: Channels::Of(Service::UploadPack), what }
+fn on_upload_pack(what: ChannelFault) -> HostFault {
+    HostFault::Channel { on: Channels::Of(Service::UploadPack), what }
 }
 
 /// What the host does on the next connection, and what on those behind it.
-struct Misdeeds(Misdeed, Misdeed);
+struct HostFaults(HostFault, HostFault);
 
-impl Misdeeds {
-    fn same(misdeed: Misdeed) -> Self {
-        Self(misdeed.clone(), misdeed)
+impl HostFaults {
+    fn same(fault: HostFault) -> Self {
+        Self(fault.clone(), fault)
     }
 }
 
 /// Runs the operation while the host misbehaves on every connection; proves, recovers, and gives the code and the exit status.
-fn disturb(stage: &mut Stage, Misdeeds(first, later): Misdeeds, name: &str) -> (String, Option<i32>) {
-    let packs = packs(stage);
-    let next = stage.world.host().ledger().connections.len() as u64 + 1;
-    stage.world.host().misbehave(Connections::Nth(next), first);
-    stage.world.host().misbehave(Connections::From(next + 1), later);
+fn disturb(fixture: &mut Fixture, HostFaults(first, later): HostFaults, name: &str) -> (String, Option<i32>) {
+    let packs = packs(fixture);
+    let next = fixture.world.host().record().connections.len() as u64 + 1;
+    fixture.world.host().inject(Connections::Nth(next), first);
+    fixture.world.host().inject(Connections::From(next + 1), later);
     // Some of them leave a further question unanswered.
-    stage.limit(&[("idle", "10s")]);
-    let run = stage.run();
-    stage.limit(&[]);
-    stage.world.host().behave();
-    stage.prove_true(&run, name);
-    assert_eq!(packs, self::packs(stage), "{name}: something of it was kept");
-    stage.recover(name);
+    fixture.limit(&[("idle", "10s")]);
+    let run = fixture.run();
+    fixture.limit(&[]);
+    fixture.world.host().clear_faults();
+    fixture.prove_true(&run, name);
+    assert_eq!(packs, self::packs(fixture), "{name}: something of it was kept");
+    fixture.recover(name);
     let fault = &run.lane("main")["fault"];
     assert!(fault["help"].as_str().is_some_and(|help| !help.is_empty()), "{name}: {}", run.stdout);
     (fault["code"].as_str().unwrap_or_default().to_owned(), run.exit)
 }
 
 /// The names of the cache's packs.
-fn packs(stage: &Stage) -> Vec<std::ffi::OsString> {
-    let Ok(folder) = std::fs::read_dir(stage.world.cache().path().join("objects/pack")) else { return Vec::new() };
+fn packs(fixture: &Fixture) -> Vec<std::ffi::OsString> {
+    let Ok(folder) = std::fs::read_dir(fixture.world.cache().path().join("objects/pack")) else { return Vec::new() };
     let mut names: Vec<_> = folder.flatten().map(|entry| entry.file_name()).collect();
     names.sort();
     names
 }
 
 /// Does all cases; each ends with exit code 5 and one of its codes.
-fn check<T: Sync + std::fmt::Debug>(cases: &[(T, &[&str])], misdeeds: impl Fn(&Stage, &T) -> Misdeeds + Sync) {
+fn check<T: Sync + std::fmt::Debug>(cases: &[(T, &[&str])], faults: impl Fn(&Fixture, &T) -> HostFaults + Sync) {
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::FollowingSync, STAGES, cases, |stage, (case, expected)| {
+    side_by_side(Job::FollowingSync, STAGES, cases, |fixture, (case, expected)| {
         let name = format!("{case:?}").chars().take(300).collect::<String>();
-        let misdeeds = misdeeds(stage, case);
-        let (code, exit) = disturb(stage, misdeeds, &name);
+        let faults = faults(fixture, case);
+        let (code, exit) = disturb(fixture, faults, &name);
         if exit != Some(5) || !expected.contains(&code.as_str()) {
             let told = format!("{name}: {exit:?} {code}, not {expected:?}");
             wrong.lock().expect("because no other case failed").push(told);
@@ -77,8 +79,8 @@ fn speaks_git() -> Script {
 
 /// An upstream that answers `ls-refs` with these lines.
 fn lists(lines: &[String]) -> Script {
-    let script = speaks_git().line(Line::HearFlush);
-    lines.iter().fold(script, |script, line| script.pkt(line)).flush().line(Line::HearEnd)
+    let script = speaks_git().line(Line::AwaitFlush);
+    lines.iter().fold(script, |script, line| script.pkt(line)).flush().line(Line::AwaitEof)
 }
 
 fn named(name: &str) -> String {
@@ -106,37 +108,37 @@ fn hostile_lists_of_refs_are_refused_by_their_own_codes() {
             &["mirror::fetch::refused", "mirror::fetch::upstream_failed"],
         ),
     ];
-    check(&cases, |_, lines| Misdeeds::same(on_upload_pack(Meddling::Answer(lists(lines)))));
+    check(&cases, |_, lines| HostFaults::same(on_upload_pack(ChannelFault::Answer(lists(lines)))));
 }
 
 #[test]
 fn things_that_are_no_advertisement_are_refused_by_their_own_codes() {
-    let say = |bytes: &[u8]| Script::new().say(bytes).line(Line::HearEnd);
+    let say = |bytes: &[u8]| Script::new().send(bytes).line(Line::AwaitEof);
     let sha256 = Script::new().pkt("version 2\n").pkt("ls-refs\n").pkt("fetch\n").pkt("object-format=sha256\n").flush();
     let flood = Script::new().pkt("version 2\n");
-    let flood = flood.line(Line::SayForEver(format!("{:04x}{}\n", 1005, "x".repeat(1000)).into_bytes()));
-    let refused = Script::new().line(Line::Complain(b"ERROR: Repository not found.\n".to_vec())).exit(128);
+    let flood = flood.line(Line::SendForever(format!("{:04x}{}\n", 1005, "x".repeat(1000)).into_bytes()));
+    let refused = Script::new().line(Line::SendError(b"ERROR: Repository not found.\n".to_vec())).exit(128);
     let cases: Vec<(Script, &[&str])> = vec![
         (say(b"Welcome to the guest network!\n"), &["mirror::fetch::not_git"]),
         (say(b"zzzzversion 2\n"), &["mirror::fetch::not_git", "mirror::fetch::pkt_line"]),
         (say(b"0001"), &["mirror::fetch::pkt_line", "mirror::fetch::protocol", "mirror::fetch::not_git"]),
         (say(b"fff5"), &["mirror::fetch::pkt_line", "mirror::fetch::not_git"]),
-        (Script::new().pkt("version 9\n").flush().line(Line::HearEnd), &["mirror::fetch::version"]),
-        (Script::new().pkt("version 2\n").flush().line(Line::HearEnd), &["mirror::fetch::capability"]),
-        (Script::new().pkt("ERR access denied\n").line(Line::HearEnd), &["mirror::fetch::refused"]),
-        (sha256.line(Line::HearEnd), &["mirror::fetch::object_format"]),
+        (Script::new().pkt("version 9\n").flush().line(Line::AwaitEof), &["mirror::fetch::version"]),
+        (Script::new().pkt("version 2\n").flush().line(Line::AwaitEof), &["mirror::fetch::capability"]),
+        (Script::new().pkt("ERR access denied\n").line(Line::AwaitEof), &["mirror::fetch::refused"]),
+        (sha256.line(Line::AwaitEof), &["mirror::fetch::object_format"]),
         (flood, &["mirror::fetch::advertisement_size"]),
         (refused, &["mirror::fetch::refused"]),
         (Script::new(), &["mirror::fetch::hung_up"]),
     ];
-    check(&cases, |_, script| Misdeeds::same(on_upload_pack(Meddling::Answer(script.clone()))));
+    check(&cases, |_, script| HostFaults::same(on_upload_pack(ChannelFault::Answer(script.clone()))));
 }
 
 #[test]
 fn a_pack_with_a_flipped_byte_anywhere_is_refused_whole() {
     let total = {
-        let stage = Stage::set(Job::FollowingSync);
-        let connection = stage.world.host().wait_until_quiet().connections.pop().expect("because a sync made one");
+        let fixture = Fixture::new(Job::FollowingSync);
+        let connection = fixture.world.host().wait_until_quiet().connections.pop().expect("because a sync made one");
         connection.channels[0].sent
     };
     // Nearly all of what comes is the pack. Before it stand the refs, behind it a few words about it, which may say what they like.
@@ -154,23 +156,23 @@ fn a_pack_with_a_flipped_byte_anywhere_is_refused_whole() {
         "mirror::fetch::pack_cut",
     ];
     let cases: Vec<_> = offsets.map(|offset| (offset, pack)).collect();
-    check(&cases, |_, offset| Misdeeds::same(on_upload_pack(Meddling::Flip { offset: *offset })));
+    check(&cases, |_, offset| HostFaults::same(on_upload_pack(ChannelFault::Flip { offset: *offset })));
 }
 
 /// An upstream of version 2 that lists its real refs.
-fn lists_truly(stage: &Stage) -> Script {
+fn lists_truly(fixture: &Fixture) -> Script {
     let listed = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
-    let listed = stage.world.upstream().run(listed);
-    let script = speaks_git().line(Line::HearFlush);
+    let listed = fixture.world.upstream().run(listed);
+    let script = speaks_git().line(Line::AwaitFlush);
     listed.lines().fold(script, |script, line| script.pkt(format!("{line}\n"))).flush()
 }
 
 /// Answers the next fetch with one pack, and with these bytes behind it.
 fn packs_up(script: Script, pack: &[u8], behind: &[u8]) -> Script {
-    let script = script.line(Line::HearFlush).pkt("packfile\n");
+    let script = script.line(Line::AwaitFlush).pkt("packfile\n");
     let script = pack.chunks(60_000).fold(script, |script, chunk| script.pkt([&[1], chunk].concat()));
     // Without an end of the answer the channel ends instead.
-    if behind.is_empty() { script } else { script.say(behind).line(Line::HearEnd) }
+    if behind.is_empty() { script } else { script.send(behind).line(Line::AwaitEof) }
 }
 
 /// What is wrong with a pack.
@@ -195,12 +197,12 @@ enum Wrong {
 }
 
 /// Gives such a pack, and what comes behind it.
-fn wrong_pack(stage: &Stage, wrong: Wrong) -> (Vec<u8>, &'static [u8]) {
-    let upstream = stage.world.upstream();
+fn wrong_pack(fixture: &Fixture, wrong: Wrong) -> (Vec<u8>, &'static [u8]) {
+    let upstream = fixture.world.upstream();
     let pack = |wants: &str| {
         let listed = upstream.git().run_with(upstream.path(), ["rev-list", "--objects", "--stdin"], wants.as_bytes());
         let names: Vec<_> = listed.lines().filter_map(|line| line.split(' ').next()).collect();
-        packed(stage, &names)
+        packed(fixture, &names)
     };
     let flush = b"0000".as_slice();
     let mut all = pack("main\ngitops\nv1\nv2\n");
@@ -208,9 +210,9 @@ fn wrong_pack(stage: &Stage, wrong: Wrong) -> (Vec<u8>, &'static [u8]) {
         Wrong::Tip => return (pack("gitops\n"), flush),
         Wrong::Content => {
             let tips = upstream.run(["rev-parse", "main", "gitops", "v2"]);
-            return (packed(stage, &tips.split_whitespace().collect::<Vec<_>>()), flush);
+            return (packed(fixture, &tips.split_whitespace().collect::<Vec<_>>()), flush);
         }
-        Wrong::Empty => return (packed(stage, &[]), flush),
+        Wrong::Empty => return (packed(fixture, &[]), flush),
         Wrong::Truncated => all.truncate(all.len() - 500),
         Wrong::Version => all[7] = 9,
         Wrong::Count => all[8..12].fill(0xf0),
@@ -227,10 +229,10 @@ fn wrong_pack(stage: &Stage, wrong: Wrong) -> (Vec<u8>, &'static [u8]) {
 }
 
 /// A pack of exactly these objects, by the real git.
-fn packed(stage: &Stage, names: &[&str]) -> Vec<u8> {
+fn packed(fixture: &Fixture, names: &[&str]) -> Vec<u8> {
     use std::io::Write;
     use std::process::Stdio;
-    let upstream = stage.world.upstream();
+    let upstream = fixture.world.upstream();
     let mut git = upstream.git().command(upstream.path(), ["pack-objects", "--stdout", "--quiet"]);
     let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("because git is installed");
     let mut stdin = child.stdin.take().expect("because it is piped");
@@ -253,12 +255,12 @@ fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
         (Wrong::Count, &["mirror::fetch::pack_objects", "mirror::fetch::pack_corrupt", "mirror::fetch::pack_cut"]),
         (Wrong::Fatal, &["mirror::fetch::upstream_failed"]),
     ];
-    check(&cases, |stage, wrong| {
-        let (pack, behind) = wrong_pack(stage, *wrong);
+    check(&cases, |fixture, wrong| {
+        let (pack, behind) = wrong_pack(fixture, *wrong);
         // The first connection looks and fetches; those behind it fetch what was seen.
-        let looked = packs_up(lists_truly(stage), &pack, behind);
+        let looked = packs_up(lists_truly(fixture), &pack, behind);
         let fetched = packs_up(speaks_git(), &pack, behind);
-        Misdeeds(on_upload_pack(Meddling::Answer(looked)), on_upload_pack(Meddling::Answer(fetched)))
+        HostFaults(on_upload_pack(ChannelFault::Answer(looked)), on_upload_pack(ChannelFault::Answer(fetched)))
     });
 }
 
@@ -266,18 +268,18 @@ fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
 fn a_stall_in_the_middle_of_a_pack_ends_by_the_idle_limit_and_leaves_nothing() {
     let cases: Vec<(u64, &[&str])> = [8_000, 20_000, 30_000].map(|at| (at, ["mirror::ssh::stalled"].as_slice())).into();
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (at, expected)| {
-        stage.limit(&[("idle", "6s")]);
-        stage.world.host().misbehave(
+    side_by_side(Job::FollowingSync, STAGES, &cases, |fixture, (at, expected)| {
+        fixture.limit(&[("idle", "6s")]);
+        fixture.world.host().inject(
             Connections::Every,
-            on_upload_pack(Meddling::Stop { at: Point::Sent(*at), then: Ending::Stall }),
+            on_upload_pack(ChannelFault::Stop { at: Point::Sent(*at), then: Ending::Stall }),
         );
-        let run = stage.run();
-        stage.world.host().behave();
-        stage.limit(&[]);
+        let run = fixture.run();
+        fixture.world.host().clear_faults();
+        fixture.limit(&[]);
         let name = format!("a stall at {at}");
-        stage.prove_true(&run, &name);
-        stage.recover(&name);
+        fixture.prove_true(&run, &name);
+        fixture.recover(&name);
         let code = run.lane("main")["fault"]["code"].as_str().unwrap_or_default().to_owned();
         if run.exit != Some(5) || !expected.contains(&code.as_str()) {
             wrong.lock().expect("because no other case failed").push(format!("{name}: {:?} {code}", run.exit));

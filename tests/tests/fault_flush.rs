@@ -6,10 +6,10 @@
 use std::fmt;
 use std::sync::Mutex;
 
-use mirror_tests::fixture::{Job, Stage, side_by_side};
+use mirror_tests::fixture::{Fixture, Job, side_by_side};
 use mirror_tests::sshhost::embedded::{
-    ChannelRecord, Channels, ConnectionRecord, Connections, Ending, Line, Meddling, Misdeed, Phase, Point, Script,
-    Service,
+    ChannelFault, ChannelRecord, Channels, ConnectionRecord, Connections, Ending, HostFault, Line, Phase, Point,
+    Script, Service,
 };
 use mirror_tests::world::Run;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use serde_json::Value;
 /// So many disturbed runs wait at the same time.
 const STAGES: usize = 6;
 
-/// How long a misdeed lasts.
+/// How long a fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lasting {
     /// On the next connection only.
@@ -32,22 +32,22 @@ enum Lasting {
 #[derive(Debug, Clone)]
 struct Case {
     lasting: Lasting,
-    misdeed: Misdeed,
+    fault: HostFault,
 }
 
 impl Case {
-    fn new(lasting: Lasting, misdeed: Misdeed) -> Self {
-        Self { lasting, misdeed }
+    fn new(lasting: Lasting, fault: HostFault) -> Self {
+        Self { lasting, fault }
     }
 
     fn receive_pack(lasting: Lasting, at: Point, then: Ending) -> Self {
-        let what = Meddling::Stop { at, then };
-        Self::new(lasting, Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what })
+        let what = ChannelFault::Stop { at, then };
+        Self::new(lasting, HostFault::Channel { on: Channels::Of(Service::ReceivePack), what })
     }
 
     fn upload_pack(lasting: Lasting, at: Point) -> Self {
-        let what = Meddling::Stop { at, then: Ending::Cut };
-        Self::new(lasting, Misdeed::Channel { on: Channels::Of(Service::UploadPack), what })
+        let what = ChannelFault::Stop { at, then: Ending::Cut };
+        Self::new(lasting, HostFault::Channel { on: Channels::Of(Service::UploadPack), what })
     }
 }
 
@@ -76,28 +76,28 @@ fn end(exit: i32, outcome: &str, push: &str, code: &str) -> End {
 
 /// The last connection of the undisturbed run, and its channel of `receive-pack`.
 fn undisturbed() -> (ConnectionRecord, ChannelRecord) {
-    let stage = Stage::set(Job::Flush);
-    let connection = stage.world.host().wait_until_quiet().connections.pop().expect("because a flush made one");
+    let fixture = Fixture::new(Job::Flush);
+    let connection = fixture.world.host().wait_until_quiet().connections.pop().expect("because a flush made one");
     let receive = connection.channels.iter().find(|channel| channel.service == Some(Service::ReceivePack));
     let receive = receive.expect("because a flush pushes").clone();
     (connection, receive)
 }
 
-/// Does a misdeed to one flush, proves what has to hold, and recovers. Gives the disturbed run.
-fn disturb(stage: &mut Stage, case: &Case) -> Run {
-    let host = stage.world.host();
+/// Does a fault to one flush, proves what has to hold, and recovers. Gives the disturbed run.
+fn disturb(fixture: &mut Fixture, case: &Case) -> Run {
+    let host = fixture.world.host();
     match case.lasting {
-        Lasting::Once => host.misbehave_once(case.misdeed.clone()),
-        Lasting::Always => host.misbehave(Connections::Every, case.misdeed.clone()),
-        Lasting::After(number) => host.misbehave(Connections::From(number + 1), case.misdeed.clone()),
+        Lasting::Once => host.inject_once(case.fault.clone()),
+        Lasting::Always => host.inject(Connections::Every, case.fault.clone()),
+        Lasting::After(number) => host.inject(Connections::From(number + 1), case.fault.clone()),
     }
-    let run = stage.run();
+    let run = fixture.run();
     host.wait_until_quiet();
-    host.behave();
+    host.clear_faults();
     let name = format!("{case:?}");
-    stage.prove_true(&run, &name);
+    fixture.prove_true(&run, &name);
     prove_told(&run, &name);
-    stage.recover(&name);
+    fixture.recover(&name);
     run
 }
 
@@ -116,8 +116,8 @@ fn prove_told(run: &Run, name: &str) {
 /// Does all cases, each with the ends that it may come to, and proves that it came to one of them.
 fn check(cases: &[(Case, Vec<End>)]) {
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::Flush, STAGES, cases, |stage, (case, expected)| {
-        let ended = End::of(&disturb(stage, case));
+    side_by_side(Job::Flush, STAGES, cases, |fixture, (case, expected)| {
+        let ended = End::of(&disturb(fixture, case));
         if !expected.contains(&ended) {
             wrong.lock().expect("because no other case failed").push(format!("{case:?}: {ended:?}, not {expected:?}"));
         }
@@ -159,7 +159,7 @@ fn cuts(lasting: Lasting, expected: &[End]) -> Vec<(Case, Vec<End>)> {
     let spread = |total: u64, wanted: u64| (0..wanted).map(move |n| n * total / wanted);
     let received = spread(connection.received, 50).map(Point::Received);
     let points = received.chain(spread(connection.sent, 50).map(Point::Sent));
-    let case = |at| Case::new(lasting, Misdeed::Stream { at, then: Ending::Cut });
+    let case = |at| Case::new(lasting, HostFault::Stream { at, then: Ending::Cut });
     points.map(|at| (case(at), expected.to_vec())).collect()
 }
 
@@ -186,15 +186,17 @@ fn cuts_at_the_same_byte_of_every_connection_leave_a_true_report() {
 fn a_cut_before_the_push_leaves_it_unsent() {
     let (_, receive) = undisturbed();
     let mut cases = Vec::new();
-    for phase in [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec] {
+    for phase in
+        [Phase::Accept, Phase::Identification, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec]
+    {
         let ends = match phase {
             Phase::Accept => vec![not_sent("mirror::ssh::closed_before_banner")],
             // Whether the channel was open when the connection ended, only the two ends know, and not the same.
             Phase::Exec => vec![not_sent("mirror::ssh::lost"), not_sent("mirror::ssh::channel_lost")],
             _ => vec![not_sent("mirror::ssh::lost")],
         };
-        cases.push((Case::new(Lasting::Always, Misdeed::CloseAt(phase)), ends));
-        cases.push((Case::new(Lasting::Once, Misdeed::CloseAt(phase)), vec![flushed()]));
+        cases.push((Case::new(Lasting::Always, HostFault::CloseAt(phase)), ends));
+        cases.push((Case::new(Lasting::Once, HostFault::CloseAt(phase)), vec![flushed()]));
     }
     for byte in [0, 4, receive.sent_unasked / 2, receive.sent_unasked - 1] {
         let case = |lasting| Case::receive_pack(lasting, Point::Sent(byte), Ending::Cut);
@@ -239,13 +241,13 @@ fn a_push_that_was_applied_and_not_answered_is_proved_by_the_next_look() {
 
 #[test]
 fn a_push_that_was_applied_and_cannot_be_looked_at_is_unknown() {
-    let mut stage = Stage::set(Job::Flush);
-    stage.reset();
-    let host = stage.world.host();
-    let next = host.ledger().connections.len() as u64 + 1;
-    let what = Meddling::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
-    host.misbehave(Connections::Nth(next), Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what });
-    let run = disturb(&mut stage, &Case::new(Lasting::After(next), Misdeed::CloseAt(Phase::Accept)));
+    let mut fixture = Fixture::new(Job::Flush);
+    fixture.reset();
+    let host = fixture.world.host();
+    let next = host.record().connections.len() as u64 + 1;
+    let what = ChannelFault::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
+    host.inject(Connections::Nth(next), HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
+    let run = disturb(&mut fixture, &Case::new(Lasting::After(next), HostFault::CloseAt(Phase::Accept)));
     assert_eq!(End::of(&run), unknown("mirror::ssh::closed_before_banner"));
     // I4: what nobody saw is not told as done.
     assert_eq!(run.lane("main")["pendingFlush"], true, "{}", run.stdout);
@@ -253,14 +255,14 @@ fn a_push_that_was_applied_and_cannot_be_looked_at_is_unknown() {
 
 #[test]
 fn r15_a_look_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
-    let mut stage = Stage::set(Job::Flush);
+    let mut fixture = Fixture::new(Job::Flush);
     for (lasting, end, is_recovered) in [
         (Lasting::Once, recovered(), true),
         // A sync looks as builds read, by `upload-pack`: where that never answers, nothing is proved.
         (Lasting::Always, unproved("mirror::ssh::channel_lost"), false),
     ] {
-        stage.reset();
-        let run = disturb(&mut stage, &Case::upload_pack(lasting, Point::Answered(0)));
+        fixture.reset();
+        let run = disturb(&mut fixture, &Case::upload_pack(lasting, Point::Answered(0)));
         assert_eq!(End::of(&run), end);
         let lane = run.lane("main");
         assert_eq!(lane["partialSuccess"], "push-succeeded-fetch-failed", "{}", run.stdout);
@@ -275,12 +277,12 @@ fn r15_a_look_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
 
 #[test]
 fn r15_an_accepted_push_that_no_sync_can_prove_is_not_ok() {
-    let mut stage = Stage::set(Job::Flush);
-    stage.reset();
-    let host = stage.world.host();
-    let next = host.ledger().connections.len() as u64 + 1;
-    host.misbehave(Connections::Nth(next), Case::upload_pack(Lasting::Once, Point::Answered(0)).misdeed);
-    let run = disturb(&mut stage, &Case::new(Lasting::After(next), Misdeed::CloseAt(Phase::Accept)));
+    let mut fixture = Fixture::new(Job::Flush);
+    fixture.reset();
+    let host = fixture.world.host();
+    let next = host.record().connections.len() as u64 + 1;
+    host.inject(Connections::Nth(next), Case::upload_pack(Lasting::Once, Point::Answered(0)).fault);
+    let run = disturb(&mut fixture, &Case::new(Lasting::After(next), HostFault::CloseAt(Phase::Accept)));
     assert_eq!(End::of(&run), end(5, "unproved", "accepted", "mirror::ssh::closed_before_banner"));
     let lane = run.lane("main");
     assert_eq!(lane["partialSuccess"], "push-succeeded-fetch-failed", "{}", run.stdout);
@@ -290,12 +292,12 @@ fn r15_an_accepted_push_that_no_sync_can_prove_is_not_ok() {
 }
 
 /// A `receive-pack` that takes a push, does nothing, and answers with these bytes.
-fn answers(stage: &Stage, answer: Vec<u8>) -> Misdeed {
-    let tip = stage.world.upstream().branch("gitops").expect("because the stage made it");
+fn answers(fixture: &Fixture, answer: Vec<u8>) -> HostFault {
+    let tip = fixture.world.upstream().branch("gitops").expect("because the fixture made it");
     let capabilities = "report-status report-status-v2 side-band-64k ofs-delta object-format=sha1 agent=git/rig";
     let script = Script::new().pkt(format!("{tip} refs/heads/gitops\0{capabilities}\n")).flush();
-    let script = script.line(Line::HearEnd).say(answer);
-    Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what: Meddling::Answer(script) }
+    let script = script.line(Line::AwaitEof).send(answer);
+    HostFault::Channel { on: Channels::Of(Service::ReceivePack), what: ChannelFault::Answer(script) }
 }
 
 fn pkt(content: &[u8]) -> Vec<u8> {
@@ -343,9 +345,9 @@ fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
         (pkt(b"ERR not today\n"), unknown("mirror::push::refused")),
     ];
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::Flush, STAGES, &cases, |stage, (answer, expected)| {
-        let misdeed = answers(stage, answer.clone());
-        let ended = End::of(&disturb(stage, &Case::new(Lasting::Always, misdeed)));
+    side_by_side(Job::Flush, STAGES, &cases, |fixture, (answer, expected)| {
+        let fault = answers(fixture, answer.clone());
+        let ended = End::of(&disturb(fixture, &Case::new(Lasting::Always, fault)));
         if ended != *expected {
             let said = String::from_utf8_lossy(answer);
             wrong.lock().expect("because no other case failed").push(format!("{said:?}: {ended:?}, not {expected:?}"));
@@ -357,28 +359,28 @@ fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
 
 #[test]
 fn i4_an_upstream_that_lies_about_a_push_is_not_believed() {
-    let mut stage = Stage::set(Job::Flush);
-    stage.reset();
-    stage.limit(&[("total", "15s")]);
+    let mut fixture = Fixture::new(Job::Flush);
+    fixture.reset();
+    fixture.limit(&[("total", "15s")]);
     let lie = report(&["unpack ok", "ok refs/heads/gitops"]);
-    let misdeed = answers(&stage, lie);
-    stage.world.host().misbehave(Connections::Every, misdeed);
-    let run = stage.run();
-    stage.world.host().wait_until_quiet();
-    stage.world.host().behave();
+    let fault = answers(&fixture, lie);
+    fixture.world.host().inject(Connections::Every, fault);
+    let run = fixture.run();
+    fixture.world.host().wait_until_quiet();
+    fixture.world.host().clear_faults();
     assert_eq!(End::of(&run), end(4, "unproved", "accepted", "mirror::flush::not_shown"));
     assert_eq!(run.lane("main")["pendingFlush"], true, "{}", run.stdout);
     assert_eq!(run.lane("main")["githubInSync"], false, "{}", run.stdout);
-    stage.limit(&[]);
-    stage.recover("an upstream that lies");
+    fixture.limit(&[]);
+    fixture.recover("an upstream that lies");
 }
 
 #[test]
 fn a_stall_in_a_flush_ends_by_the_idle_limit() {
     let (_, receive) = undisturbed();
     let stalls = |service, at| {
-        let what = Meddling::Stop { at, then: Ending::Stall };
-        Misdeed::Channel { on: Channels::Of(service), what }
+        let what = ChannelFault::Stop { at, then: Ending::Stall };
+        HostFault::Channel { on: Channels::Of(service), what }
     };
     let half = receive.received / 2;
     let cases = [
@@ -389,16 +391,16 @@ fn a_stall_in_a_flush_ends_by_the_idle_limit() {
         (stalls(Service::UploadPack, Point::Sent(10)), unproved("mirror::ssh::stalled")),
     ];
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::Flush, STAGES, &cases, |stage, (misdeed, expected)| {
-        stage.limit(&[("idle", "6s")]);
-        let name = format!("{misdeed:?}");
-        stage.world.host().misbehave(Connections::Every, misdeed.clone());
-        let run = stage.run();
-        stage.world.host().behave();
-        stage.prove_true(&run, &name);
+    side_by_side(Job::Flush, STAGES, &cases, |fixture, (fault, expected)| {
+        fixture.limit(&[("idle", "6s")]);
+        let name = format!("{fault:?}");
+        fixture.world.host().inject(Connections::Every, fault.clone());
+        let run = fixture.run();
+        fixture.world.host().clear_faults();
+        fixture.prove_true(&run, &name);
         prove_told(&run, &name);
-        stage.limit(&[]);
-        stage.recover(&name);
+        fixture.limit(&[]);
+        fixture.recover(&name);
         let ended = End::of(&run);
         if ended != *expected {
             wrong.lock().expect("because no other case failed").push(format!("{name}: {ended:?}, not {expected:?}"));

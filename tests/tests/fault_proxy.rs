@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use mirror_tests::fixture::{Job, Stage, side_by_side};
+use mirror_tests::fixture::{Fixture, Job, side_by_side};
 use mirror_tests::proxy::embedded::{Credentials, Direction, ProxyFault, Stop, Tunnels};
 use mirror_tests::world::Run;
 use serde_json::json;
@@ -23,7 +23,7 @@ fn code(run: &Run) -> String {
 /// The limits on which a fault runs up: short where it waits in vain, and out of the way of everything else.
 fn limits(fault: &ProxyFault) -> &'static [(&'static str, &'static str)] {
     match fault {
-        ProxyFault::Silence | ProxyFault::SayAndStay(_) | ProxyFault::Stop { then: Stop::Stall, .. } => {
+        ProxyFault::Silence | ProxyFault::RespondAndHold(_) | ProxyFault::Stop { then: Stop::Stall, .. } => {
             &[("connect", "3s"), ("idle", "3s")]
         }
         _ => &[],
@@ -31,32 +31,32 @@ fn limits(fault: &ProxyFault) -> &'static [(&'static str, &'static str)] {
 }
 
 /// Runs the operation while the proxy misbehaves on every connection; proves and recovers.
-fn disturb(stage: &mut Stage, fault: &ProxyFault, name: &str) -> Run {
-    stage.limit(limits(fault));
-    stage.world.proxy().misbehave(Tunnels::Every, fault.clone());
-    let logins = stage.world.host().ledger().connections.len();
+fn disturb(fixture: &mut Fixture, fault: &ProxyFault, name: &str) -> Run {
+    fixture.limit(limits(fault));
+    fixture.world.proxy().inject(Tunnels::Every, fault.clone());
+    let logins = fixture.world.host().record().connections.len();
     let start = Instant::now();
-    let run = stage.run();
+    let run = fixture.run();
     assert!(start.elapsed() < BOUND, "{name}: {:?}", start.elapsed());
     // I9: whatever reached the host came through the proxy.
-    let reached = stage.world.host().ledger().connections.len() - logins;
-    let tunnelled = stage.world.proxy().record().tunnels.iter().filter(|tunnel| !tunnel.target.is_empty()).count();
+    let reached = fixture.world.host().record().connections.len() - logins;
+    let tunnelled = fixture.world.proxy().record().tunnels.iter().filter(|tunnel| !tunnel.target.is_empty()).count();
     assert!(reached <= tunnelled, "{name}: {reached} connections, {tunnelled} tunnels");
-    stage.world.proxy().behave();
-    stage.prove_true(&run, name);
-    stage.limit(&[]);
-    stage.recover(name);
+    fixture.world.proxy().clear_faults();
+    fixture.prove_true(&run, name);
+    fixture.limit(&[]);
+    fixture.recover(name);
     run
 }
 
 /// Does all cases; each ends with exit code 5 and one of its codes, in a message that names the proxy.
 fn check(job: Job, cases: &[(ProxyFault, &[&str])]) {
     let wrong = Mutex::new(Vec::new());
-    side_by_side(job, STAGES, cases, |stage, (fault, expected)| {
+    side_by_side(job, STAGES, cases, |fixture, (fault, expected)| {
         let name = format!("{job:?}, {fault:?}").chars().take(200).collect::<String>();
-        let run = disturb(stage, fault, &name);
+        let run = disturb(fixture, fault, &name);
         let ended = code(&run);
-        let named = run.stdout.contains(&stage.world.proxy().socket().to_string());
+        let named = run.stdout.contains(&fixture.world.proxy().socket().to_string());
         if run.exit != Some(5) || !expected.contains(&ended.as_str()) || !named {
             let told = format!("{name}: {:?} {ended}, not {expected:?}; {}", run.exit, run.stdout);
             wrong.lock().expect("because no other case failed").push(told);
@@ -78,14 +78,14 @@ fn refusals() -> Vec<(ProxyFault, &'static [&'static str])> {
         (ProxyFault::Refuse(502), &["mirror::tunnel::proxy_upstream"]),
         (ProxyFault::Refuse(503), &["mirror::tunnel::proxy_upstream"]),
         (ProxyFault::Refuse(504), &["mirror::tunnel::proxy_upstream"]),
-        (ProxyFault::Say(page), &["mirror::tunnel::not_http"]),
-        (ProxyFault::Say(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), &["mirror::tunnel::not_http"]),
-        (ProxyFault::Say(vec![0xff; 70_000]), &["mirror::tunnel::not_http"]),
-        (ProxyFault::Say(b"HTTP/1.1 200 OK\r\nX-Cut: ".to_vec()), &["mirror::tunnel::proxy_closed"]),
+        (ProxyFault::Respond(page), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Respond(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Respond(vec![0xff; 70_000]), &["mirror::tunnel::not_http"]),
+        (ProxyFault::Respond(b"HTTP/1.1 200 OK\r\nX-Cut: ".to_vec()), &["mirror::tunnel::proxy_closed"]),
         (ProxyFault::EndlessHeader, &["mirror::tunnel::header_too_long"]),
         (ProxyFault::EndlessHeaderLine, &["mirror::tunnel::header_too_long"]),
         (ProxyFault::Silence, &["mirror::tunnel::proxy_silent"]),
-        (ProxyFault::SayAndStay(b"HTTP/1.1 200".to_vec()), &["mirror::tunnel::proxy_silent"]),
+        (ProxyFault::RespondAndHold(b"HTTP/1.1 200".to_vec()), &["mirror::tunnel::proxy_silent"]),
         (ProxyFault::CloseAtAccept, &["mirror::tunnel::proxy_closed", "mirror::tunnel::proxy_lost"]),
         (ProxyFault::CloseAfterRequest, &["mirror::tunnel::proxy_closed", "mirror::tunnel::proxy_lost"]),
     ]
@@ -110,42 +110,43 @@ fn a_first_sync_that_no_proxy_lets_through_leaves_nothing_in_the_way_of_the_next
 
 #[test]
 fn one_fault_of_a_proxy_that_may_pass_is_mended_by_the_same_run() {
-    let transient = [ProxyFault::Refuse(502), ProxyFault::CloseAfterRequest, ProxyFault::Glue, ProxyFault::Dribble];
-    side_by_side(Job::FollowingSync, STAGES, &transient, |stage, fault| {
-        stage.world.proxy().misbehave_once(fault.clone());
-        let run = stage.run().expect(0);
-        stage.prove_true(&run, &format!("{fault:?}"));
-        stage.recover(&format!("{fault:?}"));
+    let transient =
+        [ProxyFault::Refuse(502), ProxyFault::CloseAfterRequest, ProxyFault::Coalesce, ProxyFault::ByteByByte];
+    side_by_side(Job::FollowingSync, STAGES, &transient, |fixture, fault| {
+        fixture.world.proxy().inject_once(fault.clone());
+        let run = fixture.run().expect(0);
+        fixture.prove_true(&run, &format!("{fault:?}"));
+        fixture.recover(&format!("{fault:?}"));
     });
 }
 
 #[test]
 fn refused_credentials_are_not_missing_ones_and_neither_is_tried_twice() {
-    let mut stage = Stage::set(Job::FollowingSync);
-    stage.reset();
+    let mut fixture = Fixture::new(Job::FollowingSync);
+    fixture.reset();
     let password = "correct horse battery staple";
     let credentials = Credentials { user: "ada".to_owned(), password: password.to_owned() };
-    stage.world.proxy().require(credentials);
-    let file = stage.world.sandbox().write("proxy-password", "ada:wrong horse\n");
+    fixture.world.proxy().require(credentials);
+    let file = fixture.world.sandbox().write("proxy-password", "ada:wrong horse\n");
     for (configured, expected) in
         [(None, "mirror::tunnel::proxy_auth"), (Some(&file), "mirror::tunnel::proxy_auth_refused")]
     {
-        stage.world.configure(|config| config["githubTransport"]["proxyCredentials"] = json!({ "file": configured }));
+        fixture.world.configure(|config| config["githubTransport"]["proxyCredentials"] = json!({ "file": configured }));
         if configured.is_none() {
-            stage.world.configure(|config| {
+            fixture.world.configure(|config| {
                 config["githubTransport"].as_object_mut().expect("because it is one").remove("proxyCredentials");
             });
         }
-        let before = stage.world.proxy().record().connections;
-        let run = stage.run().expect(5);
+        let before = fixture.world.proxy().record().connections;
+        let run = fixture.run().expect(5);
         assert_eq!(code(&run), expected, "{}", run.stdout);
-        assert_eq!(stage.world.proxy().record().connections - before, 1, "a refused login is tried once");
+        assert_eq!(fixture.world.proxy().record().connections - before, 1, "a refused login is tried once");
         // I8: what was sent is not told.
         assert!(!format!("{}{}", run.stdout, run.stderr).contains("wrong horse"), "{}", run.stdout);
-        stage.prove_true(&run, expected);
+        fixture.prove_true(&run, expected);
     }
-    stage.world.sandbox().write("proxy-password", format!("ada:{password}\n"));
-    stage.recover("the right credentials");
+    fixture.world.sandbox().write("proxy-password", format!("ada:{password}\n"));
+    fixture.recover("the right credentials");
 }
 
 /// The codes by which a lost tunnel is told, by the phase in which it was lost.
@@ -161,8 +162,8 @@ const LOST: [&str; 5] = [
 #[test]
 fn a_tunnel_that_is_cut_or_stalls_in_any_phase_of_ssh_is_told_as_such() {
     let undisturbed = {
-        let stage = Stage::set(Job::FollowingSync);
-        stage.world.proxy().record().tunnels.pop().expect("because a sync went through the proxy")
+        let fixture = Fixture::new(Job::FollowingSync);
+        fixture.world.proxy().record().tunnels.pop().expect("because a sync went through the proxy")
     };
     let mut cases = Vec::new();
     let totals = [(Direction::ToClient, undisturbed.to_client), (Direction::ToTarget, undisturbed.to_target)];
@@ -174,10 +175,10 @@ fn a_tunnel_that_is_cut_or_stalls_in_any_phase_of_ssh_is_told_as_such() {
         }
     }
     let wrong = Mutex::new(Vec::new());
-    side_by_side(Job::FollowingSync, STAGES, &cases, |stage, (direction, after, then)| {
+    side_by_side(Job::FollowingSync, STAGES, &cases, |fixture, (direction, after, then)| {
         let fault = ProxyFault::Stop { direction: *direction, after: *after, then: *then };
         let name = format!("{fault:?} of {undisturbed:?}");
-        let run = disturb(stage, &fault, &name);
+        let run = disturb(fixture, &fault, &name);
         let ended = code(&run);
         let stalled = *then == Stop::Stall && ended == "mirror::ssh::stalled";
         if run.exit != Some(5) || !(stalled || LOST.contains(&ended.as_str())) {

@@ -6,9 +6,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use mirror_tests::fixture::{Job, Stage, side_by_side};
+use mirror_tests::fixture::{Fixture, Job, side_by_side};
 use mirror_tests::sshhost::embedded::{
-    Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service,
+    ChannelFault, Channels, Connections, Ending, HostFault, IdentificationFault, Phase, Point, Service,
 };
 
 const STAGES: usize = 6;
@@ -23,32 +23,32 @@ enum Tries {
     Several,
 }
 
-/// A misdeed, the codes it may be told by, and whether it may pass by itself.
-struct Case(Misdeed, &'static [&'static str], Tries);
+/// A fault, the codes it may be told by, and whether it may pass by itself.
+struct Case(HostFault, &'static [&'static str], Tries);
 
-/// The limits on which a misdeed runs up: short where it waits in vain, and out of the way of everything else.
-fn limits(misdeed: &Misdeed) -> &'static [(&'static str, &'static str)] {
-    match misdeed {
-        Misdeed::Greet(Greeting::Silence | Greeting::Bytes(_)) => &[("connect", "3s")],
-        Misdeed::Channel { .. } => &[("idle", "5s")],
+/// The limits on which a fault runs up: short where it waits in vain, and out of the way of everything else.
+fn limits(fault: &HostFault) -> &'static [(&'static str, &'static str)] {
+    match fault {
+        HostFault::Identification(IdentificationFault::Silence | IdentificationFault::Bytes(_)) => &[("connect", "3s")],
+        HostFault::Channel { .. } => &[("idle", "5s")],
         _ => &[],
     }
 }
 
-fn disturb(stage: &mut Stage, case: &Case) -> Result<(), String> {
-    let Case(misdeed, expected, tries) = case;
-    let name = format!("{misdeed:?}").chars().take(200).collect::<String>();
-    stage.limit(limits(misdeed));
-    stage.world.host().misbehave(Connections::Every, misdeed.clone());
-    let before = stage.world.host().ledger().connections.len();
+fn disturb(fixture: &mut Fixture, case: &Case) -> Result<(), String> {
+    let Case(fault, expected, tries) = case;
+    let name = format!("{fault:?}").chars().take(200).collect::<String>();
+    fixture.limit(limits(fault));
+    fixture.world.host().inject(Connections::Every, fault.clone());
+    let before = fixture.world.host().record().connections.len();
     let start = Instant::now();
-    let run = stage.run();
+    let run = fixture.run();
     assert!(start.elapsed() < BOUND, "{name}: {:?}", start.elapsed());
-    let tried = stage.world.host().ledger().connections.len() - before;
-    stage.world.host().behave();
-    stage.prove_true(&run, &name);
-    stage.limit(&[]);
-    stage.recover(&name);
+    let tried = fixture.world.host().record().connections.len() - before;
+    fixture.world.host().clear_faults();
+    fixture.prove_true(&run, &name);
+    fixture.limit(&[]);
+    fixture.recover(&name);
     let fault = &run.lane("main")["fault"];
     let as_often = if *tries == Tries::Once { tried == 1 } else { tried > 1 };
     let helps = fault["help"].as_str().is_some_and(|help| !help.is_empty());
@@ -60,8 +60,8 @@ fn disturb(stage: &mut Stage, case: &Case) -> Result<(), String> {
 
 fn check(job: Job, cases: &[Case]) {
     let wrong = Mutex::new(Vec::new());
-    side_by_side(job, STAGES, cases, |stage, case| {
-        if let Err(told) = disturb(stage, case) {
+    side_by_side(job, STAGES, cases, |fixture, case| {
+        if let Err(told) = disturb(fixture, case) {
             wrong.lock().expect("because no other case failed").push(told);
         }
     });
@@ -69,22 +69,34 @@ fn check(job: Job, cases: &[Case]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn stop(service: Service, at: Point, then: Ending) -> Misdeed {
-    Misdeed::Channel { on: Channels::Of(service), what: Meddling::Stop { at, then } }
+fn stop(service: Service, at: Point, then: Ending) -> HostFault {
+    HostFault::Channel { on: Channels::Of(service), what: ChannelFault::Stop { at, then } }
 }
 
 fn strangers() -> Vec<Case> {
     use Tries::{Once, Several};
     vec![
-        Case(Misdeed::WrongHostKey, &["mirror::ssh::host_key_mismatch"], Once),
-        Case(Misdeed::RefuseLogin, &["mirror::ssh::login_refused"], Once),
-        Case(Misdeed::RefuseChannel, &["mirror::ssh::channel_refused"], Several),
-        Case(Misdeed::RefuseExec, &["mirror::ssh::exec_refused"], Once),
-        Case(Misdeed::Greet(Greeting::EndlessLines), &["mirror::ssh::banner_too_many_lines"], Once),
-        Case(Misdeed::Greet(Greeting::EndlessLine), &["mirror::ssh::banner_line_too_long"], Once),
-        Case(Misdeed::Greet(Greeting::Silence), &["mirror::ssh::handshake_timeout"], Several),
-        Case(Misdeed::Greet(Greeting::Bytes(b"Welcome.\r\n".to_vec())), &["mirror::ssh::handshake_timeout"], Several),
-        Case(Misdeed::Greet(Greeting::Bytes(b"SSH-1.5-antique\r\n".to_vec())), &["mirror::ssh::old_protocol"], Once),
+        Case(HostFault::WrongHostKey, &["mirror::ssh::host_key_mismatch"], Once),
+        Case(HostFault::RefuseLogin, &["mirror::ssh::login_refused"], Once),
+        Case(HostFault::RefuseChannel, &["mirror::ssh::channel_refused"], Several),
+        Case(HostFault::RefuseExec, &["mirror::ssh::exec_refused"], Once),
+        Case(
+            HostFault::Identification(IdentificationFault::EndlessLines),
+            &["mirror::ssh::banner_too_many_lines"],
+            Once,
+        ),
+        Case(HostFault::Identification(IdentificationFault::EndlessLine), &["mirror::ssh::banner_line_too_long"], Once),
+        Case(HostFault::Identification(IdentificationFault::Silence), &["mirror::ssh::handshake_timeout"], Several),
+        Case(
+            HostFault::Identification(IdentificationFault::Bytes(b"Welcome.\r\n".to_vec())),
+            &["mirror::ssh::handshake_timeout"],
+            Several,
+        ),
+        Case(
+            HostFault::Identification(IdentificationFault::Bytes(b"SSH-1.5-antique\r\n".to_vec())),
+            &["mirror::ssh::old_protocol"],
+            Once,
+        ),
     ]
 }
 
@@ -100,14 +112,15 @@ fn a_flush_tells_the_same_of_a_host_as_a_sync() {
 
 #[test]
 fn a_session_that_is_closed_in_any_phase_is_tried_again_and_told_as_lost() {
-    let phases = [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec];
+    let phases =
+        [Phase::Accept, Phase::Identification, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec];
     let code = |phase| match phase {
         Phase::Accept => ["mirror::ssh::closed_before_banner"].as_slice(),
         // Whether the channel was open when the connection ended, only the two ends know, and not the same.
         Phase::Exec => &["mirror::ssh::lost", "mirror::ssh::channel_lost"],
         _ => &["mirror::ssh::lost"],
     };
-    check(Job::FollowingSync, &phases.map(|phase| Case(Misdeed::CloseAt(phase), code(phase), Tries::Several)));
+    check(Job::FollowingSync, &phases.map(|phase| Case(HostFault::CloseAt(phase), code(phase), Tries::Several)));
 }
 
 #[test]
@@ -122,33 +135,33 @@ fn a_stalled_stream_ends_by_the_idle_limit() {
 #[test]
 fn one_fault_of_a_host_that_may_pass_is_mended_by_the_same_run() {
     let transient = [
-        Misdeed::CloseAt(Phase::Accept),
-        Misdeed::CloseAt(Phase::KeyExchange),
-        Misdeed::CloseAt(Phase::Exec),
-        Misdeed::RefuseChannel,
-        Misdeed::Stream { at: Point::Sent(9_000), then: Ending::Cut },
-        Misdeed::Rekey(4_096),
-        Misdeed::IgnoreProtocol,
+        HostFault::CloseAt(Phase::Accept),
+        HostFault::CloseAt(Phase::KeyExchange),
+        HostFault::CloseAt(Phase::Exec),
+        HostFault::RefuseChannel,
+        HostFault::Stream { at: Point::Sent(9_000), then: Ending::Cut },
+        HostFault::Rekey(4_096),
+        HostFault::IgnoreProtocol,
     ];
-    side_by_side(Job::FollowingSync, STAGES, &transient, |stage, misdeed| {
-        let name = format!("once {misdeed:?}");
-        stage.world.host().misbehave_once(misdeed.clone());
-        let run = stage.run();
+    side_by_side(Job::FollowingSync, STAGES, &transient, |fixture, fault| {
+        let name = format!("once {fault:?}");
+        fixture.world.host().inject_once(fault.clone());
+        let run = fixture.run();
         assert_eq!(run.exit, Some(0), "{name}: {}{}", run.stdout, run.stderr);
-        stage.world.host().behave();
-        stage.prove_true(&run, &name);
-        stage.recover(&name);
+        fixture.world.host().clear_faults();
+        fixture.prove_true(&run, &name);
+        fixture.recover(&name);
     });
 }
 
 #[test]
 fn a_wrong_host_key_shows_both_fingerprints() {
-    let stage = Stage::set(Job::FollowingSync);
-    stage.reset();
-    stage.world.host().misbehave(Connections::Every, Misdeed::WrongHostKey);
-    let run = stage.run().expect(5);
+    let fixture = Fixture::new(Job::FollowingSync);
+    fixture.reset();
+    fixture.world.host().inject(Connections::Every, HostFault::WrongHostKey);
+    let run = fixture.run().expect(5);
     let message = run.lane("main")["fault"]["message"].to_string();
     assert_eq!(message.matches("SHA256:").count(), 2, "{message}");
     // Before the host has proved who it is, nobody logs in.
-    assert!(!stage.world.host().ledger().connections.last().expect("because it was reached").logged_in);
+    assert!(!fixture.world.host().record().connections.last().expect("because it was reached").logged_in);
 }

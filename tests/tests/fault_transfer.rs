@@ -2,35 +2,35 @@
 
 use std::fmt::Write as _;
 
-use mirror_tests::fixture::{Job, Stage};
+use mirror_tests::fixture::{Fixture, Job};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
-use mirror_tests::sshhost::embedded::{Connections, Misdeed};
+use mirror_tests::sshhost::embedded::{Connections, HostFault};
 
 /// What follows a cut is up to the same run: nobody has to call it again.
 #[test]
 fn a_transfer_that_is_cut_is_made_again_by_the_same_sync() {
-    let stage = Stage::set(Job::FirstSync);
-    let whole = stage.world.proxy().record().tunnels.last().expect("because a sync went through the proxy").to_client;
+    let fixture = Fixture::new(Job::FirstSync);
+    let whole = fixture.world.proxy().record().tunnels.last().expect("because a sync went through the proxy").to_client;
     // The pack of 40,000 bytes that do not compress is nearly all of what comes.
     for tenth in 5..9 {
         let after = whole * tenth / 10;
-        stage.reset();
-        let before = stage.world.proxy().record().tunnels.len();
-        stage.world.proxy().misbehave_once(ProxyFault::Stop { direction: Direction::ToClient, after, then: Stop::Cut });
-        let run = stage.run().expect(0);
+        fixture.reset();
+        let before = fixture.world.proxy().record().tunnels.len();
+        fixture.world.proxy().inject_once(ProxyFault::Stop { direction: Direction::ToClient, after, then: Stop::Cut });
+        let run = fixture.run().expect(0);
         assert_eq!(run.report["ok"], true, "cut at {after}: {}", run.stdout);
-        let tunnels = stage.world.proxy().record().tunnels.len() - before;
+        let tunnels = fixture.world.proxy().record().tunnels.len() - before;
         assert_eq!(tunnels, 2, "cut at {after} of {whole}: one was cut, one brought everything");
-        stage.recover(&format!("cut at {after}"));
+        fixture.recover(&format!("cut at {after}"));
     }
 }
 
 /// A server that does not take `GIT_PROTOCOL` says all its refs on each channel, also on the one that waits for the look after the push.
 #[test]
 fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
-    let stage = Stage::set(Job::Flush);
-    stage.reset();
-    let upstream = stage.world.upstream();
+    let fixture = Fixture::new(Job::Flush);
+    fixture.reset();
+    let upstream = fixture.world.upstream();
     let tip = upstream.branch("main").expect("because main is there");
     upstream.run(["pack-refs", "--all"]);
     let file = upstream.path().join("packed-refs");
@@ -40,25 +40,26 @@ fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
         writeln!(packed, "{tip} refs/zz/pull/{number:06}/head").expect("because a string takes all");
     }
     std::fs::write(&file, packed).expect("because the sandbox is writable");
-    let before = stage.world.host().wait_until_quiet().connections.len();
-    stage.world.host().misbehave(Connections::Every, Misdeed::IgnoreProtocol);
-    let run = stage.run().expect(0);
+    let before = fixture.world.host().wait_until_quiet().connections.len();
+    fixture.world.host().inject(Connections::Every, HostFault::IgnoreProtocol);
+    let run = fixture.run().expect(0);
     assert_eq!(run.lane("main")["outcome"], "flushed", "{}", run.stdout);
-    let ledger = stage.world.host().wait_until_quiet();
-    assert_eq!(ledger.connections.len() - before, 1, "{ledger:?}");
+    let record = fixture.world.host().wait_until_quiet();
+    assert_eq!(record.connections.len() - before, 1, "{record:?}");
 }
 
 /// An upstream that says a little now and then keeps no idle limit waiting; the limit of the whole ends the walk.
 #[test]
 fn a_doctor_ends_by_the_limit_of_the_whole() {
-    let mut stage = Stage::set(Job::FirstSync);
-    stage.world.mirror(&["doctor"]).expect(0);
-    let whole = stage.world.proxy().record().tunnels.last().expect("because a doctor goes through the proxy").to_client;
+    let mut fixture = Fixture::new(Job::FirstSync);
+    fixture.world.mirror(&["doctor"]).expect(0);
+    let whole =
+        fixture.world.proxy().record().tunnels.last().expect("because a doctor goes through the proxy").to_client;
     // Towards its end, but before the good-byes behind the last answer, of which not all are always counted.
     let fault = ProxyFault::Stop { direction: Direction::ToClient, after: whole * 3 / 4, then: Stop::Stall };
-    stage.world.proxy().misbehave_once(fault);
-    stage.limit(&[("idle", "1h"), ("total", "5s")]);
-    let run = stage.world.mirror(&["doctor"]).expect(4);
+    fixture.world.proxy().inject_once(fault);
+    fixture.limit(&[("idle", "1h"), ("total", "5s")]);
+    let run = fixture.world.mirror(&["doctor"]).expect(4);
     let steps = run.lane("main")["steps"].as_array().expect("because a walk has steps").clone();
     let fault = &steps.last().expect("because it began")["fault"];
     assert_eq!(fault["code"], "mirror::deadline", "{}", run.stdout);

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use mirror_tests::fixture::{Job, Stage};
+use mirror_tests::fixture::{Fixture, Job};
 use mirror_tests::requires;
 
 /// System calls that change something outside of the process.
@@ -61,10 +61,10 @@ fn traced(command: &Command, log: &Path, more: &[String]) -> Command {
 }
 
 /// Runs the operation undisturbed and gives its effects in their order.
-fn effects(stage: &Stage) -> Vec<Point> {
-    let log = stage.world.sandbox().path().join("trace");
-    stage.reset();
-    let done = traced(&stage.command(), &log, &[]).output().expect("because strace runs");
+fn effects(fixture: &Fixture) -> Vec<Point> {
+    let log = fixture.world.sandbox().path().join("trace");
+    fixture.reset();
+    let done = traced(&fixture.command(), &log, &[]).output().expect("because strace runs");
     assert!(done.status.success(), "{done:?}");
     let text = std::fs::read_to_string(&log).expect("because strace wrote its log");
     let mut counts = BTreeMap::new();
@@ -87,10 +87,10 @@ fn effects(stage: &Stage) -> Vec<Point> {
 
 /// Kills the operation at points spread evenly over its effects, and recovers from each.
 fn kill_at_effects(job: Job, wanted: usize) {
-    let stage = Stage::set(job);
-    let points = effects(&stage);
+    let fixture = Fixture::new(job);
+    let points = effects(&fixture);
     assert!(points.len() >= 50, "{job:?} has no more than {} effects", points.len());
-    let log = stage.world.sandbox().path().join("trace");
+    let log = fixture.world.sandbox().path().join("trace");
     let spread = spread(points.len(), wanted);
     let mut killed = 0;
     for index in &spread {
@@ -102,13 +102,13 @@ fn kill_at_effects(job: Job, wanted: usize) {
             point.nth,
             point.line
         );
-        stage.reset();
+        fixture.reset();
         let inject = format!("--inject={}:signal=KILL:when={}", point.call, point.nth);
-        let done = traced(&stage.command(), &log, &[inject]).output().expect("because strace runs");
+        let done = traced(&fixture.command(), &log, &[inject]).output().expect("because strace runs");
         // Some effects of a run are not those of the other: sockets that were ready, threads that were faster.
         killed += usize::from(done.status.signal() == Some(9));
         assert!(done.status.signal() == Some(9) || done.status.success(), "{name}: {done:?}");
-        stage.recover(&name);
+        fixture.recover(&name);
     }
     assert!(
         killed * 10 >= spread.len() * 9,

@@ -1,6 +1,6 @@
 //! The embedded rigs by themselves: real git and OpenSSH's client against the embedded host, through the embedded proxy.
 //!
-//! A rig that does not do what it says would let a suite pass for nothing, so each misdeed is shown to happen where it was told to.
+//! A rig that does not do what it says would let a suite pass for nothing, so each fault is shown to happen where it was told to.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,8 @@ use mirror_tests::proxy::EmbeddedProxy;
 use mirror_tests::proxy::embedded::{Credentials, Direction, ProxyFault, Stop, Tunnels};
 use mirror_tests::sandbox::{GitSandbox, KeyKind, Repository, private_key};
 use mirror_tests::sshhost::embedded::{
-    Channels, Connections, Ending, Greeting, Meddling, Misdeed, Moment, Phase, Point, Script, Service,
+    ChannelFault, Channels, Connections, Ending, HookPoint, HostFault, IdentificationFault, Phase, Point, Script,
+    Service,
 };
 use mirror_tests::sshhost::{EmbeddedHost, SshClient};
 use russh::keys::ssh_key::LineEnding;
@@ -66,11 +67,11 @@ impl Road {
         Repository::at(&self.sandbox.path().join("work"), self.sandbox.git())
     }
 
-    /// Asks for the refs; this is refused where the misdeed is done.
-    fn fails_with(&self, misdeed: Misdeed) -> String {
-        self.host.misbehave_once(misdeed);
+    /// Asks for the refs; this is refused where the fault is done.
+    fn fails_with(&self, fault: HostFault) -> String {
+        self.host.inject_once(fault);
         let done = self.git("", &["ls-remote", &self.url()]);
-        assert!(!done.status.success(), "the misdeed was not done");
+        assert!(!done.status.success(), "the fault was not done");
         words(&done)
     }
 }
@@ -89,15 +90,15 @@ fn git_clones_and_pushes_through_the_embedded_proxy() {
     assert_eq!(road.upstream.branch("main"), Some(commit));
     road.upstream.fsck();
 
-    let ledger = road.host.wait_until_quiet();
-    assert_eq!(ledger.connections.len(), 2);
-    assert_eq!((ledger.count(Service::UploadPack), ledger.count(Service::ReceivePack)), (1, 1));
-    let clone = &ledger.connections[0].channels[0];
+    let record = road.host.wait_until_quiet();
+    assert_eq!(record.connections.len(), 2);
+    assert_eq!((record.count(Service::UploadPack), record.count(Service::ReceivePack)), (1, 1));
+    let clone = &record.connections[0].channels[0];
     assert_eq!((clone.protocol.as_deref(), clone.exit), (Some("version=2"), Some(0)));
-    let record = road.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
+    let proxied = road.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
     let target = road.host.address().socket().to_string();
-    assert_eq!(record.tunnels.iter().map(|tunnel| &tunnel.target).collect::<Vec<_>>(), [&target, &target]);
-    for (tunnel, connection) in record.tunnels.iter().zip(&ledger.connections) {
+    assert_eq!(proxied.tunnels.iter().map(|tunnel| &tunnel.target).collect::<Vec<_>>(), [&target, &target]);
+    for (tunnel, connection) in proxied.tunnels.iter().zip(&record.connections) {
         assert_eq!((tunnel.to_client, tunnel.to_target), (connection.sent, connection.received));
     }
 }
@@ -107,7 +108,7 @@ fn a_large_transfer_passes_whole_and_through_new_keys() {
     let road = Road::new();
     let shape = Shape { assets: 1, asset_bytes: 3_000_000..3_000_001, ..Shape::small(1) };
     History::new(shape).write(&road.upstream, "main", 1);
-    road.host.misbehave(Connections::Every, Misdeed::Rekey(1 << 20));
+    road.host.inject(Connections::Every, HostFault::Rekey(1 << 20));
     let work = road.clone();
     assert_eq!(work.branch("main"), road.upstream.branch("main"));
     let commit = work.commit("main").file("more.bin", vec![7; 2_000_000]).make();
@@ -119,7 +120,7 @@ fn a_large_transfer_passes_whole_and_through_new_keys() {
 #[test]
 fn a_host_that_ignores_the_protocol_speaks_version_0() {
     let road = Road::direct();
-    road.host.misbehave(Connections::Every, Misdeed::IgnoreProtocol);
+    road.host.inject(Connections::Every, HostFault::IgnoreProtocol);
     road.clone();
     assert_eq!(road.host.wait_until_quiet().connections[0].channels[0].protocol, None);
 }
@@ -127,10 +128,12 @@ fn a_host_that_ignores_the_protocol_speaks_version_0() {
 #[test]
 fn every_phase_can_be_closed() {
     let road = Road::direct();
-    for phase in [Phase::Accept, Phase::Banner, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec] {
-        road.fails_with(Misdeed::CloseAt(phase));
-        let ledger = road.host.wait_until_quiet();
-        let last = ledger.connections.last().unwrap();
+    for phase in
+        [Phase::Accept, Phase::Identification, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec]
+    {
+        road.fails_with(HostFault::CloseAt(phase));
+        let record = road.host.wait_until_quiet();
+        let last = record.connections.last().unwrap();
         assert_eq!(last.sent > 0, phase != Phase::Accept, "{phase:?}");
         assert_eq!(last.logged_in, matches!(phase, Phase::ChannelOpen | Phase::Exec), "{phase:?}");
         assert_eq!(last.channels.len(), usize::from(phase == Phase::Exec), "{phase:?}");
@@ -141,30 +144,30 @@ fn every_phase_can_be_closed() {
 #[test]
 fn refusals_are_told_by_their_own_words() {
     let road = Road::direct();
-    let check = |misdeed: Misdeed, expected: &str| {
-        let told = road.fails_with(misdeed.clone());
-        assert!(told.contains(expected), "{misdeed:?}: {told}");
+    let check = |fault: HostFault, expected: &str| {
+        let told = road.fails_with(fault.clone());
+        assert!(told.contains(expected), "{fault:?}: {told}");
     };
-    check(Misdeed::RefuseLogin, "Permission denied (publickey)");
-    check(Misdeed::WrongHostKey, "Host key verification failed");
-    check(Misdeed::RefuseChannel, "");
+    check(HostFault::RefuseLogin, "Permission denied (publickey)");
+    check(HostFault::WrongHostKey, "Host key verification failed");
+    check(HostFault::RefuseChannel, "");
     assert!(road.host.wait_until_quiet().connections.last().unwrap().channels.is_empty());
-    check(Misdeed::RefuseExec, "exec request failed");
-    check(Misdeed::Greet(Greeting::Bytes(b"220 smtp\r\n".repeat(2000))), "");
-    check(Misdeed::Greet(Greeting::EndlessLines), "");
-    check(Misdeed::Greet(Greeting::EndlessLine), "");
-    road.host.behave();
+    check(HostFault::RefuseExec, "exec request failed");
+    check(HostFault::Identification(IdentificationFault::Bytes(b"220 smtp\r\n".repeat(2000))), "");
+    check(HostFault::Identification(IdentificationFault::EndlessLines), "");
+    check(HostFault::Identification(IdentificationFault::EndlessLine), "");
+    road.host.clear_faults();
     road.clone();
 }
 
 #[test]
 fn silence_says_nothing_and_stays() {
     let road = Road::direct();
-    road.host.misbehave(Connections::Every, Misdeed::Greet(Greeting::Silence));
+    road.host.inject(Connections::Every, HostFault::Identification(IdentificationFault::Silence));
     let mut stream = TcpStream::connect(road.host.address().socket()).unwrap();
     stream.write_all(b"SSH-2.0-test\r\n").unwrap();
-    let ledger = road.host.wait(|ledger| ledger.connections.first().is_some_and(|one| one.received == 14));
-    assert_eq!((ledger.connections[0].sent, ledger.connections[0].ended), (0, false));
+    let record = road.host.wait(|record| record.connections.first().is_some_and(|one| one.received == 14));
+    assert_eq!((record.connections[0].sent, record.connections[0].ended), (0, false));
     drop(stream);
     road.host.wait_until_quiet();
 }
@@ -178,9 +181,9 @@ fn the_tcp_stream_is_cut_at_the_byte() {
         (Point::Received(9), None, Some(9)),
         (Point::Received(1500), None, Some(1500)),
     ] {
-        road.fails_with(Misdeed::Stream { at, then: Ending::Cut });
-        let ledger = road.host.wait_until_quiet();
-        let last = ledger.connections.last().unwrap();
+        road.fails_with(HostFault::Stream { at, then: Ending::Cut });
+        let record = road.host.wait_until_quiet();
+        let last = record.connections.last().unwrap();
         assert!(sent.is_none_or(|sent| last.sent == sent), "{at:?}: {last:?}");
         assert!(received.is_none_or(|received| last.received == received), "{at:?}: {last:?}");
         let record = road.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
@@ -192,8 +195,8 @@ fn the_tcp_stream_is_cut_at_the_byte() {
 fn a_channel_is_cut_at_the_byte_and_what_was_sent_arrives() {
     let road = Road::direct();
     for bytes in [0, 1, 57, 200] {
-        let what = Meddling::Stop { at: Point::Sent(bytes), then: Ending::Cut };
-        road.host.misbehave_once(Misdeed::Channel { on: Channels::Nth(1), what });
+        let what = ChannelFault::Stop { at: Point::Sent(bytes), then: Ending::Cut };
+        road.host.inject_once(HostFault::Channel { on: Channels::Nth(1), what });
         // Without git in between, what arrives can be counted.
         let address = road.host.address();
         let ssh = format!("{} -p {} git@{}", road.client.command_line(), address.port(), address.host());
@@ -202,8 +205,8 @@ fn a_channel_is_cut_at_the_byte_and_what_was_sent_arrives() {
         let mut ask = road.sandbox.git().program("sh", road.sandbox.path());
         let done = ask.arg(script).arg(quoted).output().unwrap();
         assert_eq!(done.stdout.len() as u64, bytes, "{}", words(&done));
-        let ledger = road.host.wait_until_quiet();
-        assert_eq!(ledger.connections.last().unwrap().channels[0].sent, bytes);
+        let record = road.host.wait_until_quiet();
+        assert_eq!(record.connections.last().unwrap().channels[0].sent, bytes);
     }
 }
 
@@ -212,12 +215,12 @@ fn a_push_can_be_applied_and_not_answered() {
     let road = Road::direct();
     let work = road.clone();
     let commit = work.commit("main").file("b.txt", "two\n").make();
-    let what = Meddling::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
-    road.host.misbehave_once(Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what });
+    let what = ChannelFault::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
+    road.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
     let done = road.git("work", &["push", "--quiet", "origin", "main"]);
     assert!(!done.status.success());
-    let ledger = road.host.wait_until_quiet();
-    let channel = &ledger.connections.last().unwrap().channels[0];
+    let record = road.host.wait_until_quiet();
+    let channel = &record.connections.last().unwrap().channels[0];
     assert_eq!((channel.sent, channel.exit), (channel.sent_unasked, Some(0)));
     assert_eq!(road.upstream.branch("main"), Some(commit), "the push was applied");
 }
@@ -229,11 +232,11 @@ fn a_push_can_be_cut_before_git_has_seen_it_whole() {
     let before = road.upstream.branch("main");
     work.commit("main").file("b.txt", "two\n").make();
     for bytes in [0, 1, 100, 180] {
-        let what = Meddling::Stop { at: Point::Received(bytes), then: Ending::Cut };
-        road.host.misbehave_once(Misdeed::Channel { on: Channels::Of(Service::ReceivePack), what });
+        let what = ChannelFault::Stop { at: Point::Received(bytes), then: Ending::Cut };
+        road.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
         assert!(!road.git("work", &["push", "--quiet", "origin", "main"]).status.success());
-        let ledger = road.host.wait_until_quiet();
-        assert_eq!(ledger.connections.last().unwrap().channels[0].received, bytes);
+        let record = road.host.wait_until_quiet();
+        assert_eq!(record.connections.last().unwrap().channels[0].received, bytes);
         assert_eq!(road.upstream.branch("main"), before);
     }
 }
@@ -241,12 +244,12 @@ fn a_push_can_be_cut_before_git_has_seen_it_whole() {
 #[test]
 fn a_stalled_channel_keeps_the_connection_open() {
     let road = Road::direct();
-    let what = Meddling::Stop { at: Point::Sent(10), then: Ending::Stall };
-    road.host.misbehave_once(Misdeed::Channel { on: Channels::Every, what });
+    let what = ChannelFault::Stop { at: Point::Sent(10), then: Ending::Stall };
+    road.host.inject_once(HostFault::Channel { on: Channels::Every, what });
     let mut waiting =
         road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
-    let ledger = road.host.wait(|ledger| ledger.channels().any(|channel| channel.sent == 10));
-    assert!(!ledger.connections[0].ended);
+    let record = road.host.wait(|record| record.channels().any(|channel| channel.sent == 10));
+    assert!(!record.connections[0].ended);
     assert_eq!(waiting.try_wait().unwrap(), None);
     waiting.kill().unwrap();
     waiting.wait().unwrap();
@@ -260,7 +263,7 @@ fn a_flipped_byte_is_a_corrupt_pack() {
         road.host.wait_until_quiet().connections[0].channels[0].sent
     };
     // The last pkt-line is the flush, before it stands the checksum of the pack.
-    road.host.misbehave_once(Misdeed::Channel { on: Channels::Every, what: Meddling::Flip { offset: whole - 20 } });
+    road.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Flip { offset: whole - 20 } });
     let done = road.git("", &["clone", "--quiet", &road.url(), "broken"]);
     assert!(!done.status.success());
     assert!(words(&done).contains("pack"), "{}", words(&done));
@@ -270,11 +273,11 @@ fn a_flipped_byte_is_a_corrupt_pack() {
 fn a_script_speaks_instead_of_git() {
     let road = Road::direct();
     let hostile = Script::new().pkt("version 2\n").pkt("ls-refs\n").flush();
-    let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::HearFlush);
+    let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::AwaitFlush);
     let hostile = hostile.pkt(format!("{} refs/heads/../evil\n", "1".repeat(40))).flush();
     // Git says goodbye by a flush; a host that hung up before it would end git by SIGPIPE now and then.
-    let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::HearFlush);
-    road.host.misbehave_once(Misdeed::Channel { on: Channels::Every, what: Meddling::Answer(hostile) });
+    let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::AwaitFlush);
+    road.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Answer(hostile) });
     let done = road.git("", &["ls-remote", &road.url()]);
     assert!(String::from_utf8_lossy(&done.stdout).contains("evil") || words(&done).contains("evil"), "{done:?}");
 }
@@ -282,11 +285,11 @@ fn a_script_speaks_instead_of_git() {
 #[test]
 fn a_window_that_never_opens_lets_nothing_in() {
     let road = Road::direct();
-    road.host.misbehave_once(Misdeed::Window(0));
+    road.host.inject_once(HostFault::Window(0));
     let mut waiting =
         road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
-    let ledger = road.host.wait(|ledger| ledger.channels().any(|channel| channel.sent > 0));
-    assert_eq!(ledger.connections[0].channels[0].received, 0);
+    let record = road.host.wait(|record| record.channels().any(|channel| channel.sent > 0));
+    assert_eq!(record.connections[0].channels[0].received, 0);
     assert_eq!(waiting.try_wait().unwrap(), None);
     waiting.kill().unwrap();
     waiting.wait().unwrap();
@@ -298,7 +301,7 @@ fn hooks_run_before_git_at_the_first_byte_and_after_git() {
     let work = road.clone();
     let mine = work.commit("main").file("b.txt", "two\n").make();
     let calls = Arc::new(AtomicUsize::new(0));
-    for moment in [Moment::BeforeGit, Moment::AfterGit] {
+    for moment in [HookPoint::BeforeGit, HookPoint::AfterGit] {
         let calls = Arc::clone(&calls);
         road.host.hook(moment, move |_| {
             calls.fetch_add(1, Ordering::SeqCst);
@@ -307,7 +310,7 @@ fn hooks_run_before_git_at_the_first_byte_and_after_git() {
     // Between the look and the push another writer comes first.
     let upstream = road.upstream.clone();
     let counted = Arc::clone(&calls);
-    road.host.hook(Moment::FirstByte, move |channel| {
+    road.host.hook(HookPoint::FirstByte, move |channel| {
         assert_eq!(channel.service, Some(Service::ReceivePack));
         upstream.commit("main").file("c.txt", "three\n").make();
         counted.fetch_add(1, Ordering::SeqCst);
@@ -334,14 +337,14 @@ fn the_proxy_refuses_as_told() {
     let target = road.host.address().socket();
     let connect = format!("CONNECT {target} HTTP/1.1\r\n\r\n");
     let check = |fault: ProxyFault, expected: &[u8]| {
-        road.proxy.misbehave_once(fault.clone());
+        road.proxy.inject_once(fault.clone());
         let answer = say(road.proxy.socket(), &connect);
         assert!(answer.starts_with(expected), "{fault:?}: {}", String::from_utf8_lossy(&answer));
         assert_eq!(answer.is_empty(), expected.is_empty(), "{fault:?}");
     };
     check(ProxyFault::Refuse(403), b"HTTP/1.1 403 Forbidden\r\n");
     check(ProxyFault::Refuse(502), b"HTTP/1.1 502 ");
-    check(ProxyFault::Say(b"garbage".to_vec()), b"garbage");
+    check(ProxyFault::Respond(b"garbage".to_vec()), b"garbage");
     check(ProxyFault::CloseAfterRequest, b"");
     check(ProxyFault::CloseAtAccept, b"");
     assert!(say(road.proxy.socket(), "GET / HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 405 "));
@@ -365,7 +368,7 @@ fn the_proxy_refuses_as_told() {
 #[should_panic(expected = "a hook of the host has failed")]
 fn a_hook_that_fails_fails_the_test() {
     let road = Road::direct();
-    road.host.hook(Moment::BeforeGit, |_| panic!("this assertion does not hold"));
+    road.host.hook(HookPoint::BeforeGit, |_| panic!("this assertion does not hold"));
     road.clone();
 }
 
@@ -374,7 +377,7 @@ fn the_proxy_never_ends_and_never_answers_as_told() {
     let road = Road::new();
     let connect = format!("CONNECT {} HTTP/1.1\r\n\r\n", road.host.address().socket());
     for fault in [ProxyFault::EndlessHeader, ProxyFault::EndlessHeaderLine] {
-        road.proxy.misbehave_once(fault.clone());
+        road.proxy.inject_once(fault.clone());
         let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
         stream.write_all(connect.as_bytes()).unwrap();
         let mut answer = vec![0; 1 << 20];
@@ -382,9 +385,10 @@ fn the_proxy_never_ends_and_never_answers_as_told() {
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\nX-Rig"), "{fault:?}");
         assert!(!answer.windows(4).any(|window| window == b"\r\n\r\n"), "{fault:?}");
     }
-    for (fault, said) in [(ProxyFault::Silence, ""), (ProxyFault::SayAndStay(b"HTTP/1.1 2".to_vec()), "HTTP/1.1 2")] {
+    for (fault, said) in [(ProxyFault::Silence, ""), (ProxyFault::RespondAndHold(b"HTTP/1.1 2".to_vec()), "HTTP/1.1 2")]
+    {
         let before = road.proxy.record().requests.len();
-        road.proxy.misbehave_once(fault.clone());
+        road.proxy.inject_once(fault.clone());
         let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
         stream.write_all(connect.as_bytes()).unwrap();
         road.proxy.wait(|record| record.requests.len() > before);
@@ -400,13 +404,13 @@ fn the_proxy_never_ends_and_never_answers_as_told() {
 #[test]
 fn the_proxy_glues_dribbles_cuts_and_stalls_as_told() {
     let road = Road::new();
-    for fault in [ProxyFault::Glue, ProxyFault::Dribble] {
-        road.proxy.misbehave_once(fault.clone());
+    for fault in [ProxyFault::Coalesce, ProxyFault::ByteByByte] {
+        road.proxy.inject_once(fault.clone());
         let done = road.git("", &["ls-remote", &road.url()]);
         assert!(done.status.success(), "{fault:?}: {}", words(&done));
     }
     for (direction, after) in [(Direction::ToClient, 0), (Direction::ToClient, 1000), (Direction::ToTarget, 700)] {
-        road.proxy.misbehave_once(ProxyFault::Stop { direction, after, then: Stop::Cut });
+        road.proxy.inject_once(ProxyFault::Stop { direction, after, then: Stop::Cut });
         assert!(!road.git("", &["ls-remote", &road.url()]).status.success());
         let record = road.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.ended));
         let tunnel = record.tunnels.last().unwrap();
@@ -414,7 +418,7 @@ fn the_proxy_glues_dribbles_cuts_and_stalls_as_told() {
         assert_eq!(passed, after);
     }
     road.proxy
-        .misbehave(Tunnels::Every, ProxyFault::Stop { direction: Direction::ToClient, after: 300, then: Stop::Stall });
+        .inject(Tunnels::Every, ProxyFault::Stop { direction: Direction::ToClient, after: 300, then: Stop::Stall });
     let mut waiting =
         road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
     road.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.to_client == 300 && !tunnel.ended));

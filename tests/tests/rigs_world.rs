@@ -14,7 +14,7 @@ fn the_program_syncs_in_a_world_without_any_other_program() {
     assert_eq!(world.cache().branch("main"), Some(commit));
     world.cache().fsck();
     assert_eq!(world.proxy().record().tunnels.len(), 1);
-    assert_eq!(world.host().ledger().connections.len(), 1);
+    assert_eq!(world.host().record().connections.len(), 1);
 }
 
 #[test]
@@ -30,6 +30,6 @@ fn a_changed_configuration_is_the_one_that_is_read() {
 #[should_panic(expected = "stdout")]
 fn another_exit_status_than_expected_fails() {
     let world = World::builder().proxy(ProxyKind::Embedded).build();
-    world.proxy().misbehave_once(ProxyFault::Refuse(403));
+    world.proxy().inject_once(ProxyFault::Refuse(403));
     world.mirror(&["sync", "--confirm"]).expect(0);
 }

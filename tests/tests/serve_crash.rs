@@ -9,7 +9,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use mirror_tests::leftovers::leftovers;
-use mirror_tests::load::{self, Crowd, Promotions, Reading};
+use mirror_tests::load::{self, Clients, PushPace, ReadKind};
 use mirror_tests::procfs;
 use mirror_tests::rng::Rng;
 use mirror_tests::server::{Served, became, small_world};
@@ -19,31 +19,38 @@ const KILLS: usize = 100;
 const PUSHERS: usize = 8;
 const READERS: usize = 16;
 const BRANCHES: usize = 4;
-const READINGS: [Reading; 3] = [Reading::Whole, Reading::Shallow, Reading::Branch];
-const PROMOTED: Promotions = Promotions { pause: Duration::ZERO, much_every: 5 };
+const READINGS: [ReadKind; 3] = [ReadKind::Whole, ReadKind::Shallow, ReadKind::Branch];
+const PROMOTED: PushPace = PushPace { pause: Duration::ZERO, large_every: 5 };
 /// How long a kill waits for the state that it is meant for.
-const STALKING: Duration = Duration::from_millis(400);
+const WAITING: Duration = Duration::from_millis(400);
 
 /// For what a kill waits.
 #[derive(Debug, Clone, Copy)]
-enum Prey {
-    Whenever,
+enum KillMoment {
+    Any,
     Receiving,
-    Making,
+    Packing,
     Operation,
     Lock,
 }
 
-const PREY: [Prey; 6] = [Prey::Whenever, Prey::Receiving, Prey::Receiving, Prey::Making, Prey::Operation, Prey::Lock];
+const MOMENTS: [KillMoment; 6] = [
+    KillMoment::Any,
+    KillMoment::Receiving,
+    KillMoment::Receiving,
+    KillMoment::Packing,
+    KillMoment::Operation,
+    KillMoment::Lock,
+];
 
-impl Prey {
-    fn is_there(self, site: &Served) -> bool {
+impl KillMoment {
+    fn has_come(self, site: &Served) -> bool {
         let cache = site.world.cache();
-        let runs = |word: &str| site.children().iter().any(|child| child.words.contains(word));
+        let runs = |word: &str| site.children().iter().any(|child| child.command_line.contains(word));
         match self {
-            Self::Whenever => true,
+            Self::Any => true,
             Self::Receiving => runs("index-pack") || runs("unpack-objects"),
-            Self::Making => runs("pack-objects"),
+            Self::Packing => runs("pack-objects"),
             Self::Operation => entries(&cache.path().join("git-mirror/op")).next().is_some(),
             Self::Lock => entries(&cache.path().join("refs/heads")).any(|name| name.ends_with(".lock")),
         }
@@ -55,10 +62,10 @@ fn entries(folder: &Path) -> impl Iterator<Item = String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
-/// Looks for the prey as long as it may; then it is killed, there or not.
-fn stalk(site: &Served, prey: Prey, rng: &mut Rng) {
-    let end = Instant::now() + STALKING;
-    while !prey.is_there(site) && Instant::now() < end {
+/// Looks for the moment as long as it may; then it is killed, there or not.
+fn wait_for(site: &Served, moment: KillMoment, rng: &mut Rng) {
+    let end = Instant::now() + WAITING;
+    while !moment.has_come(site) && Instant::now() < end {
         std::thread::yield_now();
     }
     // A little later, or not at all.
@@ -67,69 +74,69 @@ fn stalk(site: &Served, prey: Prey, rng: &mut Rng) {
 
 #[test]
 fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
-    let mut rng = Rng::told();
+    let mut rng = Rng::from_env();
     let branches = load::branches(BRANCHES);
     // It looks at upstream and flushes by itself.
     let schedule = json!({ "maintainEvery": "never", "syncEvery": "2s", "flushOnPush": true });
-    let mut site = load::site(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
+    let mut site = load::serve_lanes(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
     let read = [&branches[..], &["main".to_owned()]].concat();
-    let crowd = Crowd::new(&site, site.token("promoter", &[]));
+    let clients = Clients::new(&site, site.token("promoter", &[]));
     // What fails between so many kills says nothing.
-    let _disturbed = crowd.disturb();
+    let _disturbed = clients.disturb();
     let (mut of_server, mut of_children) = (0, 0);
     std::thread::scope(|scope| {
         // Whatever ends this scope, ends the clients.
-        let shift = crowd.shift();
-        let (crowd, branches, read) = (&crowd, &branches, &read);
+        let stop = clients.stop_on_drop();
+        let (clients, branches, read) = (&clients, &branches, &read);
         let pushers = (0..PUSHERS).map(|number| {
             let branch = &branches[number % BRANCHES];
-            scope.spawn(move || crowd.push_again_and_again(number, branch, PROMOTED))
+            scope.spawn(move || clients.push_repeatedly(number, branch, PROMOTED))
         });
         let readers = (0..READERS)
-            .map(|number| scope.spawn(move || crowd.read_again_and_again(number, &READINGS, read, Duration::ZERO)));
-        let clients: Vec<_> = pushers.chain(readers).collect();
+            .map(|number| scope.spawn(move || clients.read_repeatedly(number, &READINGS, read, Duration::ZERO)));
+        let threads: Vec<_> = pushers.chain(readers).collect();
         while of_server + of_children < KILLS {
-            let failed = clients.iter().any(ScopedJoinHandle::is_finished);
-            assert!(!failed, "a client has failed; its words stand above");
-            let prey = PREY[rng.below(PREY.len() as u64) as usize];
-            stalk(&site, prey, &mut rng);
+            let failed = threads.iter().any(ScopedJoinHandle::is_finished);
+            assert!(!failed, "a client has failed; its message is above");
+            let moment = MOMENTS[rng.below(MOMENTS.len() as u64) as usize];
+            wait_for(&site, moment, &mut rng);
             if rng.below(10) < 4 {
                 let children = site.children();
                 let chosen = children.get(rng.below(children.len().max(1) as u64) as usize);
                 of_children += usize::from(chosen.is_some_and(procfs::Process::kill));
                 assert!(site.server.runs(), "a program's death is not the server's");
             } else {
-                crowd.set_down();
+                clients.set_down();
                 site.server.kill();
                 site.start_again();
-                crowd.set_up();
+                clients.set_up();
                 of_server += 1;
-                crowd.prove_kept(&site.world.cache());
+                clients.assert_retained(&site.world.cache());
             }
         }
         // They were not only killed: they have done something. One by one: how long each takes depends on the machine.
-        let before = crowd.seen();
+        let before = clients.counts();
         assert!(
             before.accepted >= PUSHERS && before.clones >= READERS,
             "hardly anything went well between kills: {before:?}"
         );
         for more in 1..=PUSHERS {
-            let goes_on = || crowd.seen().accepted >= before.accepted + more;
+            let goes_on = || clients.counts().accepted >= before.accepted + more;
             site.wait_until("pushing goes on as if nothing had been", goes_on);
         }
         for more in 1..=READERS {
-            let goes_on = || crowd.seen().clones >= before.clones + more;
+            let goes_on = || clients.counts().clones >= before.clones + more;
             site.wait_until("reading goes on as if nothing had been", goes_on);
         }
-        drop(shift);
-        for client in clients {
-            client.join().expect("because it found nothing wrong");
+        drop(stop);
+        for thread in threads {
+            thread.join().expect("because it found nothing wrong");
         }
     });
-    let seen = crowd.seen();
-    let told = format!("{of_server} kills of the server, {of_children} of its programs; {seen:?}");
-    writeln!(std::io::stderr(), "{told}").expect("because the harness listens");
-    assert!(of_server > 30 && of_children > 10, "{told}");
+    let seen = clients.counts();
+    let summary = format!("{of_server} kills of the server, {of_children} of its programs; {seen:?}");
+    writeln!(std::io::stderr(), "{summary}").expect("because the harness listens");
+    assert!(of_server > 30 && of_children > 10, "{summary}");
 
     let world = &site.world;
     let status = site.server.terminate();
@@ -139,14 +146,14 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
         became(|| procfs::mentioning(&folder.to_string_lossy()).is_empty()),
         "a program of git has outlived the server"
     );
-    crowd.prove_kept(&world.cache());
+    clients.assert_retained(&world.cache());
     // What was read was never taken back.
-    crowd.prove_read(&world.cache());
+    clients.assert_read_retained(&world.cache());
     world.cache().fsck();
     // The same verbs converge, and nothing is left for a person to remove.
     world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
-    crowd.prove_kept(world.upstream());
+    clients.assert_retained(world.upstream());
     assert_eq!(leftovers(world.cache().path()), Vec::<String>::new());
     world.cache().fsck();
 }

@@ -12,7 +12,7 @@ use mirror_tests::footprint::Footprint;
 use mirror_tests::gitclient::VERSIONS;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::server::{self, Served, small_world};
-use mirror_tests::sshhost::embedded::{Moment, Service};
+use mirror_tests::sshhost::embedded::{HookPoint, Service};
 use mirror_tests::world::World;
 
 /// Holds the next operation that reaches upstream, until the given sender goes.
@@ -20,7 +20,7 @@ fn hold(world: &World) -> (Receiver<()>, Sender<()>) {
     let (arrived, arrival) = channel();
     let (release, released) = channel::<()>();
     let held = Mutex::new(Some(released));
-    world.host().hook(Moment::BeforeGit, move |_| {
+    world.host().hook(HookPoint::BeforeGit, move |_| {
         let Some(released) = held.lock().expect("because no hook panics").take() else { return };
         // Whoever waits for it may be gone where the test has failed.
         let _ = arrived.send(());
@@ -126,7 +126,7 @@ fn i9_the_server_opens_sockets_to_the_proxy_alone() {
     let world = &site.world;
     let token = site.token("promoter", &[]);
     let work = site.client().clone_bare(&site.url(), "work", &[]);
-    let before = world.host().ledger().count(Service::UploadPack);
+    let before = world.host().record().count(Service::UploadPack);
     let mut seen = BTreeSet::new();
     let mut round = 0;
     site.wait_until("it has looked and flushed", || {
@@ -134,12 +134,12 @@ fn i9_the_server_opens_sockets_to_the_proxy_alone() {
         work.commit("gitops").file("deployed", format!("{round}\n")).make();
         site.client().with(&token).ask(work.path(), ["push", "--quiet", &site.url(), "gitops"]);
         seen.extend(far_ends(site.id(), site.address()));
-        let ledger = world.host().ledger();
-        ledger.count(Service::UploadPack) >= before + 4 && ledger.count(Service::ReceivePack) >= 2 && !seen.is_empty()
+        let record = world.host().record();
+        record.count(Service::UploadPack) >= before + 4 && record.count(Service::ReceivePack) >= 2 && !seen.is_empty()
     });
     assert_eq!(seen, BTreeSet::from([world.proxy().socket()]));
     // Whatever reached upstream came through the tunnels, and was SSH.
-    let (connections, tunnels) = (world.host().ledger().connections.len(), world.proxy().record().tunnels.len());
+    let (connections, tunnels) = (world.host().record().connections.len(), world.proxy().record().tunnels.len());
     assert!(connections <= tunnels, "{connections} connections, {tunnels} tunnels");
 }
 

@@ -16,7 +16,7 @@ use mirror_tests::rawfetch::{self, RawFetch};
 use mirror_tests::requires;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::server::{self, Served, Server, find_metric, small_world};
-use mirror_tests::sshhost::embedded::{Ending, Misdeed, Point, Service};
+use mirror_tests::sshhost::embedded::{Ending, HostFault, Point, Service};
 use mirror_tests::world::World;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ fn health_is_of_the_server_and_readiness_of_what_it_serves() {
     let world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     // From before the first look on: a session that is open is not disturbed by what happens to new ones.
-    world.proxy().misbehave(Tunnels::Every, ProxyFault::CloseAtAccept);
+    world.proxy().inject(Tunnels::Every, ProxyFault::CloseAtAccept);
     let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
     assert_eq!(site.get("/healthz").status, 200);
     assert_eq!(site.get("/readyz").status, 200);
@@ -81,7 +81,7 @@ fn health_is_of_the_server_and_readiness_of_what_it_serves() {
     assert!(told.contains("app: "), "{told}");
     std::fs::rename(&away, &place).expect("because it came from there");
     assert_eq!(site.get("/readyz").status, 200);
-    site.world.proxy().behave();
+    site.world.proxy().clear_faults();
     site.wait_until("it looks again", || {
         site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") == 0.0
     });
@@ -354,8 +354,8 @@ fn many_looks_go_over_one_session_however_many_lanes_there_are() {
     let tunnels = world.proxy().record().tunnels.len();
     let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
     let looks = before.count(Service::UploadPack);
-    let ledger = site.world.host().wait(|ledger| ledger.count(Service::UploadPack) >= looks + 5);
-    assert_eq!(ledger.connections.len(), before.connections.len() + 1, "one session");
+    let record = site.world.host().wait(|record| record.count(Service::UploadPack) >= looks + 5);
+    assert_eq!(record.connections.len(), before.connections.len() + 1, "one session");
     assert_eq!(site.world.proxy().record().tunnels.len(), tunnels + 1, "one tunnel");
     // What upstream has is seen without anybody asking.
     let next = site.world.upstream().commit("main").file("next", "news\n").make();
@@ -371,15 +371,15 @@ fn a_session_that_dies_is_made_again_and_only_the_metrics_know() {
     world.mirror(&["sync", "--confirm"]).expect(0);
     let before = world.host().wait_until_quiet();
     // It lives long enough for a look or some.
-    world.host().misbehave_once(Misdeed::Stream { at: Point::Sent(6_000), then: Ending::Cut });
+    world.host().inject_once(HostFault::Stream { at: Point::Sent(6_000), then: Ending::Cut });
     let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
     let host = site.world.host();
-    host.wait(|ledger| {
-        ledger.connections.len() > before.connections.len() && ledger.connections[before.connections.len()].ended
+    host.wait(|record| {
+        record.connections.len() > before.connections.len() && record.connections[before.connections.len()].ended
     });
-    let again = host.wait(|ledger| ledger.connections.len() == before.connections.len() + 2);
+    let again = host.wait(|record| record.connections.len() == before.connections.len() + 2);
     let looks = again.count(Service::UploadPack);
-    host.wait(|ledger| ledger.count(Service::UploadPack) >= looks + 2);
+    host.wait(|record| record.count(Service::UploadPack) >= looks + 2);
     let next = site.world.upstream().commit("main").file("next", "news\n").make();
     site.wait_until("the server follows", || site.world.cache().branch("main") == Some(next));
     let counted =

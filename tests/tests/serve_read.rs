@@ -267,7 +267,7 @@ fn readers_of_upstream_are_turned_to_the_mirror_by_one_line_of_configuration() {
     let upstream = world.url(world.upstream());
     let host = upstream.strip_suffix(&*world.upstream().path().to_string_lossy()).expect("because the path is its end");
     let key = format!("url.http://{}.insteadOf", site.address());
-    let logins = world.host().ledger().connections.len();
+    let logins = world.host().record().connections.len();
     for version in VERSIONS {
         let client = site.client().speaking(version).set(&key, host);
         for (number, url) in
@@ -280,7 +280,7 @@ fn readers_of_upstream_are_turned_to_the_mirror_by_one_line_of_configuration() {
         let plain = plain.strip_suffix(".git").expect("because it has one");
         client.run(world.sandbox().path(), ["ls-remote", plain]);
     }
-    assert_eq!(world.host().ledger().connections.len(), logins, "upstream has seen nobody");
+    assert_eq!(world.host().record().connections.len(), logins, "upstream has seen nobody");
 }
 
 #[test]
@@ -428,7 +428,7 @@ impl Drop for StopAtEnd<'_> {
 fn reads_go_on_while_upstream_is_not_to_be_reached() {
     let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
     let world = &site.world;
-    world.proxy().misbehave(Tunnels::Every, ProxyFault::CloseAtAccept);
+    world.proxy().inject(Tunnels::Every, ProxyFault::CloseAtAccept);
     world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
     for (number, version) in VERSIONS.into_iter().enumerate() {
         let clone = site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{number}"), &[]);

@@ -254,7 +254,7 @@ fn i8_no_byte_of_a_token_is_ever_shown_or_kept() {
         let half = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..body.len() / 2]));
         if half.is_ok() {
             for child in site.children() {
-                seen += &child.words;
+                seen += &child.command_line;
                 seen += &environment(child.id);
             }
         }

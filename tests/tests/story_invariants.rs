@@ -15,7 +15,7 @@ use mirror_tests::footprint::Footprint;
 use mirror_tests::proxy::embedded::Credentials;
 use mirror_tests::requires;
 use mirror_tests::sandbox::{KeyKind, private_key};
-use mirror_tests::sshhost::embedded::{Connections, Misdeed, Moment};
+use mirror_tests::sshhost::embedded::{Connections, HookPoint, HostFault};
 use mirror_tests::world::{ProxyKind, Run, World};
 use russh::keys::ssh_key::{Cipher, Kdf, LineEnding};
 use serde_json::json;
@@ -196,15 +196,15 @@ fn i8_no_byte_of_a_secret_is_ever_shown_or_kept() {
     configure(&mut world, &credentials, &wrong_passphrase);
     all(&world, false);
     configure(&mut world, &credentials, &passphrase);
-    world.host().misbehave(Connections::Every, Misdeed::RefuseLogin);
+    world.host().inject(Connections::Every, HostFault::RefuseLogin);
     all(&world, false);
-    world.host().behave();
+    world.host().clear_faults();
 
     // Nor does anybody see them who looks at the running process.
     let (arrived, arrival) = channel();
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);
-    world.host().hook(Moment::BeforeGit, move |_| {
+    world.host().hook(HookPoint::BeforeGit, move |_| {
         let _ = arrived.send(());
         let _ = released.lock().expect("because no hook panics").recv();
     });
@@ -244,7 +244,7 @@ fn files_below(path: &Path, see: &mut impl FnMut(&Path, &[u8])) {
 fn i9_with_a_proxy_nothing_else_is_ever_connected() {
     let mut world = synced();
     let tunnels = world.proxy().record().connections;
-    let visits = world.host().ledger().connections.len();
+    let visits = world.host().record().connections.len();
     world.cache().commit("gitops").file("deployed", "two\n").make();
     let verbs: [&[&str]; 4] = [&["sync", "--confirm"], &["flush", "--confirm"], &["status", "--refresh"], &["doctor"]];
     for verb in verbs {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Barrier, Mutex};
 
 use mirror_tests::sandbox::Repository;
-use mirror_tests::sshhost::embedded::{Moment, Service};
+use mirror_tests::sshhost::embedded::{HookPoint, Service};
 use mirror_tests::world::{ProxyKind, Run, World};
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn hold(world: &World) -> (Receiver<()>, Sender<()>) {
     let (arrived, arrival) = channel();
     let (release, released) = channel::<()>();
     let held = Mutex::new(Some(released));
-    world.host().hook(Moment::BeforeGit, move |_| {
+    world.host().hook(HookPoint::BeforeGit, move |_| {
         let Some(released) = held.lock().expect("because no hook panics").take() else { return };
         // Whoever waits for it may be gone where the test has failed.
         let _ = arrived.send(());
@@ -131,7 +131,7 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
     let pushes = Mutex::new(0);
     let (landed, landing) = channel();
     let landing = Mutex::new(landing);
-    world.host().hook(Moment::FirstByte, move |channel| {
+    world.host().hook(HookPoint::FirstByte, move |channel| {
         if channel.service != Some(Service::ReceivePack) {
             return;
         }
@@ -143,7 +143,7 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
             landing.lock().expect("because no hook panics").recv().expect("because the first push ends");
         }
     });
-    world.host().hook(Moment::AfterGit, move |channel| {
+    world.host().hook(HookPoint::AfterGit, move |channel| {
         if channel.service == Some(Service::ReceivePack) {
             // Only the second one waits for it.
             let _ = landed.send(());
@@ -159,7 +159,7 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
     assert_eq!(commits[1 - winner].1.branch("gitops"), Some(commits[1 - winner].0), "the other keeps its commit");
 
     // It is settled by adopting upstream's; its own commit is set aside, not lost.
-    world.host().behave();
+    world.host().clear_faults();
     world.mirror(&["lane", "resolve", "--node", nodes[1 - winner], "--adopt-upstream", "--confirm"]).expect(0);
     let (own, cache) = &commits[1 - winner];
     assert_eq!(cache.branch("gitops"), Some(commits[winner].0));
@@ -181,7 +181,7 @@ fn a_writer_that_comes_between_look_and_push_wins_or_is_built_upon() {
         let local = world.cache().commit("gitops").file("deployed", "three\n").make();
         let (upstream, cache) = (world.upstream().clone(), world.cache().path().to_owned());
         let came = Mutex::new(0);
-        world.host().hook(Moment::FirstByte, move |channel| {
+        world.host().hook(HookPoint::FirstByte, move |channel| {
             if channel.service == Some(Service::ReceivePack) && next_of(&came) == 0 {
                 if theirs_is_ours {
                     upstream.run(["fetch", "--quiet", &cache.to_string_lossy(), &format!("{first}:refs/heads/gitops")]);
@@ -207,7 +207,7 @@ fn commits_that_are_accepted_while_a_flush_is_under_way_stay_pending() {
     let first = world.cache().commit("gitops").file("deployed", "two\n").make();
     let cache = world.cache();
     let came = Mutex::new(0);
-    world.host().hook(Moment::AfterGit, move |channel| {
+    world.host().hook(HookPoint::AfterGit, move |channel| {
         if channel.service == Some(Service::ReceivePack) && next_of(&came) == 0 {
             cache.commit("gitops").file("deployed", "three\n").make();
         }
@@ -219,7 +219,7 @@ fn commits_that_are_accepted_while_a_flush_is_under_way_stay_pending() {
         (&json!("flushed"), &json!(true), &json!(false))
     );
     assert_eq!(world.upstream().branch("gitops"), Some(first));
-    world.host().behave();
+    world.host().clear_faults();
     world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
     assert_eq!(world.upstream().branch("gitops"), world.cache().branch("gitops"));
 }

@@ -6,7 +6,7 @@ use mirror_core::name::CommitId;
 use mirror_tests::footprint::Footprint;
 use mirror_tests::sandbox::Repository;
 use mirror_tests::sshhost::embedded::{
-    Channels, ConnectionRecord, Connections, Ending, Meddling, Misdeed, Point, Service,
+    ChannelFault, Channels, ConnectionRecord, Connections, Ending, HostFault, Point, Service,
 };
 use mirror_tests::world::{ProxyKind, Run, World};
 use serde_json::{Value, json};
@@ -80,9 +80,9 @@ fn r11_only_ssh_goes_through_the_proxy_and_only_by_connect() {
     assert_eq!(record.connections, 4, "one a verb");
     assert_eq!(record.requests, vec![format!("CONNECT {target} HTTP/1.1"); 4]);
     // Whatever reached the host came through these tunnels, and logged in by SSH.
-    let ledger = world.host().wait_until_quiet();
-    assert_eq!(ledger.connections.len(), record.tunnels.len());
-    assert!(ledger.connections.iter().all(|connection| connection.logged_in));
+    let host = world.host().wait_until_quiet();
+    assert_eq!(host.connections.len(), record.tunnels.len());
+    assert!(host.connections.iter().all(|connection| connection.logged_in));
     assert_eq!(world.mirror(&["status"]).expect(0).lane("main")["transport"]["mode"], "ssh");
 }
 
@@ -91,13 +91,13 @@ fn r11_a_host_with_another_key_is_refused() {
     let world = synced();
     let before = world.cache().refs();
     world.upstream().commit("main").file("source", "two\n").make();
-    let connections = world.host().ledger().connections.len();
-    world.host().misbehave(Connections::Every, Misdeed::WrongHostKey);
+    let connections = world.host().record().connections.len();
+    world.host().inject(Connections::Every, HostFault::WrongHostKey);
     let run = world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
     let fault = &run.lane("main")["fault"];
     assert_eq!(fault["retry"], "never", "{fault}");
     assert_eq!(fault.to_string().matches("SHA256:").count(), 2, "both fingerprints are told: {fault}");
-    assert_eq!(world.host().ledger().connections.len(), connections + 1, "and it is not tried again");
+    assert_eq!(world.host().record().connections.len(), connections + 1, "and it is not tried again");
     assert_eq!(world.cache().refs(), before);
 }
 
@@ -148,7 +148,7 @@ fn r12_no_https_no_token_no_fallback() {
 #[test]
 fn r12_a_proxy_that_is_gone_is_not_gone_around() {
     let mut world = synced();
-    let connections = world.host().ledger().connections.len();
+    let connections = world.host().record().connections.len();
     // A port on which nobody listens and that nobody else gets: the near end of a connection has it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("because a loopback port is free");
     let held = listener.local_addr().and_then(std::net::TcpStream::connect).expect("because somebody listens");
@@ -156,7 +156,7 @@ fn r12_a_proxy_that_is_gone_is_not_gone_around() {
     world.configure(|config| config["githubTransport"]["proxy"] = json!(format!("http://{address}")));
     let run = world.mirror(&["sync"]).expect(5);
     assert!(run.lane("main")["fault"].to_string().contains(&address.to_string()), "{}", run.stdout);
-    assert_eq!(world.host().ledger().connections.len(), connections, "upstream itself would have answered");
+    assert_eq!(world.host().record().connections.len(), connections, "upstream itself would have answered");
 }
 
 #[test]
@@ -175,8 +175,8 @@ fn r13_hooks_in_the_cache_decide_nothing() {
 
 /// Lets the look after the next flush's push fail: the connection is cut as soon as it is asked for.
 fn cut_the_look_after_the_push(world: &World) {
-    let what = Meddling::Stop { at: Point::Answered(0), then: Ending::Cut };
-    world.host().misbehave_once(Misdeed::Channel { on: Channels::Of(Service::UploadPack), what });
+    let what = ChannelFault::Stop { at: Point::Answered(0), then: Ending::Cut };
+    world.host().inject_once(HostFault::Channel { on: Channels::Of(Service::UploadPack), what });
 }
 
 #[test]
@@ -185,15 +185,15 @@ fn r15_a_push_that_could_not_be_looked_at_is_a_partial_success_and_exactly_one_s
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     let source = world.upstream().commit("main").file("source", "two\n").make();
     cut_the_look_after_the_push(&world);
-    let before = world.host().ledger().connections.len();
+    let before = world.host().record().connections.len();
     let run = world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
     let lane = run.lane("main");
     assert_eq!(lane["partialSuccess"], "push-succeeded-fetch-failed");
     assert_eq!((&lane["push"]["outcome"], &lane["push"]["attempts"]), (&json!("accepted"), &json!(1)));
     assert!(lane["recheck"]["fault"]["message"].is_string(), "{}", lane["recheck"]);
 
-    let ledger = world.host().wait_until_quiet();
-    let [flush, sync] = &ledger.connections[before..] else { panic!("not two connections: {ledger:#?}") };
+    let record = world.host().wait_until_quiet();
+    let [flush, sync] = &record.connections[before..] else { panic!("not two connections: {record:#?}") };
     let pushed = |record: &ConnectionRecord| {
         // A flush packet, of four bytes, is a goodbye; any command is longer.
         record.channels.iter().any(|channel| channel.service == Some(Service::ReceivePack) && channel.received > 4)
@@ -229,8 +229,8 @@ fn r16_a_sync_that_fails_as_well_leaves_it_not_good_and_names_the_next_step() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     cut_the_look_after_the_push(&world);
-    let after = world.host().ledger().connections.len() as u64 + 2;
-    world.host().misbehave(Connections::From(after), Misdeed::RefuseLogin);
+    let after = world.host().record().connections.len() as u64 + 2;
+    world.host().inject(Connections::From(after), HostFault::RefuseLogin);
     let run = world.mirror(&["flush", "--confirm", "--wait"]).expect(5);
     let lane = run.lane("main");
     assert_eq!(
@@ -245,7 +245,7 @@ fn r16_a_sync_that_fails_as_well_leaves_it_not_good_and_names_the_next_step() {
 
     // The status believes no more than was seen, and the step it named repairs it.
     assert_eq!(world.mirror(&["status"]).expect(3).lane("main")["pendingFlush"], true);
-    world.host().behave();
+    world.host().clear_faults();
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
     let lane = world.mirror(&["status"]).expect(0).lane("main").clone();
     assert_eq!((&lane["pendingFlush"], &lane["githubGitops"]["commit"]), (&json!(false), &hex(local)));

@@ -10,7 +10,7 @@ use mirror_core::name::CommitId;
 use mirror_tests::footprint::Footprint;
 use mirror_tests::product;
 use mirror_tests::sandbox::Repository;
-use mirror_tests::sshhost::embedded::Misdeed;
+use mirror_tests::sshhost::embedded::HostFault;
 use mirror_tests::world::{ProxyKind, Run, World};
 use serde_json::{Value, json};
 
@@ -200,7 +200,7 @@ fn r7_wait_returns_when_it_is_over_and_the_exit_code_says_how() {
     world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
     world.upstream().configure("receive.procReceiveRefs", "refs/heads/gitops");
     world.mirror(&["flush", "--confirm", "--wait"]).expect(1);
-    world.host().misbehave_once(Misdeed::RefuseLogin);
+    world.host().inject_once(HostFault::RefuseLogin);
     world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
     world.mirror(&["sync", "--confirm", "--wait", "--lane", "nowhere"]).expect(2);
 }
@@ -265,7 +265,7 @@ fn r24_a_leftover_flush_is_brought_to_an_end_or_the_reason_is_told() {
     assert_eq!(world.mirror(&["status"]).expect(3).lane("main")["pendingFlush"], true);
 
     // It cannot: upstream's login is refused. It says so, and what to do; nothing is lost.
-    world.host().misbehave_once(Misdeed::RefuseLogin);
+    world.host().inject_once(HostFault::RefuseLogin);
     let run = world.mirror(&["flush", "--confirm", "--wait"]).expect(5);
     let fault = &run.lane("main")["fault"];
     assert!(fault["message"].is_string() && fault["help"].is_string(), "{fault}");

@@ -5,12 +5,12 @@ mod configuration;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::run::{Outcome, root, say};
+use crate::run::{Outcome, print, root};
 use crate::verify::Finding;
 
 /// Below which generated files stand.
 const FOLDER: &str = "docs";
-/// The folder in it where nothing is written by hand, so that a file nobody generates any more is removed.
+/// The folder in it that holds generated files only, so that a file that is not generated any more is removed.
 const OWN: &str = "reference";
 
 /// Writes every generated file anew.
@@ -19,7 +19,7 @@ pub(crate) fn write() -> Outcome {
     let wanted = generated();
     for stray in strays(&folder, &wanted)? {
         std::fs::remove_file(folder.join(&stray)).map_err(|error| format!("{}: {error}", stray.display()))?;
-        say(&format!("removed {FOLDER}/{}", stray.display()));
+        print(&format!("removed {FOLDER}/{}", stray.display()));
     }
     for (name, text) in &wanted {
         let path = folder.join(name);
@@ -30,7 +30,7 @@ pub(crate) fn write() -> Outcome {
         std::fs::create_dir_all(parent)
             .and_then(|()| std::fs::write(&path, text))
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        say(&format!("wrote {FOLDER}/{}", name.display()));
+        print(&format!("wrote {FOLDER}/{}", name.display()));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::server::Server;
 use self::upstream::own_history;
-use crate::run::{self, Outcome, cargo, say};
+use crate::run::{self, Outcome, cargo, print};
 use crate::tools;
 
 /// How to run the demo.
@@ -29,8 +29,8 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// The stage: upstream behind SSH behind a proxy, and the mirror beside it.
-struct Stage {
+/// The fixture: upstream behind SSH behind a proxy, and the mirror beside it.
+struct Fixture {
     sandbox: GitSandbox,
     upstream: Repository,
     host: EmbeddedHost,
@@ -47,20 +47,20 @@ pub(crate) fn demo(arguments: &Arguments) -> Outcome {
     }
     run::run(&mut cargo(["build", "--quiet", "--package", "mirror-cli", "--bin", "git-mirror"]))?;
     let begun = Instant::now();
-    let stage = Stage::set(if arguments.json { "json" } else { "text" })?;
-    stage.play()?;
-    let tunnels = stage.proxy.record().tunnels.len();
-    let logins = stage.host.ledger().connections.len();
-    say("");
-    say(&format!(
+    let fixture = Fixture::new(if arguments.json { "json" } else { "text" })?;
+    fixture.run()?;
+    let tunnels = fixture.proxy.record().tunnels.len();
+    let logins = fixture.host.record().connections.len();
+    print("");
+    print(&format!(
         "the demo is through: {:.1} s, {tunnels} tunnels, {logins} SSH sessions",
         begun.elapsed().as_secs_f32()
     ));
     Ok(())
 }
 
-impl Stage {
-    fn set(shown: &'static str) -> Outcome<Self> {
+impl Fixture {
+    fn new(shown: &'static str) -> Outcome<Self> {
         let sandbox = GitSandbox::new();
         let upstream = own_history(&sandbox);
         let key = private_key(KeyKind::Ed25519);
@@ -72,38 +72,38 @@ impl Stage {
         let config =
             sandbox.write("git-mirror.yaml", configuration(&host.address().url(upstream.path()), &proxy.url()));
         let commits = upstream.run(["rev-list", "--count", "main"]);
-        say(&format!(
+        print(&format!(
             "upstream: this repository's history, {} commits, served over SSH behind a CONNECT proxy",
             commits.trim()
         ));
         Ok(Self { sandbox, upstream, host, proxy, config, program: program(), shown })
     }
 
-    fn play(&self) -> Outcome {
+    fn run(&self) -> Outcome {
         let tip = self.upstream.branch("main").ok_or("upstream has no main")?;
 
         self.mirror("what would a sync do? nothing is changed yet", &["sync"], 0)?;
         expect(!self.cache().exists(), "a dry run made the cache")?;
         self.mirror("do it", &["sync", "--confirm", "--wait"], 0)?;
 
-        say(
+        print(
             "\n# promotions will need a token, good for one lane\n$ git-mirror token new promoter --lane main --expires 1h",
         );
         let made = self.json(&["token", "new", "promoter", "--lane", "main", "--expires", "1h"])?;
         let token = made["token"].as_str().ok_or("no token was made")?;
-        say(&format!("shown once; {} has its hash", made["file"].as_str().unwrap_or("the file")));
+        print(&format!("shown once; {} has its hash", made["file"].as_str().unwrap_or("the file")));
 
-        say("\n# serve it to builds and promotions\n$ git-mirror serve --listen 127.0.0.1:0 -o json &");
+        print("\n# serve it to builds and promotions\n$ git-mirror serve --listen 127.0.0.1:0 -o json &");
         let server = Server::start(self.command(&["serve", "--listen", "127.0.0.1:0"], "json"))?;
-        say(&format!("serving on {}", server.url()));
-        let ended = self.play_served(&server, &tip.to_string(), token);
-        say("\n# end the server as a supervisor does");
+        print(&format!("serving on {}", server.url()));
+        let ended = self.run_served(&server, &tip.to_string(), token);
+        print("\n# end the server as a supervisor does");
         let stopped = server.stop();
         ended.and(stopped)
     }
 
-    fn play_served(&self, server: &Server, tip: &str, token: &str) -> Outcome {
-        say("\n# a build clones the snapshot over HTTP, not the branch");
+    fn run_served(&self, server: &Server, tip: &str, token: &str) -> Outcome {
+        print("\n# a build clones the snapshot over HTTP, not the branch");
         let snapshot = format!("refs/unidesk/snapshots/demo/main/{tip}");
         let build = self.sandbox.path().join("build");
         let repository = format!("{}/demo.git", server.url());
@@ -111,7 +111,7 @@ impl Stage {
         self.git(&build, &["fetch", "--quiet", "--depth=1", &repository, &snapshot])?;
         self.git(&build, &["checkout", "--quiet", "FETCH_HEAD"])?;
         let built = self.git(&build, &["log", "-1", "--format=%H %s"])?;
-        say(built.trim());
+        print(built.trim());
         expect(built.starts_with(tip), "the snapshot is not the tip that was synced")?;
 
         let promoted = self.promote(server, tip, token)?;
@@ -121,8 +121,12 @@ impl Stage {
         let before = self.proxy.record().tunnels.len();
         self.mirror("bring it there, and prove it", &["flush", "--confirm", "--wait"], 0)?;
         let opened = self.proxy.record().tunnels.len() - before;
-        expect(opened == 1, "look, push and look took more than one tunnel")?;
-        self.mirror("now it is there, as everybody can ask the server", &["status", "--server", server.url()], 0)?;
+        expect(opened == 1, "the two observations and the push took more than one tunnel")?;
+        self.mirror(
+            "now it is there, and the server reports it to everyone",
+            &["status", "--server", server.url()],
+            0,
+        )?;
 
         let landed = self.upstream.branch("gitops").map(|commit| commit.to_string());
         expect(landed.is_some_and(|landed| promoted.starts_with(&landed)), "upstream does not have the commit")?;
@@ -133,7 +137,7 @@ impl Stage {
 
     /// Clones upstream's own address through the server, commits, and pushes with a token.
     fn promote(&self, server: &Server, tip: &str, token: &str) -> Outcome<String> {
-        say("\n# a promote step clones upstream's own address; a rule of git's configuration leads it to the mirror");
+        print("\n# a promote step clones upstream's own address; a rule of git's configuration leads it to the mirror");
         let upstream = self.host.address().url(self.upstream.path());
         let rule = format!("url.{}/.insteadOf={}/", server.url(), upstream.trim_end_matches(self.upstream_path()));
         let promote = self.sandbox.path().join("promote");
@@ -143,7 +147,7 @@ impl Stage {
         self.git(&promote, &["add", "deployed"])?;
         self.git(&promote, &["commit", "--quiet", "--message", &format!("Deploy {tip}")])?;
 
-        say("\n# and pushes with plain git; the token comes by its environment");
+        print("\n# and pushes with plain git; the token comes by its environment");
         let refused = self.push(&promote, token, "+gitops:main")?;
         expect(
             refused.is_err_and(|words| words.contains("read-only here")),
@@ -151,16 +155,16 @@ impl Stage {
         )?;
         self.push(&promote, token, "gitops")?.map_err(|words| format!("the push was refused: {words}"))?;
         let promoted = self.git(&promote, &["log", "-1", "--format=%H %s"])?;
-        say(promoted.trim());
+        print(promoted.trim());
         Ok(promoted)
     }
 
-    /// Pushes with a token, and shows what git says; within, whether the server took it.
+    /// Pushes with a token, and shows git's output; the inner result is whether the server accepted it.
     fn push(&self, folder: &Path, token: &str, refspec: &str) -> Outcome<Result<(), String>> {
         let words = ["push", "--quiet", "origin", refspec];
-        say(&format!("$ git {}", words.join(" ")));
+        print(&format!("$ git {}", words.join(" ")));
         let mut command = self.sandbox.git().command(folder, words);
-        // What is given in the environment stands in no list of processes.
+        // The environment does not show in process listings.
         let known = self.sandbox.git().environment().iter().find(|(name, _)| name == "GIT_CONFIG_COUNT");
         let count = known.and_then(|(_, count)| count.to_str()?.parse().ok()).unwrap_or(0);
         command.env("GIT_CONFIG_COUNT", (count + 1).to_string());
@@ -169,7 +173,7 @@ impl Stage {
         let done = command.output().map_err(|error| error.to_string())?;
         let words = String::from_utf8_lossy(&done.stderr).trim_end().to_owned();
         if !words.is_empty() {
-            say(&words);
+            print(&words);
         }
         Ok(if done.status.success() { Ok(()) } else { Err(words) })
     }
@@ -182,15 +186,15 @@ impl Stage {
         self.sandbox.path().join("cache/demo.git")
     }
 
-    /// Runs the program, shows what it says, and checks its exit code.
+    /// Runs the program, shows its output, and checks its exit code.
     fn mirror(&self, why: &str, words: &[&str], expected: i32) -> Outcome {
-        say(&format!("\n# {why}\n$ git-mirror {}", words.join(" ")));
+        print(&format!("\n# {why}\n$ git-mirror {}", words.join(" ")));
         let done = self.command(words, self.shown).output().map_err(|error| error.to_string())?;
-        say(String::from_utf8_lossy(&done.stdout).trim_end());
-        let talk = String::from_utf8_lossy(&done.stderr);
+        print(String::from_utf8_lossy(&done.stdout).trim_end());
+        let stderr = String::from_utf8_lossy(&done.stderr);
         match done.status.code() {
             Some(code) if code == expected => Ok(()),
-            ended => Err(format!("it ended with {ended:?} instead of {expected}\n{talk}")),
+            ended => Err(format!("it ended with {ended:?} instead of {expected}\n{stderr}")),
         }
     }
 
@@ -206,7 +210,7 @@ impl Stage {
     }
 
     fn git(&self, folder: &Path, words: &[&str]) -> Outcome<String> {
-        say(&format!("$ git {}", words.join(" ")));
+        print(&format!("$ git {}", words.join(" ")));
         let answer = self.sandbox.git().ask(folder, words);
         if answer.status.success() { Ok(answer.text()) } else { Err(answer.stderr) }
     }

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            run::say(&format!("error: {problem}"));
+            run::print(&format!("error: {problem}"));
             ExitCode::FAILURE
         }
     }

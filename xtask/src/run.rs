@@ -1,14 +1,14 @@
-//! Runs other programs for the commands here, and is the one place of this crate that prints.
+//! Runs other programs for the commands here, and is the one module of this crate that prints.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a command here ends with: a sentence for a person.
+/// The result of a command; the error is a sentence.
 pub(crate) type Outcome<T = ()> = Result<T, String>;
 
-/// Prints one line for a person.
-pub(crate) fn say(line: &str) {
+/// Prints one line.
+pub(crate) fn print(line: &str) {
     // A closed standard output is the reader's choice, not a failure of ours.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
@@ -60,7 +60,7 @@ pub(crate) fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Outco
     let stdout = child.stdout.take().expect("because the output is piped");
     for text in BufReader::new(stdout).lines() {
         let text = text.map_err(failed)?;
-        say(&text);
+        print(&text);
         line(&text);
     }
     Ok(child.wait().map_err(failed)?.success())

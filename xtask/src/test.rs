@@ -1,11 +1,11 @@
 //! `cargo xtask test`: the one test command.
 //!
 //! Suites of the package `mirror-tests` whose name begins with `real_` need the system's own `sshd` and `tinyproxy`, `strace` and
-//! `go`. Where one of these is not to be had, the suites are listed as *not run*, never as passed; with `--require-all` that is a failure.
+//! `go`. Where one of these is missing, the suites are listed as *not run*, never as passed; with `--require-all` that is a failure.
 
 use clap::Args;
 
-use crate::run::{self, Outcome, cargo, say};
+use crate::run::{self, Outcome, cargo, print};
 use crate::tools;
 
 /// What to test.
@@ -45,17 +45,17 @@ pub(crate) fn test(arguments: &Arguments) -> Outcome {
     }
     green &= run_tests(&words, arguments, &mut tally)?;
 
-    say("");
+    print("");
     for suite in &not_run {
-        say(&format!(
+        print(&format!(
             "not run: {suite}: needs {}",
             absent.iter().map(|tool| tool.program).collect::<Vec<_>>().join(", ")
         ));
     }
     if !not_run.is_empty() {
-        say(&format!("to run them as well: {}", tools::install_line(&absent)));
+        print(&format!("to run them as well: {}", tools::install_line(&absent)));
     }
-    say(&format!("{} passed, {} failed", tally.passed, tally.failed));
+    print(&format!("{} passed, {} failed", tally.passed, tally.failed));
     if !green || tally.failed > 0 {
         return Err("tests failed".to_owned());
     }

@@ -22,14 +22,14 @@ pub(crate) const SSHD: Tool = Tool { program: "sshd", package: "openssh-server" 
 pub(crate) const SSH: Tool = Tool { program: "ssh", package: "openssh-client" };
 /// A CONNECT proxy.
 pub(crate) const TINYPROXY: Tool = Tool { program: "tinyproxy", package: "tinyproxy" };
-/// What counts system calls.
+/// The tracer of system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
-/// What builds the clients that are not git.
+/// The compiler of the go-git client.
 pub(crate) const GO: Tool = Tool { program: "go", package: "golang-go" };
 /// What the real-component suites need.
 pub(crate) const REAL: [Tool; 5] = [SSHD, SSH, TINYPROXY, STRACE, GO];
 
-/// Finds a program on the `PATH`, or where system daemons and Go stand.
+/// Finds a program on the `PATH`, or where system daemons and Go are installed.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -55,7 +55,7 @@ pub(crate) fn provide(wanted: &[Tool]) -> Vec<Tool> {
     if absent.is_empty() || !is_root() || find("apt-get").is_none() {
         return absent;
     }
-    run::say(&format!("installing: {}", install_line(&absent)));
+    run::print(&format!("installing: {}", install_line(&absent)));
     let installed = Command::new("sh")
         .args(["-c", &install_line(&absent)])
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -64,7 +64,7 @@ pub(crate) fn provide(wanted: &[Tool]) -> Vec<Tool> {
         .status()
         .is_ok_and(|status| status.success());
     if !installed {
-        run::say("the installation did not succeed");
+        run::print("the installation did not succeed");
     }
     missing(wanted)
 }

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 }
 
 fn complain(words: &str) -> ExitCode {
-    // Nobody is left to hear of a closed standard error.
+    // A closed standard error cannot be reported anywhere.
     let _ = writeln!(std::io::stderr(), "{words}");
     ExitCode::FAILURE
 }
@@ -40,7 +40,7 @@ fn join(proxy: &str, target: &str) -> std::io::Result<()> {
         let _ = copy(&mut std::io::stdin().lock(), &mut outward);
         let _ = outward.shutdown(Shutdown::Write);
     });
-    // The bare descriptor: standard output itself would look for line ends and write in two pieces.
+    // The raw descriptor, because `Stdout` is line-buffered and would write in two pieces.
     let mut inward = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     copy(&mut stream, &mut inward)
 }

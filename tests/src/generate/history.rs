@@ -103,7 +103,7 @@ impl History {
         }
         for file in files {
             let lines = &mut self.versions[file as usize];
-            // Edits come in runs of neighbouring lines, as people make them.
+            // Edits come in runs of neighbouring lines, as real edits do.
             let start = rng.below(lines.len() as u64) as usize;
             for version in lines.iter_mut().skip(start).take(self.shape.edits as usize) {
                 *version += 1;

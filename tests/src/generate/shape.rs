@@ -1,4 +1,4 @@
-//! What a repository looks like.
+//! The size and shape of a generated repository.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! What the clients of a crowd share.
+//! What the clients of a load test share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use crate::gitclient::{GitClient, Token};
 use crate::sandbox::{Answer, Git, Repository};
 use crate::server::Served;
 
-/// How long a client waits for a server that is not up before it looks again.
-const NEWS: Duration = Duration::from_secs(30);
+/// How long a client waits for a server that is down before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Leads from round to round all over what is remembered.
-const PRIME: usize = 7919;
+/// A stride that visits the remembered snapshots in a scattered order.
+const STRIDE: usize = 7919;
 
 /// The clients of one server, and what they have seen.
 #[derive(Debug)]
-pub struct Crowd {
+pub struct Clients {
     pub(super) url: String,
     pub(super) client: GitClient,
     pub(super) token: Token,
@@ -30,7 +30,7 @@ pub struct Crowd {
     changed: Condvar,
     accepted: Mutex<BTreeMap<String, Vec<CommitId>>>,
     read: Mutex<BTreeSet<CommitId>>,
-    /// Tips whose snapshots somebody has read, none twice in a row.
+    /// Tips whose snapshots were read, without consecutive repetitions.
     snapshots: Mutex<Vec<CommitId>>,
     clones: AtomicUsize,
     listings: AtomicUsize,
@@ -47,23 +47,23 @@ struct State {
     begun: usize,
 }
 
-/// How often clients got what they wanted.
+/// How many requests of each kind succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct Counts {
     /// Pushes that were acknowledged.
     pub accepted: usize,
-    /// Clones and fetches that came whole.
+    /// Clones and fetches that were complete.
     pub clones: usize,
     /// Listings.
     pub listings: usize,
-    /// Requests of any kind that failed while something was disturbed, or that were put off.
+    /// Requests of any kind that failed during a disturbance, or have to be repeated.
     pub excused: usize,
 }
 
-/// Something that is being done to the server. What fails before its end is excused.
+/// A disturbance of the server. What fails before its end is excused.
 #[derive(Debug)]
 #[must_use = "it is over when this is dropped"]
-pub struct Disturbance<'a>(&'a Crowd);
+pub struct Disturbance<'a>(&'a Clients);
 
 impl Drop for Disturbance<'_> {
     fn drop(&mut self) {
@@ -71,12 +71,12 @@ impl Drop for Disturbance<'_> {
     }
 }
 
-/// Lets every client go home at its end, whatever that is.
+/// Stops every client when it is dropped, on a panic too.
 #[derive(Debug)]
-#[must_use = "the clients go home when this is dropped"]
-pub struct Shift<'a>(&'a Crowd);
+#[must_use = "the clients stop when this is dropped"]
+pub struct StopOnDrop<'a>(&'a Clients);
 
-impl Drop for Shift<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.state().is_over = true;
         self.0.changed.notify_all();
@@ -90,8 +90,8 @@ pub(super) struct Begun {
     calm: Option<usize>,
 }
 
-impl Crowd {
-    /// The crowd of a server that is up; its pushers show this token.
+impl Clients {
+    /// The clients of a server that is up; its pushers use this token..
     pub fn new(served: &Served, token: Token) -> Self {
         Self {
             url: served.url(),
@@ -110,7 +110,7 @@ impl Crowd {
         }
     }
 
-    /// Begins to disturb the server: what fails from before this to after the disturbance's end is no finding.
+    /// Begins a disturbance of the server: a request that overlaps it may fail.
     pub fn disturb(&self) -> Disturbance<'_> {
         let mut state = self.state();
         state.going_on += 1;
@@ -118,76 +118,76 @@ impl Crowd {
         Disturbance(self)
     }
 
-    /// Lets the clients wait until the server is up again.
+    /// Marks the server as down: the clients wait.
     pub fn set_down(&self) {
         self.state().is_up = false;
     }
 
-    /// Lets the clients go on.
+    /// Marks the server as up: the clients go on.
     pub fn set_up(&self) {
         self.state().is_up = true;
         self.changed.notify_all();
     }
 
-    /// Lets every client end after what it is doing, when the value is dropped.
-    pub fn shift(&self) -> Shift<'_> {
-        Shift(self)
+    /// Stops every client after its current request, when the value is dropped.
+    pub fn stop_on_drop(&self) -> StopOnDrop<'_> {
+        StopOnDrop(self)
     }
 
-    /// Waits so long, or until the clients are to end; says whether they are to go on.
+    /// Waits so long, or until the clients are stopped; gives whether they are to go on.
     pub fn pause(&self, pause: Duration) -> bool {
         let waited = self.changed.wait_timeout_while(self.state(), pause, |state| !state.is_over);
         !waited.unwrap_or_else(PoisonError::into_inner).0.is_over
     }
 
-    /// Gives how often clients got what they wanted so far.
-    pub fn seen(&self) -> Seen {
+    /// Gives the counts so far.
+    pub fn counts(&self) -> Counts {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).values().map(Vec::len).sum();
         let count = |of: &AtomicUsize| of.load(Ordering::SeqCst);
-        Seen { accepted, clones: count(&self.clones), listings: count(&self.listings), excused: count(&self.excused) }
+        Counts { accepted, clones: count(&self.clones), listings: count(&self.listings), excused: count(&self.excused) }
     }
 
-    /// Proves that a repository has each acknowledged commit in its branch.
+    /// Asserts that a repository has each acknowledged commit in its branch.
     ///
     /// # Panics
     /// With those that it lacks.
     #[track_caller]
-    pub fn prove_kept(&self, repository: &Repository) {
+    pub fn assert_retained(&self, repository: &Repository) {
         let accepted = self.accepted.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (branch, commits) in accepted {
-            let kept: BTreeSet<_> = repository.run(["rev-list", &branch]).lines().map(str::to_owned).collect();
-            let lost: Vec<_> = commits.iter().filter(|commit| !kept.contains(&commit.to_string())).collect();
+            let retained: BTreeSet<_> = repository.run(["rev-list", &branch]).lines().map(str::to_owned).collect();
+            let lost: Vec<_> = commits.iter().filter(|commit| !retained.contains(&commit.to_string())).collect();
             assert!(lost.is_empty(), "{branch} has lost {lost:?}");
         }
     }
 
-    /// Proves that nothing that somebody read was ever taken back.
+    /// Asserts that every commit that was read is still there.
     ///
     /// # Panics
     /// With what was.
     #[track_caller]
-    pub fn prove_read(&self, repository: &Repository) {
+    pub fn assert_read_retained(&self, repository: &Repository) {
         let all: BTreeSet<_> = repository.run(["rev-list", "--all"]).lines().map(str::to_owned).collect();
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let lost: Vec<_> = read.iter().filter(|commit| !all.contains(&commit.to_string())).collect();
-        assert!(lost.is_empty(), "somebody has read {lost:?}");
+        assert!(lost.is_empty(), "{lost:?} was read, and is gone");
     }
 
-    /// Waits until there is a server to talk to, or nothing to say any more.
+    /// Waits until the server is up, or the clients are stopped.
     pub(super) fn begin(&self) -> Begun {
-        let waited = self.changed.wait_timeout_while(self.state(), NEWS, |state| !state.is_up && !state.is_over);
+        let waited = self.changed.wait_timeout_while(self.state(), RETRY_AFTER, |state| !state.is_up && !state.is_over);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         Begun { calm: (state.is_up && state.going_on == 0).then_some(state.begun) }
     }
 
-    /// Tells whether a request was answered well; one that was not has to have been disturbed.
+    /// Whether a request succeeded; one that failed has to overlap a disturbance.
     #[track_caller]
-    pub(super) fn went_well(&self, begun: Begun, answer: &Answer, what: &str) -> bool {
+    pub(super) fn succeeded(&self, begun: Begun, answer: &Answer, what: &str) -> bool {
         if answer.status.success() {
             return true;
         }
-        let words = || format!("{}{}", answer.text(), answer.stderr);
-        self.excuse(begun, what, words);
+        let output = || format!("{}{}", answer.text(), answer.stderr);
+        self.excuse(begun, what, output);
         false
     }
 
@@ -196,14 +196,14 @@ impl Crowd {
     /// # Panics
     /// Where none does.
     #[track_caller]
-    pub(super) fn excuse(&self, begun: Begun, what: &str, words: impl Fn() -> String) {
+    pub(super) fn excuse(&self, begun: Begun, what: &str, output: impl Fn() -> String) {
         let now = self.state().begun;
-        assert!(begun.calm != Some(now), "{what} failed, and nothing was disturbed: {}", words());
-        self.put_off();
+        assert!(begun.calm != Some(now), "{what} failed, and nothing was disturbed: {}", output());
+        self.count_excused();
     }
 
     /// Counts a request that has to be made again.
-    pub(super) fn put_off(&self) {
+    pub(super) fn count_excused(&self) {
         self.excused.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -224,10 +224,10 @@ impl Crowd {
         }
     }
 
-    /// Gives one of the tips whose snapshots somebody has read.
+    /// Gives one of the tips whose snapshots were read.
     pub(super) fn remembered(&self, which: usize) -> Option<CommitId> {
         let snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshots.get(which.wrapping_mul(PRIME) % snapshots.len().max(1)).copied()
+        snapshots.get(which.wrapping_mul(STRIDE) % snapshots.len().max(1)).copied()
     }
 
     pub(super) fn listed(&self) {

@@ -1,8 +1,8 @@
-//! Clients that push and read again and again while the server they talk to is disturbed, and what all of them have seen together.
+//! Clients that push and read repeatedly while their server is disturbed, and what all of them have observed.
 //!
-//! [`Crowd`] is what they share: where the server is, whether it is up, what was acknowledged and what was read. Each client is a loop on a
-//! thread of the caller's, which ends with the crowd's [`Shift`]. A client whose request fails although nothing disturbed it
-//! panics with git's words.
+//! [`Clients`] is their shared state: the server's URL, whether it is up, what was acknowledged and what was read. Each client is a loop on a
+//! thread of the caller's, which ends with the clients's [`StopOnDrop`]. A client whose request fails although nothing disturbed it
+//! panics with git's output.
 //!
 //! Never: deciding what is disturbed, or when it is over.
 
@@ -11,7 +11,7 @@ mod pusher;
 mod reader;
 mod setup;
 
-pub use clients::{Crowd, Disturbance, Seen, Shift};
-pub use pusher::Promotions;
-pub use reader::Reading;
-pub use setup::{branches, site};
+pub use clients::{Clients, Counts, Disturbance, StopOnDrop};
+pub use pusher::PushPace;
+pub use reader::ReadKind;
+pub use setup::{branches, serve_lanes};

@@ -2,30 +2,30 @@
 
 use std::time::Duration;
 
-use super::clients::Crowd;
+use super::clients::Clients;
 
 /// How many bytes most commits bring.
-const LITTLE: u64 = 300;
+const SMALL: u64 = 300;
 /// How many bytes some bring: they take longer to arrive.
-const MUCH: u64 = 300_000;
-/// What a person is told to do where another git keeps the branch locked for long, which a busy machine brings about.
-const AGAIN: &str = "push again";
+const LARGE: u64 = 300_000;
+/// The advice in the rejection of a push that waited for a branch's lock in vain, which happens on a busy machine.
+const PUSH_AGAIN: &str = "push again";
 
 /// How a client pushes.
 #[derive(Debug, Clone, Copy)]
-pub struct Promotions {
+pub struct PushPace {
     /// How long it waits between two pushes.
     pub pause: Duration,
-    /// Each how manieth push brings much.
-    pub much_every: u64,
+    /// One push in so many is large.
+    pub large_every: u64,
 }
 
-impl Crowd {
-    /// Pushes commits to a branch, one after the other, until the shift is over.
+impl Clients {
+    /// Pushes commits to a branch, one after the other, until the stop is over.
     ///
     /// # Panics
-    /// Where git fails although nothing was disturbed, and nobody else has moved the branch or keeps it locked.
-    pub fn push_again_and_again(&self, number: usize, branch: &str, promotions: Promotions) {
+    /// Where git fails although nothing was disturbed, and no other client has moved the branch or holds its lock.
+    pub fn push_repeatedly(&self, number: usize, branch: &str, promotions: PushPace) {
         let client = self.client.clone().with(&self.token);
         let own = client.empty(&self.url, &format!("pusher-{number}"));
         let tracked = format!("+refs/heads/{branch}:refs/heads/{branch}");
@@ -33,7 +33,7 @@ impl Crowd {
         while self.pause(promotions.pause) {
             let begun = self.begin();
             let fetched = client.ask(own.path(), ["fetch", "--quiet", "origin", &tracked]);
-            if !self.went_well(begun, &fetched, "a pusher's fetch") {
+            if !self.succeeded(begun, &fetched, "a pusher's fetch") {
                 continue;
             }
             let fetched = own.branch(branch);
@@ -46,23 +46,23 @@ impl Crowd {
                 self.accept(branch, made);
                 continue;
             }
-            // Somebody else was faster or keeps the branch locked, or something was disturbed.
+            // Another client was faster or holds the branch's lock, or something was disturbed.
             let seen = client.ask(own.path(), ["fetch", "--quiet", "origin", &tracked]);
-            let words = || format!("{}{}", pushed.stderr, seen.stderr);
+            let output = || format!("{}{}", pushed.stderr, seen.stderr);
             let found = seen.status.success().then(|| own.branch(branch));
             if found == Some(Some(made)) {
-                self.excuse(begun, "a push that arrived", words);
+                self.excuse(begun, "a push that arrived", output);
                 self.accept(branch, made);
-            } else if found == Some(fetched) && pushed.stderr.contains(AGAIN) {
-                self.put_off();
+            } else if found == Some(fetched) && pushed.stderr.contains(PUSH_AGAIN) {
+                self.count_excused();
             } else if found.is_none_or(|found| found == fetched) {
-                self.excuse(begun, "a push", words);
+                self.excuse(begun, "a push", output);
             }
         }
     }
 }
 
-fn bulk(number: u64, round: u64, promotions: Promotions) -> Vec<u8> {
-    let length = if round.is_multiple_of(promotions.much_every) { MUCH } else { LITTLE };
+fn bulk(number: u64, round: u64, promotions: PushPace) -> Vec<u8> {
+    let length = if round.is_multiple_of(promotions.large_every) { LARGE } else { SMALL };
     (0..length).map(|at| (at.wrapping_mul(at ^ number << 7 ^ round) >> 9) as u8).collect()
 }

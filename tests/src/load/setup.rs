@@ -1,4 +1,4 @@
-//! The site that a crowd works on.
+//! The site that a clients works on.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ pub fn branches(count: usize) -> Vec<String> {
 ///
 /// # Panics
 /// Where the sync does not succeed, or the server does not announce itself.
-pub fn site(mut world: World, branches: &[String], settings: Map<String, Value>) -> Served {
+pub fn serve_lanes(mut world: World, branches: &[String], settings: Map<String, Value>) -> Served {
     let lanes: Map<_, _> = (0..)
         .zip(branches)
         .map(|(number, gitops)| {

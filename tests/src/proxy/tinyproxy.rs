@@ -24,7 +24,7 @@ pub struct Tinyproxy {
 }
 
 impl Tinyproxy {
-    /// Starts it; its configuration stands in the sandbox.
+    /// Starts it; its configuration file is in the sandbox.
     ///
     /// # Panics
     /// Where it is not installed or does not start.
@@ -120,7 +120,7 @@ fn target(line: &str) -> Option<String> {
     request.split(' ').next().map(str::to_owned)
 }
 
-/// Reads the log up to the line that says it listens; says no where the log ends before.
+/// Reads the log up to the line that it writes once it listens; gives `false` where the log ends before.
 fn await_line(log: &mut impl BufRead, logged: &mut String) -> bool {
     loop {
         let before = logged.len();

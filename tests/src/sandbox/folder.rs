@@ -1,4 +1,4 @@
-//! The folder of a test: everything it writes stands below, and goes with it.
+//! The folder of a test: everything it writes is below, and is removed with it.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl GitSandbox {
         self.folder.path()
     }
 
-    /// Lets the folder stay when this is dropped, for whoever looks for what went wrong.
+    /// Keeps the folder when this is dropped, to investigate a failure.
     pub fn keep(&mut self) {
         self.folder.disable_cleanup(true);
     }

@@ -50,7 +50,7 @@ impl Git {
             ("GIT_AUTHOR_EMAIL", "ada@example.invalid"),
             ("GIT_COMMITTER_NAME", "Ada Rig"),
             ("GIT_COMMITTER_EMAIL", "ada@example.invalid"),
-            // Repositories of the rigs belong to whoever runs the tests; a container may see another owner.
+            // Repositories of the rigs belong to the user who runs the tests; in a container the owner may differ.
             ("GIT_CONFIG_COUNT", "6"),
             ("GIT_CONFIG_KEY_0", "safe.directory"),
             ("GIT_CONFIG_VALUE_0", "*"),
@@ -122,7 +122,7 @@ impl Git {
     /// Runs git to its good end and gives what it printed.
     ///
     /// # Panics
-    /// Where it ends otherwise; the message holds its words.
+    /// Where it fails; the message holds its output.
     pub fn run<A: AsRef<OsStr>>(&self, folder: &Path, arguments: impl IntoIterator<Item = A>) -> String {
         self.run_with(folder, arguments, &[])
     }
@@ -130,7 +130,7 @@ impl Git {
     /// Runs git to its good end with `input` on its standard input, and gives what it printed.
     ///
     /// # Panics
-    /// Where it ends otherwise; the message holds its words.
+    /// Where it fails; the message holds its output.
     pub fn run_with<A: AsRef<OsStr>>(
         &self,
         folder: &Path,

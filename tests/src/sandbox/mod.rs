@@ -1,4 +1,4 @@
-//! Git without this machine's configuration: a folder that goes away, a git that asks nobody, keys made on the spot.
+//! Git without this machine's configuration: a temporary folder, a git that never prompts, keys that are generated.
 //!
 //! [`GitSandbox`] owns the folder, [`Git`] runs the program, [`Repository`] names one repository and what suites ask of it.
 //! Never: reads of the user's or the system's git configuration, prompts, or the clock in a commit.

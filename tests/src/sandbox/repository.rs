@@ -18,7 +18,7 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Names the repository at `path`; nothing is looked at.
+    /// Names the repository at `path`, without reading it.
     pub fn at(path: &Path, git: &Git) -> Self {
         Self { path: path.to_owned(), git: git.clone() }
     }
@@ -74,7 +74,7 @@ impl Repository {
         listed.lines().filter_map(pair).collect()
     }
 
-    /// Says whether `older` is an ancestor of `newer`, or the same.
+    /// Whether `older` is an ancestor of `newer`, or the same.
     ///
     /// # Panics
     /// Where one of them is not here.
@@ -87,7 +87,7 @@ impl Repository {
         }
     }
 
-    /// Says whether an object is here.
+    /// Whether an object is here.
     pub fn has(&self, id: CommitId) -> bool {
         self.ask(["cat-file", "-e", &id.to_string()]).status.success()
     }
@@ -105,7 +105,7 @@ impl Repository {
     /// Proves that git finds no fault in it.
     ///
     /// # Panics
-    /// With git's words, where it finds one.
+    /// With git's output, where it finds one.
     pub fn fsck(&self) {
         let answer = self.ask(["fsck", "--full", "--strict", "--no-dangling"]);
         assert!(answer.status.success(), "fsck of {} finds: {}{}", self.path.display(), answer.text(), answer.stderr);

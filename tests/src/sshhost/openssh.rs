@@ -65,7 +65,7 @@ impl OpenSshSettings {
 }
 
 impl OpenSshHost {
-    /// Starts the host; its files stand in the sandbox, which has to outlive it.
+    /// Starts the host; its files are in the sandbox, which has to outlive it.
     ///
     /// # Panics
     /// Where `sshd` is not installed or refuses its configuration.

@@ -9,7 +9,7 @@ use crate::proxy::{EmbeddedProxy, Tinyproxy};
 use crate::sandbox::{GitSandbox, KeyKind, private_key};
 use crate::sshhost::{EmbeddedHost, GitProtocol, OpenSshHost, OpenSshSettings, SshClient};
 
-/// Which SSH host stands for upstream.
+/// Which SSH host serves upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKind {
     /// The embedded one: needs cargo and git only, and misbehaves on command.
@@ -18,7 +18,7 @@ pub enum HostKind {
     OpenSsh,
 }
 
-/// Which proxy stands on the way.
+/// Which proxy is between the mirror and upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyKind {
     /// None.
@@ -70,7 +70,7 @@ impl WorldBuilder {
         self
     }
 
-    /// Says what `sshd` does with `GIT_PROTOCOL`.
+    /// Sets what `sshd` does with `GIT_PROTOCOL`.
     pub fn protocol(mut self, protocol: GitProtocol) -> Self {
         self.protocol = protocol;
         self

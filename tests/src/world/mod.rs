@@ -33,7 +33,7 @@ pub const REPOSITORY: &str = "app";
 /// Everything that `git-mirror` on a local node meets. Dropping it ends all of it.
 #[derive(Debug)]
 pub struct World {
-    // In the order in which they have to end: whoever uses something goes before it.
+    // In drop order: a user of something comes before it.
     proxy: Proxy,
     host: Host,
     client: SshClient,
@@ -179,7 +179,7 @@ impl World {
         Run::of(self.command(arguments).args(["--output", "json"]))
     }
 
-    /// Runs `git-mirror` with this world's configuration as a person would.
+    /// Runs `git-mirror` with this world's configuration and text output.
     pub fn mirror_as_text(&self, arguments: &[&str]) -> Run {
         Run::of(&mut self.command(arguments))
     }

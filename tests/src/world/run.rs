@@ -1,4 +1,4 @@
-//! One run of the program, and what came of it.
+//! One run of the program, and its result.
 
 use std::process::{Command, Output};
 
@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use crate::deadline;
 
-/// How a run of `git-mirror` ended and what it said.
+/// How a run of `git-mirror` ended, and its output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The exit status; nothing where a signal ended it.
     pub exit: Option<i32>,
     /// What it printed.
     pub stdout: String,
-    /// What it said beside.
+    /// Its standard error.
     pub stderr: String,
     /// The report, where it printed one as JSON and nothing else; null otherwise.
     pub report: Value,
@@ -31,7 +31,7 @@ impl Run {
     /// Proves the exit status and hands the run on.
     ///
     /// # Panics
-    /// With all that was said, where it is another.
+    /// With the whole output, where it is another.
     #[track_caller]
     pub fn expect(self, exit: i32) -> Self {
         assert_eq!(self.exit, Some(exit), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);

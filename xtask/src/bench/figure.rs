@@ -1,4 +1,4 @@
-//! What a figure is: measures of both sides, and how far they had to get.
+//! The figure: measures of both sides, and their targets.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,7 +49,7 @@ pub(super) enum Unit {
     RequestsPerSecond,
 }
 
-/// How far a measure has to get.
+/// The target of a measure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Reach {
@@ -70,13 +70,13 @@ impl Reading {
         Self { measure, unit, sides: ["ours", "git"], ours, theirs, ratio, reach: None, reached: None }
     }
 
-    /// Calls the two sides otherwise, where both are ours.
+    /// Names the two sides, where both are ours.
     pub(super) fn between(mut self, one: &'static str, other: &'static str) -> Self {
         self.sides = [one, other];
         self
     }
 
-    /// Says how far it has to get.
+    /// Sets its target.
     pub(super) fn reach(mut self, reach: Reach) -> Self {
         self.reached = Some(match reach {
             Reach::RatioAtMost(most) => self.ratio <= most,
@@ -98,7 +98,7 @@ pub(super) struct Report {
     pub(super) figures: Vec<Figure>,
 }
 
-/// On what it was measured.
+/// The machine that it was measured on.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Machine {
@@ -110,11 +110,11 @@ struct Machine {
 impl Report {
     pub(super) fn of(figures: Vec<Figure>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        // What cannot be told stays empty: the figures do not depend on it.
-        let told = |words: &[&str]| {
+        // What cannot be found out stays empty: the figures do not depend on it.
+        let output_of = |words: &[&str]| {
             run::output(Command::new("git").args(words).current_dir(run::root())).unwrap_or_default().trim().to_owned()
         };
-        let machine = Machine { cores, git: told(&["--version"]), commit: told(&["rev-parse", "HEAD"]) };
+        let machine = Machine { cores, git: output_of(&["--version"]), commit: output_of(&["rev-parse", "HEAD"]) };
         Self { schema: "git-mirror/bench/v1", machine, figures }
     }
 

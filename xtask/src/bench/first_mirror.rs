@@ -5,15 +5,15 @@ use std::path::Path;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
-use super::fixture::Stage;
+use super::fixture::Fixture;
 use super::repeat::Both;
-use super::{material, tell};
+use super::{material, progress};
 use crate::run::Outcome;
 
 pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
-    let mut stage = Stage::set(program, ProxyKind::Tinyproxy);
-    let upstream = material::grown(stage.sandbox())?;
-    let url = stage.turn_to(&upstream);
+    let mut fixture = Fixture::new(program, ProxyKind::Tinyproxy);
+    let upstream = material::grown(fixture.sandbox())?;
+    let url = fixture.use_upstream(&upstream);
     let objects = upstream.run(["count-objects", "-v"]);
     let counted = |key: &str| {
         let line = objects.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
@@ -21,22 +21,22 @@ pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     };
     let (objects, kibibytes) = (counted("in-pack"), counted("size-pack"));
 
-    tell("the first mirror of a whole repository");
-    let folder = stage.sandbox().path().to_owned();
-    let (cache, clone) = (stage.place("cache"), stage.place("clone.git"));
+    progress("the first mirror of a whole repository");
+    let folder = fixture.sandbox().path().to_owned();
+    let (cache, clone) = (fixture.path("cache"), fixture.path("clone.git"));
     let cloned = clone.to_string_lossy().into_owned();
     let both = Both::in_turns(
         runs,
         |_| {
             material::clear(&cache)?;
-            stage.mirror(&["sync", "--confirm"])
+            fixture.mirror(&["sync", "--confirm"])
         },
         |_| {
             material::clear(&clone)?;
-            stage.git(&folder, &["clone", "--quiet", "--mirror", &url, &cloned])
+            fixture.git(&folder, &["clone", "--quiet", "--mirror", &url, &cloned])
         },
     )?;
-    stage.cache().fsck();
+    fixture.cache().fsck();
     let (ours, theirs) = both.medians(|usage| usage.wall);
     let (our_cpu, their_cpu) = both.medians(|usage| usage.cpu);
     let (peak, their_peak) = both.medians(|usage| usage.peak);

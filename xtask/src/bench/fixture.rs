@@ -1,4 +1,4 @@
-//! The stage of a figure: upstream on the real `sshd` behind a CONNECT proxy, our side and git's side on the same way to it.
+//! The fixture of a figure: upstream on the real `sshd` behind a CONNECT proxy, our side and git's side over the same connection.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,20 +10,20 @@ use mirror_tests::world::{HostKind, ProxyKind, REPOSITORY, World};
 use super::meter::{self, Usage};
 use crate::run::Outcome;
 
-/// Where snapshots stand that no configuration moved.
+/// The default prefix of snapshots.
 pub(super) const SNAPSHOTS: &str = "refs/mirror/snapshots";
 /// The snapshot group of the one lane of a [`World`].
 pub(super) const GROUP: &str = "app";
 
-/// Everything that both sides meet.
-pub(super) struct Stage {
+/// What both sides share.
+pub(super) struct Fixture {
     world: World,
     program: PathBuf,
 }
 
-impl Stage {
-    /// Sets the stage with an empty upstream.
-    pub(super) fn set(program: &Path, proxy: ProxyKind) -> Self {
+impl Fixture {
+    /// Makes a fixture with an empty upstream.
+    pub(super) fn new(program: &Path, proxy: ProxyKind) -> Self {
         Self { world: World::builder().host(HostKind::OpenSsh).proxy(proxy).build(), program: program.to_owned() }
     }
 
@@ -32,13 +32,13 @@ impl Stage {
         self.world.sandbox()
     }
 
-    /// Gives the upstream that the stage began with.
+    /// Gives the upstream that the fixture began with.
     pub(super) fn upstream(&self) -> &Repository {
         self.world.upstream()
     }
 
     /// Makes a repository anywhere on this machine the upstream of our side, and gives its URL.
-    pub(super) fn turn_to(&mut self, upstream: &Repository) -> String {
+    pub(super) fn use_upstream(&mut self, upstream: &Repository) -> String {
         let url = self.world.url(upstream);
         self.world.configure(|config| config["repositories"][REPOSITORY]["upstream"] = url.clone().into());
         url
@@ -82,7 +82,7 @@ impl Stage {
     }
 
     /// Gives a folder of the sandbox that does not exist yet.
-    pub(super) fn place(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.sandbox().path().join(name)
     }
 
@@ -115,7 +115,7 @@ impl Stage {
         Ok(meter::run(&command)?.well(&format!("git-mirror {}", words.join(" ")))?.usage)
     }
 
-    /// Measures one run of git on the same way to upstream; it has to end with 0.
+    /// Measures one run of git over the same connection to upstream; it has to end with 0.
     pub(super) fn git(&self, folder: &Path, words: &[&str]) -> Outcome<Usage> {
         let command = self.world.git(folder, words.iter().copied());
         Ok(meter::run(&command)?.well(&format!("git {}", words.join(" ")))?.usage)

@@ -7,27 +7,27 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
-use super::fixture::Stage;
+use super::fixture::Fixture;
 use super::material::{self, CHANGES, COMMITS, LONG};
 use super::meter::Usage;
+use super::progress;
 use super::repeat::{Both, Series};
-use super::tell;
 use crate::run::Outcome;
 
 pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
-    let mut stage = Stage::set(program, ProxyKind::Embedded);
-    let kept = material::long(stage.sandbox())?;
-    let promoted = material::promoted(stage.sandbox())?;
-    let upstream = stage.sandbox().bare_clone(kept.path(), "long");
+    let mut fixture = Fixture::new(program, ProxyKind::Embedded);
+    let long = material::long(fixture.sandbox())?;
+    let promoted = material::promoted(fixture.sandbox())?;
+    let upstream = fixture.sandbox().bare_clone(long.path(), "long");
     let (Some(before), Some(after)) = (upstream.branch("gitops"), promoted.branch("gitops")) else {
-        return Err("the kept repositories have no branch gitops".to_owned());
+        return Err("the repository has no branch gitops".to_owned());
     };
-    let url = stage.turn_to(&upstream);
-    tell("a flush of many changes onto a long history");
-    stage.mirror(&["sync", "--confirm"])?;
-    let cache = stage.cache();
-    let clone = Repository::at(&stage.place("clone.git"), stage.sandbox().git());
-    stage.git(stage.sandbox().path(), &["clone", "--quiet", "--bare", &url, &clone.path().to_string_lossy()])?;
+    let url = fixture.use_upstream(&upstream);
+    progress("a flush of many changes onto a long history");
+    fixture.mirror(&["sync", "--confirm"])?;
+    let cache = fixture.cache();
+    let clone = Repository::at(&fixture.path("clone.git"), fixture.sandbox().git());
+    fixture.git(fixture.sandbox().path(), &["clone", "--quiet", "--bare", &url, &clone.path().to_string_lossy()])?;
     for local in [&cache, &clone] {
         local.run(["fetch", "--quiet", &promoted.path().to_string_lossy(), "refs/heads/gitops:refs/heads/gitops"]);
     }
@@ -36,7 +36,7 @@ pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     let mut again = |bytes: &mut Vec<f64>, run: &dyn Fn() -> Outcome<Usage>| {
         upstream.set_ref("refs/heads/gitops", before);
         cache.set_ref("refs/mirror-stage/heads/gitops", before);
-        let usage = counted(&stage, bytes, run)?;
+        let usage = counted(&fixture, bytes, run)?;
         proved(&upstream, after)?;
         Ok(usage)
     };
@@ -46,8 +46,8 @@ pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
         let again = std::cell::RefCell::new(&mut again);
         both.add(
             run,
-            || again.borrow_mut()(ours, &|| stage.mirror(&["flush", "--confirm"])),
-            || again.borrow_mut()(theirs, &|| stage.git(clone.path(), &["push", "--quiet", "origin", "gitops"])),
+            || again.borrow_mut()(ours, &|| fixture.mirror(&["flush", "--confirm"])),
+            || again.borrow_mut()(theirs, &|| fixture.git(clone.path(), &["push", "--quiet", "origin", "gitops"])),
         )?;
     }
     let (ours, theirs) = both.medians(|usage| usage.wall);
@@ -67,11 +67,11 @@ pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     })
 }
 
-/// Runs one side and notes how many bytes it sent through the proxy, SSH's own among them.
-fn counted(stage: &Stage, bytes: &mut Vec<f64>, run: &dyn Fn() -> Outcome<Usage>) -> Outcome<Usage> {
-    let before = stage.through_the_proxy().tunnels.len();
+/// Runs one side and counts the bytes it sent through the proxy, SSH's own included.
+fn counted(fixture: &Fixture, bytes: &mut Vec<f64>, run: &dyn Fn() -> Outcome<Usage>) -> Outcome<Usage> {
+    let before = fixture.through_the_proxy().tunnels.len();
     let usage = run()?;
-    let tunnels = stage.through_the_proxy().tunnels;
+    let tunnels = fixture.through_the_proxy().tunnels;
     bytes.push(tunnels[before..].iter().map(|tunnel| tunnel.to_target as f64).sum());
     Ok(usage)
 }

@@ -1,16 +1,16 @@
-//! The repositories that figures are measured on: made once from a seed, then kept below `target/bench`.
+//! The repositories that figures are measured on: made once from a seed, then cached below `target/bench`.
 
 use std::path::Path;
 
 use mirror_tests::generate::{History, Shape};
 use mirror_tests::sandbox::{GitSandbox, Repository};
 
-use super::tell;
+use super::progress;
 use crate::run::{Outcome, root};
 
-/// Changes with what is made here, so that nothing of an older making is measured.
+/// Changed with the contents that are made here, so that an older cached repository is not measured.
 const EDITION: u32 = 1;
-/// Where all contents come from.
+/// The seed of all contents.
 const SEED: u64 = 20_240_229;
 /// Commits of the repository as teams have it.
 const GROWN: u64 = 9_000;
@@ -35,8 +35,8 @@ pub(super) const CHANGES: u64 = 20;
 
 /// A repository as teams have it: about 120,000 objects and 150 MB, packed as a forge packs.
 pub(super) fn grown(sandbox: &GitSandbox) -> Outcome<Repository> {
-    kept(sandbox, "grown", |made| {
-        tell(&format!("making a repository of {GROWN} commits, once; this takes some minutes"));
+    cached(sandbox, "grown", |made| {
+        progress(&format!("making a repository of {GROWN} commits, once; this takes some minutes"));
         History::new(Shape::grown(SEED)).write(made, "main", GROWN);
         made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
         made.run(["repack", "-a", "-d", "-f", "-q"]);
@@ -45,8 +45,8 @@ pub(super) fn grown(sandbox: &GitSandbox) -> Outcome<Repository> {
 
 /// A history of [`LONG`] commits on `main`, and on top of it the branch `gitops` with its manifests.
 pub(super) fn long(sandbox: &GitSandbox) -> Outcome<Repository> {
-    kept(sandbox, "long", |made| {
-        tell(&format!("making a repository of {LONG} commits, once; this takes some minutes"));
+    cached(sandbox, "long", |made| {
+        progress(&format!("making a repository of {LONG} commits, once; this takes some minutes"));
         let tip = History::new(Shape::deep(SEED)).write(made, "main", LONG);
         let mut commit = made.commit("gitops").on(tip).message("Begin the GitOps branch\n");
         for number in 0..MANIFESTS {
@@ -62,7 +62,7 @@ pub(super) fn long(sandbox: &GitSandbox) -> Outcome<Repository> {
 /// [`long`] with [`COMMITS`] commits more on `gitops`, each of which changes [`CHANGES`] manifests.
 pub(super) fn promoted(sandbox: &GitSandbox) -> Outcome<Repository> {
     let long = long(sandbox)?;
-    kept(sandbox, "promoted", |made| {
+    cached(sandbox, "promoted", |made| {
         made.run(["fetch", "-q", &long.path().to_string_lossy(), "+refs/heads/*:refs/heads/*"]);
         for number in 1..=COMMITS {
             let mut commit = made.commit("gitops").message(&format!("Promote build {number}\n"));
@@ -77,7 +77,7 @@ pub(super) fn promoted(sandbox: &GitSandbox) -> Outcome<Repository> {
 
 /// A repository whose tip alone is a pack of about 3 MB, with some history before it.
 pub(super) fn app(sandbox: &GitSandbox) -> Outcome<Repository> {
-    kept(sandbox, "app", |made| {
+    cached(sandbox, "app", |made| {
         for number in 0..APP_COMMITS {
             let mut commit = made.commit("main").message(&format!("Change {number}\n"));
             let files = if number == 0 { 0..APP_FILES } else { number..number + 1 };
@@ -93,7 +93,7 @@ pub(super) fn app(sandbox: &GitSandbox) -> Outcome<Repository> {
 
 /// A repository of source text with a history, whose tip alone is a pack of about 3 MB.
 pub(super) fn sources(sandbox: &GitSandbox) -> Outcome<Repository> {
-    kept(sandbox, "sources", |made| {
+    cached(sandbox, "sources", |made| {
         let shape = Shape { files: SOURCES, assets: 0, asset_bytes: 1..2, ..Shape::grown(SEED) };
         History::new(shape).write(made, "main", SOURCES_COMMITS);
         made.commit("gitops").root().file("deployed", "nothing yet\n").message("Begin the GitOps branch\n").make();
@@ -101,8 +101,8 @@ pub(super) fn sources(sandbox: &GitSandbox) -> Outcome<Repository> {
     })
 }
 
-/// Gives a kept repository, and makes it before where it is not there.
-fn kept(sandbox: &GitSandbox, name: &str, make: impl FnOnce(&Repository)) -> Outcome<Repository> {
+/// Gives a cached repository, and makes it first where it does not exist.
+fn cached(sandbox: &GitSandbox, name: &str, make: impl FnOnce(&Repository)) -> Outcome<Repository> {
     let folder = root().join("target/bench");
     let path = folder.join(format!("{name}-{EDITION}.git"));
     if !path.exists() {
@@ -128,7 +128,7 @@ fn path(manifest: u64) -> String {
     format!("deploy/team-{:02}/service-{manifest:03}.yaml", manifest % 10)
 }
 
-/// What no compressor makes smaller.
+/// Bytes that do not compress.
 fn noise(file: u64, commit: u64) -> Vec<u8> {
     let mut state = SEED ^ file.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ commit.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mut next = || {
@@ -147,7 +147,7 @@ fn manifest(number: u64, build: u64) -> String {
         let state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ line.wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let changed = if line % 40 == number % 40 { build } else { 0 };
         let value = (state ^ changed).wrapping_mul(0x94d0_49bb_1331_11eb);
-        text += &format!("    setting-{line:03}: value-{value:016x} # of service {number}, kept by its team\n");
+        text += &format!("    setting-{line:03}: value-{value:016x} # of service {number}, owned by its team\n");
     }
     text
 }

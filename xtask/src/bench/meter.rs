@@ -1,8 +1,8 @@
 //! Measures one run of a program and of everything it starts: wall time, CPU, peak memory.
 //!
 //! Each run gets a small process of its own in between ([`Arguments`], a hidden command of this program), which starts the program, waits
-//! for it by `wait4`, and writes what the kernel says. A program that was started by a large one would begin with the large one's
-//! memory as its peak. It also adopts what the program leaves behind, as `ssh` does with its proxy command, and counts that too.
+//! for it by `wait4`, and writes what the kernel counted. A program that was started by a large one would begin with the large one's
+//! memory as its peak. It also adopts orphaned children, such as the proxy command of `ssh`, and counts them too.
 
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ use wait4::Wait4;
 
 use crate::run::Outcome;
 
-/// What the process in between is told.
+/// The arguments of the process in between.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where the measurement is written.
@@ -36,7 +36,7 @@ pub(super) struct Usage {
     pub(super) peak: f64,
 }
 
-/// A run, and what it said.
+/// A run, and its output.
 pub(super) struct Measured {
     pub(super) usage: Usage,
     pub(super) status: ExitStatus,
@@ -45,7 +45,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Proves that the run ended well.
+    /// Fails unless the run succeeded.
     pub(super) fn well(self, what: &str) -> Outcome<Self> {
         if self.status.success() {
             return Ok(self);
@@ -73,7 +73,7 @@ pub(super) fn run(command: &Command) -> Outcome<Measured> {
     Ok(Measured { usage, status: done.status, stdout: done.stdout, stderr })
 }
 
-/// The process in between: runs the words, and ends as they ended.
+/// The process in between: runs the program, and exits with its status.
 pub(crate) fn between(arguments: &Arguments) -> Outcome<i32> {
     let failed = |error: std::io::Error| error.to_string();
     set_child_subreaper(Some(rustix::process::getpid())).map_err(|error| error.to_string())?;
@@ -81,7 +81,7 @@ pub(crate) fn between(arguments: &Arguments) -> Outcome<i32> {
     let begun = Instant::now();
     let ended = Command::new(program).args(rest).spawn().and_then(|mut child| child.wait4()).map_err(failed)?;
     let wall = begun.elapsed().as_secs_f64();
-    // What the program left behind ends by itself; waiting for it keeps it out of the next run.
+    // Orphaned children end by themselves; waiting for them keeps them out of the next run.
     let mut left_behind = 0;
     while wait(WaitOptions::empty()).is_ok() {
         left_behind += 1;
@@ -94,7 +94,7 @@ pub(crate) fn between(arguments: &Arguments) -> Outcome<i32> {
     let usage = Usage { wall, cpu, peak: usage.maxrss as f64 };
     let text = serde_json::to_vec(&usage).map_err(|error| error.to_string())?;
     std::fs::write(&arguments.into, text).map_err(failed)?;
-    // A program that a signal ended failed.
+    // A program that was killed by a signal failed.
     Ok(ended.status.code().unwrap_or(1))
 }
 
@@ -108,7 +108,7 @@ fn of_all_children() -> Outcome<f64> {
 }
 
 fn ticks_of_children(stat: &str) -> Option<u64> {
-    // The name stands in brackets and may hold anything, brackets too; the fields behind it begin with the third.
+    // The name is in parentheses and may contain anything, parentheses too; the fields after it begin with the third.
     let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_whitespace().skip(16 - 3);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)

@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: speed and memory against git, both sides in one run, ratios first.
 //!
-//! Owns the figures, one file each, and what they share: the stage on which both sides play ([`fixture`]), the repositories that are made
-//! once and kept ([`material`]), the measuring of a process tree ([`meter`]), and the table ([`figure`], [`output`]). How to read it:
+//! Owns the figures, one file each, and what they share: the fixture of both sides ([`fixture`]), the repositories that are made
+//! once and cached ([`material`]), the measuring of a process tree ([`meter`]), and the table ([`figure`], [`output`]). How to read it:
 //! `docs/benchmarks.md`. Never judges: a figure that is not reached is shown as such, and the command still ends well.
 
 mod figure;
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::run::{self, Outcome, cargo, root, say};
+use crate::run::{self, Outcome, cargo, print, root};
 use crate::tools;
 use figure::{Figure, Report};
 
@@ -58,19 +58,19 @@ enum Name {
     OneCommit,
     /// A flush of many changes onto a long history.
     LargeFlush,
-    /// Builds that clone one snapshot, again and again.
+    /// Builds that clone one snapshot repeatedly.
     WarmClones,
-    /// Many clients that clone a large repository at once, and nobody did before.
-    ColdCrowd,
+    /// Many clients that clone a large repository at once, with an empty pack cache.
+    ColdClones,
     /// Listings beside many snapshots.
     Listing,
     /// A push of one commit until it is acknowledged.
     Push,
     /// Reads while a push, a sync and maintenance run.
     BusyReads,
-    /// A scheduled look that finds nothing, in round trips.
-    WarmLook,
-    /// The memory of a server that nobody asks, over many snapshots.
+    /// A scheduled sync that finds nothing new, in round trips.
+    WarmLsRefs,
+    /// The memory of an idle server, over many snapshots.
     IdleMemory,
 }
 
@@ -84,11 +84,11 @@ impl Name {
             Self::OneCommit => one_commit::measure(program, runs.unwrap_or(5)),
             Self::LargeFlush => large_flush::measure(program, runs.unwrap_or(3)),
             Self::WarmClones => serving::warm_clones(program, runs.unwrap_or(3)),
-            Self::ColdCrowd => serving::cold_clones(program, runs.unwrap_or(3)),
+            Self::ColdClones => serving::cold_clones(program, runs.unwrap_or(3)),
             Self::Listing => serving::listing(program, runs.unwrap_or(9)),
             Self::Push => serving::push(program, runs.unwrap_or(21)),
             Self::BusyReads => serving::busy_reads(program, runs.unwrap_or(3)),
-            Self::WarmLook => serving::warm_ls_refs(program, runs.unwrap_or(5)),
+            Self::WarmLsRefs => serving::warm_ls_refs(program, runs.unwrap_or(5)),
             Self::IdleMemory => serving::idle_memory(program),
         }
     }
@@ -125,7 +125,7 @@ fn ship() -> Outcome<PathBuf> {
     Ok(root().join("target/release/git-mirror"))
 }
 
-/// Says what is being done, for whoever waits.
-fn tell(words: &str) {
-    say(&format!("… {words}"));
+/// Prints what is being measured.
+fn progress(text: &str) {
+    print(&format!("… {text}"));
 }

@@ -7,24 +7,24 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
-use super::fixture::{GROUP, SNAPSHOTS, Stage};
+use super::fixture::{Fixture, GROUP, SNAPSHOTS};
 use super::repeat::Both;
-use super::{material, tell};
+use super::{material, progress};
 use crate::run::Outcome;
 
-/// So many snapshots both sides have.
+/// How many snapshots both sides have.
 const SNAPSHOTS_HERE: usize = 100_000;
 
 pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
-    let mut stage = Stage::set(program, ProxyKind::Embedded);
-    let kept = material::long(stage.sandbox())?;
-    let upstream = stage.sandbox().bare_clone(kept.path(), "long");
-    let url = stage.turn_to(&upstream);
-    tell("a sync of one commit into a cache with 100,000 snapshots");
-    stage.mirror(&["sync", "--confirm"])?;
-    snapshots(&stage.cache(), SNAPSHOTS, GROUP, "main", SNAPSHOTS_HERE);
-    let mirror = Repository::at(&stage.place("mirror.git"), stage.sandbox().git());
-    stage.git(stage.sandbox().path(), &["clone", "--quiet", "--mirror", &url, &mirror.path().to_string_lossy()])?;
+    let mut fixture = Fixture::new(program, ProxyKind::Embedded);
+    let long = material::long(fixture.sandbox())?;
+    let upstream = fixture.sandbox().bare_clone(long.path(), "long");
+    let url = fixture.use_upstream(&upstream);
+    progress("a sync of one commit into a cache with 100,000 snapshots");
+    fixture.mirror(&["sync", "--confirm"])?;
+    snapshots(&fixture.cache(), SNAPSHOTS, GROUP, "main", SNAPSHOTS_HERE);
+    let mirror = Repository::at(&fixture.path("mirror.git"), fixture.sandbox().git());
+    fixture.git(fixture.sandbox().path(), &["clone", "--quiet", "--mirror", &url, &mirror.path().to_string_lossy()])?;
     snapshots(&mirror, SNAPSHOTS, GROUP, "main", SNAPSHOTS_HERE);
 
     let mut commits = 0;
@@ -34,10 +34,10 @@ pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
         let tip = upstream.commit("main").file("news.txt", format!("{commits}\n")).make();
         both.add(
             run,
-            || stage.mirror(&["sync", "--confirm"]),
-            || stage.git(mirror.path(), &["fetch", "--quiet", "origin"]),
+            || fixture.mirror(&["sync", "--confirm"]),
+            || fixture.git(mirror.path(), &["fetch", "--quiet", "origin"]),
         )?;
-        if stage.cache().branch("main") != Some(tip) || mirror.branch("main") != Some(tip) {
+        if fixture.cache().branch("main") != Some(tip) || mirror.branch("main") != Some(tip) {
             return Err("a side does not have the new commit".to_owned());
         }
     }

@@ -1,18 +1,18 @@
-//! The table for a person: the ratio first, then what it is made of.
+//! The table on the terminal: the ratio first, then both sides.
 
 use super::figure::{Figure, Reach, Reading, Report, Unit};
-use crate::run::say;
+use crate::run::print;
 
 /// Shows one figure.
 pub(super) fn figure(figure: &Figure) {
-    say("");
-    say(&format!("{}: {}, against {}", figure.name, figure.title, figure.against));
+    print("");
+    print(&format!("{}: {}, against {}", figure.name, figure.title, figure.against));
     for reading in &figure.readings {
-        say(&line(reading));
+        print(&line(reading));
     }
 }
 
-/// Shows what was reached in all.
+/// Shows how many targets were met.
 pub(super) fn summary(report: &Report) {
     let readings =
         || report.figures.iter().flat_map(|figure| figure.readings.iter().map(move |reading| (figure, reading)));
@@ -21,10 +21,10 @@ pub(super) fn summary(report: &Report) {
         .filter(|(_, reading)| reading.reached == Some(false))
         .map(|(figure, reading)| format!("{} ({})", figure.name, reading.measure))
         .collect();
-    say("");
+    print("");
     match missed.as_slice() {
-        [] => say(&format!("all {held} are reached")),
-        missed => say(&format!("{held} are reached, {} are not: {}", missed.len(), missed.join(", "))),
+        [] => print(&format!("all {held} are reached")),
+        missed => print(&format!("{held} are reached, {} are not: {}", missed.len(), missed.join(", "))),
     }
 }
 

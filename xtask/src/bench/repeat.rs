@@ -1,11 +1,11 @@
-//! Several runs of both sides, taken in turns, and the one number that stands for them.
+//! Several runs of both sides, alternating, and their one figure.
 
 use serde::Serialize;
 
 use super::meter::Usage;
 use crate::run::Outcome;
 
-/// The runs of one side, and the number that stands for them.
+/// The runs of one side, and their one figure.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Series {
@@ -21,7 +21,7 @@ impl Series {
         Self { value: median(&runs), runs }
     }
 
-    /// Takes the slope of the medians over `at`: the runs stand in groups, one for each of `at`.
+    /// Takes the slope of the medians over `at`: the runs are grouped, one group for each of `at`.
     pub(super) fn slope(at: &[f64], groups: &[Vec<f64>]) -> Self {
         let points: Vec<_> = at.iter().copied().zip(groups.iter().map(|group| median(group))).collect();
         Self { value: slope(&points), runs: groups.concat() }
@@ -36,7 +36,7 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// Runs both sides so often, in turns, each of them first every other time: what drifts on the machine meets both.
+    /// Runs both sides so often, alternating which is first: drift of the machine affects both.
     pub(super) fn in_turns(
         runs: u32,
         mut ours: impl FnMut(u32) -> Outcome<Usage>,

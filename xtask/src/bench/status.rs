@@ -6,41 +6,41 @@ use mirror_tests::generate::snapshots;
 use mirror_tests::world::ProxyKind;
 
 use super::figure::{Figure, Reach, Reading, Unit};
-use super::fixture::{GROUP, SNAPSHOTS, Stage, copy};
+use super::fixture::{Fixture, GROUP, SNAPSHOTS, copy};
 use super::repeat::{Both, median_of};
-use super::{material, tell};
+use super::{material, progress};
 use crate::run::Outcome;
 
-/// So many snapshots are few.
+/// The small number of snapshots.
 const FEW: usize = 100;
 /// What is the same within noise: this is far below what any listing of [`MANY`] refs would cost.
 const SAME: f64 = 1.1;
-/// So many are many.
+/// The large number of snapshots.
 const MANY: usize = 100_000;
 
 pub(super) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
-    let mut stage = Stage::set(program, ProxyKind::None);
-    let upstream = material::long(stage.sandbox())?;
-    stage.turn_to(&upstream);
-    let (few, many) = (stage.place("few"), stage.place("many"));
-    let syncing = stage.settings("syncing", &few);
-    stage.mirror_by(&syncing, &["sync", "--confirm"])?;
+    let mut fixture = Fixture::new(program, ProxyKind::None);
+    let upstream = material::long(fixture.sandbox())?;
+    fixture.use_upstream(&upstream);
+    let (few, many) = (fixture.path("few"), fixture.path("many"));
+    let syncing = fixture.settings("syncing", &few);
+    fixture.mirror_by(&syncing, &["sync", "--confirm"])?;
     copy(&few, &many)?;
-    snapshots(&stage.cache_in(&few), SNAPSHOTS, GROUP, "main", FEW);
-    snapshots(&stage.cache_in(&many), SNAPSHOTS, GROUP, "main", MANY);
+    snapshots(&fixture.cache_in(&few), SNAPSHOTS, GROUP, "main", FEW);
+    snapshots(&fixture.cache_in(&many), SNAPSHOTS, GROUP, "main", MANY);
 
-    tell("the status of a cache with 100,000 snapshots, and with 100");
-    let cache = stage.cache_in(&many);
-    let (few, many) = (stage.settings("few", &few), stage.settings("many", &many));
+    progress("the status of a cache with 100,000 snapshots, and with 100");
+    let cache = fixture.cache_in(&many);
+    let (few, many) = (fixture.settings("few", &few), fixture.settings("many", &many));
     let listed = ["for-each-ref", "refs/heads", "refs/mirror-stage"];
     let mut at_few = Vec::new();
     let both = Both::in_turns(
         runs,
         |_| {
-            at_few.push(stage.mirror_by(&few, &["status"])?);
-            stage.mirror_by(&many, &["status"])
+            at_few.push(fixture.mirror_by(&few, &["status"])?);
+            fixture.mirror_by(&many, &["status"])
         },
-        |_| stage.git(cache.path(), &listed),
+        |_| fixture.git(cache.path(), &listed),
     )?;
     let (ours, theirs) = both.medians(|usage| usage.wall);
     let (our_cpu, their_cpu) = both.medians(|usage| usage.cpu);

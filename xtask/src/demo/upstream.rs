@@ -8,12 +8,12 @@ use crate::run::root;
 /// own (an archive, a shallow clone) gives its files as one commit instead.
 pub(super) fn own_history(sandbox: &GitSandbox) -> Repository {
     let git = sandbox.git();
-    let told = |words: [&str; 2]| {
+    let output_of = |words: [&str; 2]| {
         let answer = git.ask(&root(), words);
         answer.status.success().then(|| answer.text().trim().to_owned())
     };
-    let complete = told(["rev-parse", "--is-shallow-repository"]).as_deref() == Some("false");
-    let upstream = match told(["rev-parse", "HEAD"]).filter(|_| complete) {
+    let complete = output_of(["rev-parse", "--is-shallow-repository"]).as_deref() == Some("false");
+    let upstream = match output_of(["rev-parse", "HEAD"]).filter(|_| complete) {
         Some(head) => {
             let upstream = sandbox.bare_clone(&root(), "upstream");
             upstream.run(["update-ref", "refs/heads/main", &head]);

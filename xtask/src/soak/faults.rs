@@ -1,8 +1,8 @@
-//! What goes wrong around the server, one thing at a time.
+//! Faults around the server, one at a time.
 
 use std::time::Duration;
 
-use mirror_tests::load::Crowd;
+use mirror_tests::load::Clients;
 use mirror_tests::procfs::{self, Process};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop, Tunnels};
 use mirror_tests::rng::Rng;
@@ -10,29 +10,29 @@ use mirror_tests::server::Served;
 
 use crate::run::Outcome;
 
-/// How long the clients of what was killed may still hear of it.
-const ECHO: Duration = Duration::from_secs(5);
+/// How long clients may still see the effect of a kill.
+const AFTER_EFFECT: Duration = Duration::from_secs(5);
 
-/// Who may be killed.
+/// Which processes may be killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mortal {
-    /// The server, and what it runs.
-    Everybody,
-    /// What the server runs.
-    Programs,
+pub(super) enum KillScope {
+    /// The server and its children.
+    Server,
+    /// The server's children only.
+    Children,
 }
 
-/// One thing that goes wrong, or nothing.
+/// One fault, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Weather {
-    /// Nothing does.
-    Fair,
+pub(super) enum Fault {
+    /// No fault.
+    None,
     /// The server is killed and started again.
     Killed,
     /// The server is asked to end and started again.
     Restarted,
-    /// A program that the server runs is killed.
-    ProgramKilled,
+    /// A child of the server is killed.
+    ChildKilled,
     /// Upstream's sessions are cut.
     SessionsCut,
     /// The proxy opens no tunnel.
@@ -41,14 +41,14 @@ pub(super) enum Weather {
     ProxySilent,
     /// Tunnels end in the middle.
     TunnelsCut,
-    /// Tunnels pass nothing any more.
+    /// Tunnels stall.
     TunnelsStall,
 }
 
-impl Weather {
+impl Fault {
     const OF_UPSTREAM: [Self; 7] = [
-        Self::Fair,
-        Self::ProgramKilled,
+        Self::None,
+        Self::ChildKilled,
         Self::SessionsCut,
         Self::ProxyRefuses,
         Self::ProxySilent,
@@ -57,53 +57,53 @@ impl Weather {
     ];
 
     /// Draws one.
-    pub(super) fn draw(rng: &mut Rng, mortal: Mortal) -> Self {
-        if mortal == Mortal::Everybody && rng.below(3) == 0 {
+    pub(super) fn draw(rng: &mut Rng, scope: KillScope) -> Self {
+        if scope == KillScope::Server && rng.below(3) == 0 {
             return if rng.below(2) == 0 { Self::Killed } else { Self::Restarted };
         }
         Self::OF_UPSTREAM[rng.below(Self::OF_UPSTREAM.len() as u64) as usize]
     }
 
-    /// Lets it pass over the site; afterwards everything is as it should be.
+    /// Injects it, and restores everything afterwards.
     ///
     /// # Errors
     /// Where the server did something that it may not.
-    pub(super) fn pass(self, site: &mut Served, crowd: &Crowd, rng: &mut Rng) -> Outcome {
+    pub(super) fn inject(self, site: &mut Served, clients: &Clients, rng: &mut Rng) -> Outcome {
         match self {
-            Self::Fair => drop(crowd.pause(Duration::from_secs(1 + rng.below(5)))),
+            Self::None => drop(clients.pause(Duration::from_secs(1 + rng.below(5)))),
             Self::Killed => {
-                replace(site, crowd, |site| {
+                replace(site, clients, |site| {
                     site.server.kill();
                     Ok(())
                 })?;
             }
             Self::Restarted => {
-                replace(site, crowd, |site| {
+                replace(site, clients, |site| {
                     let status = site.server.terminate();
                     if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
                 })?;
             }
-            Self::ProgramKilled => {
-                let _disturbed = crowd.disturb();
+            Self::ChildKilled => {
+                let _disturbed = clients.disturb();
                 kill_one(&site.children(), rng);
-                crowd.pause(ECHO);
+                clients.pause(AFTER_EFFECT);
                 if !site.server.runs() {
-                    return Err("a program's death was the server's".to_owned());
+                    return Err("the server ended with its child".to_owned());
                 }
             }
             Self::SessionsCut => {
                 let ours = procfs::descendants(std::process::id());
-                for session in ours.iter().filter(|process| process.words.contains("sshd")) {
+                for session in ours.iter().filter(|process| process.command_line.contains("sshd")) {
                     session.kill();
                 }
             }
             Self::ProxyRefuses | Self::ProxySilent | Self::TunnelsCut | Self::TunnelsStall => {
                 let proxy = site.world.proxy();
-                proxy.misbehave(Tunnels::Every, self.of_proxy(rng));
-                // The session that is kept warm would not notice.
-                Self::SessionsCut.pass(site, crowd, rng)?;
-                crowd.pause(Duration::from_secs(2 + rng.below(15)));
-                site.world.proxy().behave();
+                proxy.inject(Tunnels::Every, self.of_proxy(rng));
+                // An open session of the pool would not notice.
+                Self::SessionsCut.inject(site, clients, rng)?;
+                clients.pause(Duration::from_secs(2 + rng.below(15)));
+                site.world.proxy().clear_faults();
             }
         }
         Ok(())
@@ -122,20 +122,20 @@ impl Weather {
 }
 
 /// Ends the server and starts it again.
-fn replace(site: &mut Served, crowd: &Crowd, end: impl FnOnce(&mut Served) -> Outcome) -> Outcome {
-    let _disturbed = crowd.disturb();
-    crowd.set_down();
+fn replace(site: &mut Served, clients: &Clients, end: impl FnOnce(&mut Served) -> Outcome) -> Outcome {
+    let _disturbed = clients.disturb();
+    clients.set_down();
     let ended = end(site);
     site.start_again();
-    crowd.set_up();
-    crowd.prove_kept(&site.world.cache());
-    crowd.pause(ECHO);
+    clients.set_up();
+    clients.assert_retained(&site.world.cache());
+    clients.pause(AFTER_EFFECT);
     ended
 }
 
 fn kill_one(processes: &[Process], rng: &mut Rng) {
     if let Some(chosen) = processes.get(rng.below(processes.len().max(1) as u64) as usize) {
-        // One that has ended by itself meanwhile is as well.
+        // One that has ended by itself meanwhile is fine.
         chosen.kill();
     }
 }

@@ -1,4 +1,4 @@
-//! The wish of a person or a supervisor that the soak ends: programs and folders would stay behind whoever is just killed.
+//! The request of a user or a supervisor to end the soak: programs and folders would stay behind a process that is just killed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,19 +8,19 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::run::Outcome;
 
-/// Whether somebody wishes it.
+/// Whether the process was asked to end.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Wish(Arc<AtomicBool>);
+pub(super) struct Interrupt(Arc<AtomicBool>);
 
-impl Wish {
-    /// Listens from now on, until the process ends.
+impl Interrupt {
+    /// Handles SIGINT and SIGTERM from now on, until the process ends.
     ///
     /// # Errors
-    /// Where the system lets nobody listen.
+    /// Where the handlers cannot be installed.
     pub(super) fn listen() -> Outcome<Self> {
         let failed = |error: std::io::Error| format!("cannot listen for Ctrl-C: {error}");
-        let wish = Self::default();
-        let told = wish.clone();
+        let requested = Self::default();
+        let shared = requested.clone();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (mut interrupt, mut terminate) = {
             let _inside = runtime.enter();
@@ -34,13 +34,13 @@ impl Wish {
                     _ = terminate.recv() => {}
                 }
             });
-            told.0.store(true, Ordering::SeqCst);
+            shared.0.store(true, Ordering::SeqCst);
         });
-        Ok(wish)
+        Ok(requested)
     }
 
-    /// Says whether it was told.
-    pub(super) fn was_told(&self) -> bool {
+    /// Whether the process was asked to end.
+    pub(super) fn is_requested(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }

@@ -1,27 +1,27 @@
-//! What the server holds as time goes by.
+//! The resources of the server over time: memory, open files, threads, packs, caches.
 
 use std::path::Path;
 use std::time::Duration;
 
-use mirror_tests::load::{Crowd, Seen};
+use mirror_tests::load::{Clients, Counts};
 use mirror_tests::procfs;
 use mirror_tests::server::{Served, find_metric};
 use mirror_tests::world::REPOSITORY;
 
-use crate::run::{Outcome, say};
+use crate::run::{Outcome, print};
 
-/// How many files a server may have open that nobody asks: 256 of kept packs, and what stands for itself.
+/// How many files an idle server may have open: 256 of cached packs, and its own.
 const MOST_FILES: usize = 320;
-/// How many times as much memory.
+/// By which factor memory may grow.
 const MORE_MEMORY: u64 = 2;
-/// How many threads: those that serve, and those that waited for a disk a moment ago.
+/// How many threads an idle server may have: its workers, and blocking threads that were busy a moment ago.
 const MOST_THREADS: usize = 64;
-/// How many packs may be in use: there is an upkeep each minute.
+/// How many packs may be in use: maintenance runs every minute.
 const MOST_PACKS: u64 = 200;
 
-/// One look at the server.
+/// One sample of the server.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct Sample {
     at: Duration,
     id: u32,
     memory: u64,
@@ -31,27 +31,27 @@ struct Look {
     /// Those that no other has replaced, when the server last counted them.
     used: Option<u64>,
     cache: u64,
-    kept: u64,
-    seen: Seen,
+    pack_cache: u64,
+    counts: Counts,
 }
 
-/// The looks at the server, in their order.
+/// The samples of the server, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Growth {
-    looks: Vec<Look>,
+pub(super) struct ResourceUse {
+    samples: Vec<Sample>,
     from: Duration,
 }
 
-impl Growth {
-    /// Looks at the server, and tells what it sees.
+impl ResourceUse {
+    /// Takes a sample of the server, and prints it.
     ///
     /// # Errors
     /// Where there is no server.
-    pub(super) fn look(&mut self, at: Duration, site: &Served, crowd: &Crowd) -> Outcome {
+    pub(super) fn sample(&mut self, at: Duration, site: &Served, clients: &Clients) -> Outcome {
         let id = site.server.id();
         let cache = site.world.cache();
         let gone = || "the server is gone".to_owned();
-        let look = Look {
+        let sample = Sample {
             at,
             id,
             memory: procfs::resident_memory(id).ok_or_else(gone)?,
@@ -60,26 +60,26 @@ impl Growth {
             packs: names(&cache.path().join("objects/pack")).filter(|name| name.ends_with(".pack")).count(),
             used: used(&site.server.get("/metrics").expect(200).text()),
             cache: size(cache.path()),
-            kept: size(&site.world.cache_folder().join("pack-cache")),
-            seen: crowd.seen(),
+            pack_cache: size(&site.world.cache_folder().join("pack-cache")),
+            counts: clients.counts(),
         };
-        self.looks.push(look);
-        look.tell();
+        self.samples.push(sample);
+        sample.print();
         Ok(())
     }
 
-    /// Says from when on the server was not replaced any more.
-    pub(super) fn looked_from(&mut self, from: Duration) {
+    /// Sets from when on the server was not restarted any more.
+    pub(super) fn start_from(&mut self, from: Duration) {
         self.from = from;
     }
 
-    /// Looks for the last time: nobody asks the server any more.
+    /// Takes the last sample: the server is idle.
     ///
     /// # Errors
     /// Where there is no server.
-    pub(super) fn settle(&mut self, site: &Served, crowd: &Crowd) -> Outcome {
-        let at = self.looks.last().map(|look| look.at).unwrap_or_default();
-        self.look(at, site, crowd)
+    pub(super) fn finish(&mut self, site: &Served, clients: &Clients) -> Outcome {
+        let at = self.samples.last().map(|sample| sample.at).unwrap_or_default();
+        self.sample(at, site, clients)
     }
 
     /// Compares the end with the time when the last server had been warm for a while.
@@ -87,12 +87,12 @@ impl Growth {
     /// # Errors
     /// Where it holds more than it should.
     pub(super) fn judge(&self, pack_cache: u64) -> Outcome {
-        let Some(end) = self.looks.last() else { return Err("nobody looked".to_owned()) };
+        let Some(end) = self.samples.last() else { return Err("no sample was taken".to_owned()) };
         let warm = self.from + end.at.saturating_sub(self.from) / 4;
-        let Some(before) = self.looks.iter().find(|look| look.at >= warm && look.id == end.id) else {
-            return Err("nobody looked while the last server lived".to_owned());
+        let Some(before) = self.samples.iter().find(|sample| sample.at >= warm && sample.id == end.id) else {
+            return Err("no sample was taken of the last server".to_owned());
         };
-        say(&format!(
+        print(&format!(
             "the server, at {} and at {}: memory {} MB, then {} MB; open files {}, then {}",
             clock(before.at),
             clock(end.at),
@@ -102,30 +102,30 @@ impl Growth {
             end.files
         ));
         if end.files > MOST_FILES {
-            return Err(format!("more than {MOST_FILES} files are left open, and nobody asks for anything"));
+            return Err(format!("more than {MOST_FILES} files are left open in an idle server"));
         }
         if end.memory > before.memory * MORE_MEMORY {
             return Err("memory grows with time".to_owned());
         }
         if end.threads > MOST_THREADS {
-            return Err(format!("more than {MOST_THREADS} threads are left, and nobody asks for anything"));
+            return Err(format!("more than {MOST_THREADS} threads are left in an idle server"));
         }
         if end.used.is_none_or(|used| used > MOST_PACKS) {
-            return Err(format!("more than {MOST_PACKS} packs are in use, or nobody counts them"));
+            return Err(format!("more than {MOST_PACKS} packs are in use, or they were not counted"));
         }
-        if end.kept > pack_cache + pack_cache / 10 {
+        if end.pack_cache > pack_cache + pack_cache / 10 {
             return Err("the cache of packs is larger than it may be".to_owned());
         }
         Ok(())
     }
 }
 
-impl Look {
-    fn tell(&self) {
-        let Seen { accepted, clones, listings, excused } = self.seen;
-        say(&format!(
+impl Sample {
+    fn print(&self) {
+        let Counts { accepted, clones, listings, excused } = self.counts;
+        print(&format!(
             "{}  {accepted} pushes, {clones} clones, {listings} listings, {excused} disturbed; server: {} MB, {} files, {} threads; cache: {} \
-             packs ({} used), {} MB; kept: {} MB",
+             packs ({} used), {} MB; pack cache: {} MB",
             clock(self.at),
             self.memory >> 20,
             self.files,
@@ -133,7 +133,7 @@ impl Look {
             self.packs,
             self.used.unwrap_or_default(),
             self.cache >> 20,
-            self.kept >> 20
+            self.pack_cache >> 20
         ));
     }
 }
@@ -155,7 +155,7 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
-/// The bytes of all files below a folder; those that go meanwhile do not count.
+/// The bytes of all files below a folder; files that are removed meanwhile do not count.
 fn size(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let of = |entry: std::fs::DirEntry| match entry.metadata() {

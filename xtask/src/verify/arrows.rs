@@ -41,7 +41,7 @@ struct Dependency {
     kind: Option<String>,
 }
 
-/// Looks at the workspace's dependencies.
+/// Checks the workspace's dependencies.
 pub(super) fn check() -> Outcome<Vec<Finding>> {
     let text = output(&mut cargo(["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata = serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;

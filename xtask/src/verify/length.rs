@@ -1,4 +1,4 @@
-//! Files that one can read at a sitting: a product file over its limit is to be split by noun.
+//! The length of files: a file over the limit is to be split by noun.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::run::Outcome;
 /// The most lines a source file may have, its test modules not counted.
 const LIMIT: usize = 500;
 
-/// Looks at every source file of the workspace; the suites under `tests/tests` and files of tests are lists and may be longer.
+/// Checks every source file of the workspace; the suites under `tests/tests` and files of tests are lists and may be longer.
 pub(super) fn check() -> Outcome<Vec<Finding>> {
     let sources = sources(|file| file.contains("src/") && !file.ends_with("tests.rs"))?;
     Ok(findings(&sources))

@@ -1,6 +1,6 @@
 //! `cargo xtask verify`: what a reviewer would otherwise have to remember, as checks of the code base.
 //!
-//! Each check is a function from what it looks at to its findings, so that a test can show it an example that must fail it.
+//! Each check is a function from its input to its findings, so that a test can give it an example that must fail it.
 
 mod arrows;
 mod explained;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::codegen;
-use crate::run::{Outcome, root, say};
+use crate::run::{Outcome, print, root};
 
 /// Which checks to run.
 #[derive(Args)]
@@ -64,9 +64,9 @@ pub(crate) fn verify(arguments: &Arguments) -> Outcome {
     let mut failed = Vec::new();
     for (name, check) in CHECKS.iter().filter(|(name, _)| wanted(name)) {
         let findings = check()?;
-        say(&format!("{} {name}", if findings.is_empty() { "ok  " } else { "FAIL" }));
+        print(&format!("{} {name}", if findings.is_empty() { "ok  " } else { "FAIL" }));
         for finding in &findings {
-            say(&format!("     {}: {}", finding.place, finding.problem));
+            print(&format!("     {}: {}", finding.place, finding.problem));
         }
         if !findings.is_empty() {
             failed.push(*name);

@@ -27,7 +27,7 @@ const FOLDERS: [&str; 11] = [
 /// The page whose examples show every key.
 const EXAMPLES: &str = "docs/configuration.md";
 
-/// Looks at every Markdown page of the repository.
+/// Checks every Markdown page of the repository.
 pub(super) fn check() -> Outcome<Vec<Finding>> {
     let mut findings = Vec::new();
     for page in files(".md")? {

@@ -9,7 +9,7 @@ use crate::run::Outcome;
 const MODULES: [&str; 5] = ["fs", "net", "env", "process", "thread"];
 const CLOCKS: [&str; 4] = ["SystemTime", "Instant::now", "Timestamp::now", "Zoned::now"];
 
-/// Looks at the core's sources, its tests left out: these may ask git.
+/// Checks the core's sources without its tests: these may run git.
 pub(super) fn check() -> Outcome<Vec<Finding>> {
     Ok(findings(&sources(|file| file.starts_with("mirror-core/src/"))?))
 }

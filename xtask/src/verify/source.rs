@@ -23,7 +23,7 @@ pub(super) fn code_only(text: &str) -> String {
         out.extend(bytes[at..end].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }));
         at = end;
     }
-    String::from_utf8(out).expect("because whole characters were kept or blanked")
+    String::from_utf8(out).expect("because whole characters were copied or blanked")
 }
 
 fn inside_word(bytes: &[u8], at: usize) -> bool {

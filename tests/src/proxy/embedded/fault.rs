@@ -1,4 +1,4 @@
-//! What the proxy can be told to do wrong.
+//! The faults that can be injected into the proxy.
 
 /// The connections on which a fault is made; the first since the proxy started is 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Tunnels {
     }
 }
 
-/// One thing done wrong.
+/// One fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyFault {
     /// Closes the connection before anything is read.
@@ -33,17 +33,17 @@ pub enum ProxyFault {
     /// Answers with a status line, some headers and a body, and closes the connection.
     Refuse(u16),
     /// Answers with these bytes and closes the connection.
-    Say(Vec<u8>),
+    Respond(Vec<u8>),
     /// Answers with these bytes and then stays silent, the connection open.
-    SayAndStay(Vec<u8>),
+    RespondAndHold(Vec<u8>),
     /// Answers with headers without end.
     EndlessHeader,
     /// Answers with one header line without end.
     EndlessHeaderLine,
     /// Opens the tunnel, and lets its answer go out in one piece with the first bytes of the target.
-    Glue,
+    Coalesce,
     /// Opens the tunnel, and lets every byte towards the client go out alone.
-    Dribble,
+    ByteByByte,
     /// Opens the tunnel, and ends or stalls it at a byte.
     Stop {
         /// Of which direction the bytes are counted.

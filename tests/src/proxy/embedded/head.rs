@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Longer requests are nobody's.
+/// No client sends longer requests.
 const LONGEST: usize = 16 * 1024;
 
 /// A request as far as a proxy cares.
@@ -16,7 +16,7 @@ pub(super) struct Request {
     pub(super) target: Option<String>,
     /// The user and password of the request.
     pub(super) credentials: Option<String>,
-    /// What came behind the header.
+    /// What was read behind the header.
     pub(super) rest: Vec<u8>,
 }
 

@@ -12,7 +12,7 @@ use super::head::{self, Request};
 use super::pump::{Ended, Way, pump};
 use super::record::{ProxyRecord, TunnelRecord};
 use crate::background::Background;
-use crate::byte_limit::Gate;
+use crate::byte_limit::ByteLimit;
 use crate::watched::Watched;
 
 /// A CONNECT proxy on a free port of 127.0.0.1.
@@ -52,7 +52,7 @@ impl Default for EmbeddedProxy {
 }
 
 impl EmbeddedProxy {
-    /// Starts a proxy that does everything right, at once, for everybody.
+    /// Starts a proxy without delay, credentials or faults.
     ///
     /// # Panics
     /// Where no port can be bound.
@@ -95,17 +95,17 @@ impl EmbeddedProxy {
     }
 
     /// Adds a fault; the first one that holds for a connection and comes before the tunnel decides its answer.
-    pub fn misbehave(&self, on: Tunnels, fault: ProxyFault) {
+    pub fn inject(&self, on: Tunnels, fault: ProxyFault) {
         self.rules(|rules| rules.faults.push((on, fault)));
     }
 
     /// Adds a fault to the next connection only.
-    pub fn misbehave_once(&self, fault: ProxyFault) {
-        self.misbehave(Tunnels::Nth(self.record().connections + 1), fault);
+    pub fn inject_once(&self, fault: ProxyFault) {
+        self.inject(Tunnels::Nth(self.record().connections + 1), fault);
     }
 
     /// Forgets all faults; tunnels that are open keep theirs.
-    pub fn behave(&self) {
+    pub fn clear_faults(&self) {
         self.rules(|rules| rules.faults.clear());
     }
 
@@ -156,7 +156,7 @@ async fn serve(mut client: TcpStream, faults: Vec<ProxyFault>, shared: Arc<Share
     let request = head::read(&mut client).await?;
     shared.record.write(|record| record.requests.push(request.line.clone()));
     for fault in &faults {
-        answer_badly(&mut client, fault).await?;
+        respond_with_fault(&mut client, fault).await?;
     }
     let (round_trip, wanted) = shared.rules(|rules| (rules.round_trip, rules.credentials.clone()));
     let allowed =
@@ -176,15 +176,15 @@ async fn serve(mut client: TcpStream, faults: Vec<ProxyFault>, shared: Arc<Share
     tunnel(client, upstream, request, &faults, round_trip / 2, &shared).await
 }
 
-/// Does what is to be done wrong instead of opening a tunnel; ends with nothing where that was the end.
-async fn answer_badly(client: &mut TcpStream, fault: &ProxyFault) -> Option<()> {
+/// Performs a fault that comes before the tunnel; gives nothing where that ended the connection.
+async fn respond_with_fault(client: &mut TcpStream, fault: &ProxyFault) -> Option<()> {
     match fault {
-        ProxyFault::Glue | ProxyFault::Dribble | ProxyFault::Stop { .. } => return Some(()),
+        ProxyFault::Coalesce | ProxyFault::ByteByByte | ProxyFault::Stop { .. } => return Some(()),
         ProxyFault::CloseAtAccept | ProxyFault::CloseAfterRequest => {}
         ProxyFault::Silence => stay(client).await?,
         ProxyFault::Refuse(status) => client.write_all(&head::refusal(*status)).await.ok()?,
-        ProxyFault::Say(bytes) => client.write_all(bytes).await.ok()?,
-        ProxyFault::SayAndStay(bytes) => {
+        ProxyFault::Respond(bytes) => client.write_all(bytes).await.ok()?,
+        ProxyFault::RespondAndHold(bytes) => {
             client.write_all(bytes).await.ok()?;
             stay(client).await?;
         }
@@ -201,7 +201,7 @@ async fn answer_badly(client: &mut TcpStream, fault: &ProxyFault) -> Option<()> 
             }
         }
     }
-    // Closing with an orderly end, so that what was said arrives.
+    // An orderly shutdown, so that what was sent arrives.
     client.shutdown().await.ok()?;
     None
 }
@@ -228,7 +228,7 @@ async fn tunnel(
     });
     let _end = Ending { shared, index };
     let mut first = Vec::new();
-    if faults.contains(&ProxyFault::Glue) {
+    if faults.contains(&ProxyFault::Coalesce) {
         upstream.read_buf(&mut first).await.ok()?;
         let glued = [head::OPEN, &first].concat();
         shared.record.write(|record| record.tunnels[index].to_client += first.len() as u64);
@@ -270,14 +270,14 @@ async fn tunnel(
 }
 
 fn way(faults: &[ProxyFault], of: Direction, delay: Duration) -> Way {
-    let mut way = Way { delay, gate: Gate::after(None), then: Stop::Cut, piece: usize::MAX };
+    let mut way = Way { delay, limit: ByteLimit::after(None), then: Stop::Cut, piece: usize::MAX };
     for fault in faults {
         match fault {
             ProxyFault::Stop { direction, after, then } if *direction == of => {
-                way.gate = Gate::after(Some(*after));
+                way.limit = ByteLimit::after(Some(*after));
                 way.then = *then;
             }
-            ProxyFault::Dribble if of == Direction::ToClient => way.piece = 1,
+            ProxyFault::ByteByByte if of == Direction::ToClient => way.piece = 1,
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! A CONNECT proxy that delays, counts, and does every wrong thing a proxy can do.
+//! A CONNECT proxy that delays, counts, and has every fault that a proxy can have.
 //!
 //! The delay makes round trips countable: the slope of a command's wall time over [`EmbeddedProxy::set_round_trip`] is the number of
 //! round trips it costs, a figure that does not depend on how fast or how noisy the machine is. Opening a tunnel costs one.

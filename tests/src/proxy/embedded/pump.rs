@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fault::Stop;
-use crate::byte_limit::Gate;
+use crate::byte_limit::ByteLimit;
 
 /// So many pieces may be on their way; more than any window of TCP or SSH lets a sender have.
 const IN_FLIGHT: usize = 512;
@@ -16,7 +16,7 @@ const IN_FLIGHT: usize = 512;
 /// What happens to the bytes of a direction.
 pub(super) struct Way {
     pub(super) delay: Duration,
-    pub(super) gate: Gate,
+    pub(super) limit: ByteLimit,
     pub(super) then: Stop,
     pub(super) piece: usize,
 }
@@ -59,18 +59,18 @@ pub(super) async fn pump(
                 tokio::time::sleep_until(due).await;
             }
             for piece in bytes.chunks(way.piece) {
-                if way.gate.is_shut() {
+                if way.limit.is_reached() {
                     break;
                 }
-                let allowed = way.gate.allows(piece.len());
+                let allowed = way.limit.allows(piece.len());
                 count(allowed as u64);
-                // What the receiver said before it went is still on its way to the sender, and so is its end.
+                // What the receiver sent before it closed is still in flight to the sender, and so is its end.
                 if to.write_all(&piece[..allowed]).await.is_err() {
                     return Ended::Closed;
                 }
-                way.gate.passed(allowed);
+                way.limit.passed(allowed);
             }
-            if way.gate.is_shut() {
+            if way.limit.is_reached() {
                 if way.then == Stop::Cut {
                     return Ended::Cut;
                 }

@@ -1,4 +1,4 @@
-//! A program on a channel: git with its three streams, or a script that speaks in its place.
+//! A program on a channel: git with its three streams, or a script instead of it.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
-use super::fault::{Ending, Meddling, Point, Service};
-use super::host::{Moment, Shared};
+use super::fault::{ChannelFault, Ending, Point, Service};
+use super::host::{HookPoint, Shared};
 use super::script::{Line, Script};
-use super::wire::Scissors;
-use crate::byte_limit::Gate;
+use super::wire::Closer;
+use crate::byte_limit::ByteLimit;
 
-/// More messages than russh takes in one turn: once the session has taken so many that do nothing, everything queued before them has
+/// More messages than russh handles in one batch: once the session has handled so many no-ops, everything queued before them has
 /// been written to the socket.
-const SETTLING: usize = 256;
+const FLUSHING_MESSAGES: usize = 256;
 
 /// The exit status of a shell that does not know a command.
 const UNKNOWN_COMMAND: u32 = 127;
@@ -30,17 +30,17 @@ pub(super) struct Run {
     pub(super) at: (u64, usize),
     pub(super) request: Option<(Service, PathBuf)>,
     pub(super) protocol: Option<String>,
-    pub(super) meddlings: Vec<Meddling>,
-    pub(super) scissors: Scissors,
+    pub(super) channel_faults: Vec<ChannelFault>,
+    pub(super) closer: Closer,
     pub(super) handle: Handle,
     pub(super) shared: Arc<Shared>,
 }
 
-/// What the two directions of a run tell each other.
+/// The state that the two directions of a run share.
 struct Flow {
-    /// The client has said something.
+    /// The client has sent something.
     heard: AtomicBool,
-    /// Nothing more goes to the client.
+    /// Nothing more is sent to the client.
     muted: AtomicBool,
     /// The client, or the connection to it, is gone.
     gone: watch::Sender<bool>,
@@ -48,7 +48,7 @@ struct Flow {
     ended: watch::Sender<bool>,
 }
 
-/// Takes a client's command apart: the service and the path of the repository.
+/// Parses a client's command: the service and the path of the repository.
 pub(super) fn parse(command: &str) -> Option<(Service, PathBuf)> {
     [Service::UploadPack, Service::ReceivePack].into_iter().find_map(|service| {
         let spaced = service.program().replacen('-', " ", 1);
@@ -58,7 +58,7 @@ pub(super) fn parse(command: &str) -> Option<(Service, PathBuf)> {
     })
 }
 
-/// Undoes the quoting of a shell word: single quotes, and backslashes outside of them.
+/// Unquotes a shell word: single quotes, and backslashes outside of them.
 fn unquote(word: &str) -> String {
     let mut text = String::new();
     let mut quoted = false;
@@ -77,23 +77,23 @@ impl Run {
     /// Serves the channel to its end.
     pub(super) async fn serve(self, channel: Channel<Msg>) {
         let (mut reading, writing) = channel.split();
-        let script = self.meddlings.iter().find_map(|meddling| match meddling {
-            Meddling::Answer(script) => Some(script.clone()),
+        let script = self.channel_faults.iter().find_map(|channel_fault| match channel_fault {
+            ChannelFault::Answer(script) => Some(script.clone()),
             _ => None,
         });
         let status = if let Some(script) = script {
-            self.play(&script, &mut reading, &writing).await;
+            self.run_script(&script, &mut reading, &writing).await;
             Some(script.exit)
         } else if let Some((service, path)) = &self.request {
             self.git(*service, path, &mut reading, &writing).await
         } else {
-            let words = Bytes::from_static(b"this host runs git only\n");
-            // A client that is gone needs no words.
-            let _ = writing.extended_data_bytes(1, words).await;
+            let message = Bytes::from_static(b"this host runs git only\n");
+            // A client that is gone needs no message.
+            let _ = writing.extended_data_bytes(1, message).await;
             Some(UNKNOWN_COMMAND)
         };
         self.shared
-            .book
+            .recorder
             .on_channel(self.at, |channel| channel.exit.get_or_insert(status.unwrap_or_default()).to_owned());
         if let Some(status) = status {
             let _ = writing.exit_status(status).await;
@@ -102,7 +102,7 @@ impl Run {
         }
     }
 
-    /// Runs git; gives its exit status, or nothing where the client is not to hear of it.
+    /// Runs git; gives its exit status, or nothing where it is not sent to the client.
     async fn git(
         &self,
         service: Service,
@@ -110,7 +110,7 @@ impl Run {
         reading: &mut ChannelReadHalf,
         writing: &ChannelWriteHalf<Msg>,
     ) -> Option<u32> {
-        self.call(Moment::BeforeGit).await;
+        self.call(HookPoint::BeforeGit).await;
         let mut child = self.spawn(service, path);
         let stdin = child.stdin.take().expect("because its input is piped");
         let stdout = child.stdout.take().expect("because its output is piped");
@@ -122,16 +122,18 @@ impl Run {
             ended: watch::Sender::new(false),
         };
         let outward = async {
-            let (told, ()) =
-                tokio::join!(self.tell(service, stdout, writing, &flow), self.complain(stderr, writing, &flow));
+            let (outbound, ()) = tokio::join!(
+                self.forward_output(service, stdout, writing, &flow),
+                self.forward_errors(stderr, writing, &flow)
+            );
             let status = child.wait().await.ok().and_then(|status| status.code()).map_or(255, i32::unsigned_abs);
-            self.call(Moment::AfterGit).await;
-            self.shared.book.on_channel(self.at, |channel| channel.exit = Some(status));
+            self.call(HookPoint::AfterGit).await;
+            self.shared.recorder.on_channel(self.at, |channel| channel.exit = Some(status));
             flow.ended.send_replace(true);
-            (told.finish(self, writing, &flow).await).then_some(status)
+            (outbound.finish(self, writing, &flow).await).then_some(status)
         };
-        // The client may go on talking after git has ended; git's end is the end.
-        let inward = self.hear(reading, stdin, &flow);
+        // The client may go on sending after git has ended; the run ends with git.
+        let inward = self.forward_input(reading, stdin, &flow);
         tokio::pin!(outward, inward);
         tokio::select! {
             status = &mut outward => status,
@@ -151,48 +153,48 @@ impl Run {
         command.spawn().unwrap_or_else(|error| panic!("cannot start git: {error}"))
     }
 
-    /// Calls the hooks of a moment, one after the other.
-    async fn call(&self, moment: Moment) {
-        for hook in self.shared.hooks(moment) {
-            let record = self.shared.book.on_channel(self.at, |channel| channel.clone());
+    /// Calls the hooks of a point, one after the other.
+    async fn call(&self, point: HookPoint) {
+        for hook in self.shared.hooks(point) {
+            let record = self.shared.recorder.on_channel(self.at, |channel| channel.clone());
             if tokio::task::spawn_blocking(move || hook(&record)).await.is_err() {
                 self.shared.hook_failed.store(true, Ordering::SeqCst);
             }
         }
     }
 
-    /// Passes what the client says on to git.
-    async fn hear(&self, reading: &mut ChannelReadHalf, stdin: ChildStdin, flow: &Flow) {
+    /// Forwards the client's bytes to git.
+    async fn forward_input(&self, reading: &mut ChannelReadHalf, stdin: ChildStdin, flow: &Flow) {
         let stop = self.stop(|at| matches!(at, Point::Received(_)));
-        let mut gate = Gate::after(stop.map(|(at, _)| at.bytes()));
+        let mut limit = ByteLimit::after(stop.map(|(at, _)| at.bytes()));
         let mut stdin = Some(stdin);
-        let mut deaf = false;
+        let mut discarding = false;
         loop {
-            if gate.is_shut() && !deaf {
-                // What came behind the last byte may be here already; nobody gets it.
-                deaf = true;
+            if limit.is_reached() && !discarding {
+                // What follows the last byte may have arrived already, and is discarded.
+                discarding = true;
                 match stop.map(|(_, then)| then) {
                     Some(Ending::Stall) => std::future::pending().await,
                     Some(Ending::CutOnceGitEnded) => {
                         flow.muted.store(true, Ordering::SeqCst);
                         drop(stdin.take());
-                        // The sender stands in `flow`, which outlives this.
+                        // The sender is in `flow`, which outlives this.
                         let _ = flow.ended.subscribe().wait_for(|ended| *ended).await;
-                        self.scissors.cut();
+                        self.closer.cut();
                     }
                     Some(Ending::Cut) | None => {
-                        self.scissors.cut();
+                        self.closer.cut();
                         drop(stdin.take());
                     }
                 }
             }
             match reading.wait().await {
-                Some(ChannelMsg::Data { .. }) if deaf => {}
+                Some(ChannelMsg::Data { .. }) if discarding => {}
                 Some(ChannelMsg::Data { data }) => {
-                    self.heard(flow).await;
-                    let allowed = gate.allows(data.len());
-                    self.shared.book.on_channel(self.at, |channel| channel.received += allowed as u64);
-                    gate.passed(allowed);
+                    self.on_first_byte(flow).await;
+                    let allowed = limit.allows(data.len());
+                    self.shared.recorder.on_channel(self.at, |channel| channel.received += allowed as u64);
+                    limit.passed(allowed);
                     let refused = match &mut stdin {
                         Some(stdin) => stdin.write_all(&data[..allowed]).await.is_err(),
                         None => false,
@@ -211,89 +213,92 @@ impl Run {
         }
     }
 
-    /// Notes the client's first byte, before git sees it.
-    async fn heard(&self, flow: &Flow) {
+    /// Records the client's first byte, before git gets it.
+    async fn on_first_byte(&self, flow: &Flow) {
         if !flow.heard.load(Ordering::SeqCst) {
-            self.call(Moment::FirstByte).await;
-            self.shared.book.on_channel(self.at, |channel| channel.sent_unasked = channel.sent);
+            self.call(HookPoint::FirstByte).await;
+            self.shared.recorder.on_channel(self.at, |channel| channel.sent_unasked = channel.sent);
             flow.heard.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Passes what git says on to the client, up to where that ends.
-    async fn tell(
+    /// Forwards git's output to the client, up to the limit.
+    async fn forward_output(
         &self,
         service: Service,
         mut stdout: impl AsyncRead + Unpin,
         writing: &ChannelWriteHalf<Msg>,
         flow: &Flow,
-    ) -> Told {
+    ) -> Outbound {
         let stop = self.stop(|at| !matches!(at, Point::Received(_)));
-        let flip = self.meddlings.iter().find_map(|meddling| match meddling {
-            Meddling::Flip { offset } => Some(*offset),
+        let flip = self.channel_faults.iter().find_map(|channel_fault| match channel_fault {
+            ChannelFault::Flip { offset } => Some(*offset),
             _ => None,
         });
-        let holds = service == Service::ReceivePack && !self.shared.hooks(Moment::AfterGit).is_empty();
-        let mut told = Told { gate: Gate::after(stop.map(|(at, _)| at.bytes())), stop, held: Vec::new(), shut: false };
-        let mut said: u64 = 0;
+        let holds = service == Service::ReceivePack && !self.shared.hooks(HookPoint::AfterGit).is_empty();
+        let mut outbound =
+            Outbound { limit: ByteLimit::after(stop.map(|(at, _)| at.bytes())), stop, held: Vec::new(), shut: false };
+        let mut offset_base: u64 = 0;
         let mut buffer = vec![0; 32 * 1024];
         while let Ok(read @ 1..) = stdout.read(&mut buffer).await {
             let chunk = &mut buffer[..read];
-            if let Some(index) = flip.and_then(|offset| offset.checked_sub(said)).filter(|index| *index < read as u64) {
+            if let Some(index) =
+                flip.and_then(|offset| offset.checked_sub(offset_base)).filter(|index| *index < read as u64)
+            {
                 let byte = &mut chunk[index as usize];
                 *byte = !*byte;
             }
-            said += read as u64;
+            offset_base += read as u64;
             if holds && flow.heard.load(Ordering::SeqCst) {
-                told.held.extend_from_slice(chunk);
+                outbound.held.extend_from_slice(chunk);
             } else {
-                told.pass(self, chunk, writing, flow).await;
+                outbound.pass(self, chunk, writing, flow).await;
             }
         }
-        told
+        outbound
     }
 
-    async fn complain(&self, mut stderr: impl AsyncRead + Unpin, writing: &ChannelWriteHalf<Msg>, flow: &Flow) {
+    async fn forward_errors(&self, mut stderr: impl AsyncRead + Unpin, writing: &ChannelWriteHalf<Msg>, flow: &Flow) {
         let mut buffer = vec![0; 4096];
         while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-            let words = Bytes::copy_from_slice(&buffer[..read]);
+            let message = Bytes::copy_from_slice(&buffer[..read]);
             if !flow.muted.load(Ordering::SeqCst) {
-                unless_gone(flow, writing.extended_data_bytes(1, words)).await;
+                unless_gone(flow, writing.extended_data_bytes(1, message)).await;
             }
         }
     }
 
     fn stop(&self, at: impl Fn(Point) -> bool) -> Option<(Point, Ending)> {
-        self.meddlings.iter().find_map(|meddling| match meddling {
-            Meddling::Stop { at: point, then } if at(*point) => Some((*point, *then)),
+        self.channel_faults.iter().find_map(|channel_fault| match channel_fault {
+            ChannelFault::Stop { at: point, then } if at(*point) => Some((*point, *then)),
             _ => None,
         })
     }
 
-    /// Waits until everything that was queued for the client is on the wire, and cuts behind it.
-    async fn settle_and_cut(&self, writing: &ChannelWriteHalf<Msg>, flow: &Flow) {
-        let settle = async {
-            for _ in 0..SETTLING {
+    /// Waits until everything that was queued for the client is written, then cuts the connection.
+    async fn flush_and_cut(&self, writing: &ChannelWriteHalf<Msg>, flow: &Flow) {
+        let flush = async {
+            for _ in 0..FLUSHING_MESSAGES {
                 if self.handle.channel_success(writing.id()).await.is_err() {
                     break;
                 }
             }
             Ok::<(), ()>(())
         };
-        unless_gone(flow, settle).await;
-        self.scissors.cut();
+        unless_gone(flow, flush).await;
+        self.closer.cut();
     }
 
-    async fn play(&self, script: &Script, reading: &mut ChannelReadHalf, writing: &ChannelWriteHalf<Msg>) {
+    async fn run_script(&self, script: &Script, reading: &mut ChannelReadHalf, writing: &ChannelWriteHalf<Msg>) {
         let mut heard = Vec::new();
         for line in &script.lines {
             let done = match line {
-                Line::Say(bytes) => self.say(bytes, writing).await,
-                Line::Complain(bytes) => writing.extended_data_bytes(1, bytes.clone()).await.is_ok(),
-                Line::HearFlush => self.hear_until(reading, &mut heard, |heard| heard.ends_with(b"0000")).await,
-                Line::HearEnd => !self.hear_until(reading, &mut heard, |_| false).await,
-                Line::SayForEver(bytes) => {
-                    while self.say(bytes, writing).await {}
+                Line::Send(bytes) => self.send(bytes, writing).await,
+                Line::SendError(bytes) => writing.extended_data_bytes(1, bytes.clone()).await.is_ok(),
+                Line::AwaitFlush => self.await_input(reading, &mut heard, |heard| heard.ends_with(b"0000")).await,
+                Line::AwaitEof => !self.await_input(reading, &mut heard, |_| false).await,
+                Line::SendForever(bytes) => {
+                    while self.send(bytes, writing).await {}
                     false
                 }
             };
@@ -303,13 +308,13 @@ impl Run {
         }
     }
 
-    async fn say(&self, bytes: &[u8], writing: &ChannelWriteHalf<Msg>) -> bool {
-        self.shared.book.on_channel(self.at, |channel| channel.sent += bytes.len() as u64);
+    async fn send(&self, bytes: &[u8], writing: &ChannelWriteHalf<Msg>) -> bool {
+        self.shared.recorder.on_channel(self.at, |channel| channel.sent += bytes.len() as u64);
         writing.data_bytes(bytes.to_vec()).await.is_ok()
     }
 
-    /// Hears the client until it said enough; says whether it did before its direction ended. What was heard is forgotten then.
-    async fn hear_until(
+    /// Reads from the client until `enough`; gives whether that came before the end of its input, and clears the buffer.
+    async fn await_input(
         &self,
         reading: &mut ChannelReadHalf,
         heard: &mut Vec<u8>,
@@ -318,7 +323,7 @@ impl Run {
         while !enough(heard) {
             match reading.wait().await {
                 Some(ChannelMsg::Data { data }) => {
-                    self.shared.book.on_channel(self.at, |channel| channel.received += data.len() as u64);
+                    self.shared.recorder.on_channel(self.at, |channel| channel.received += data.len() as u64);
                     heard.extend_from_slice(&data);
                 }
                 Some(ChannelMsg::Eof | ChannelMsg::Close) | None => return false,
@@ -330,52 +335,52 @@ impl Run {
     }
 }
 
-/// The state of what is told to the client.
-struct Told {
-    gate: Gate,
+/// The state of the direction to the client.
+struct Outbound {
+    limit: ByteLimit,
     stop: Option<(Point, Ending)>,
     held: Vec<u8>,
     shut: bool,
 }
 
-impl Told {
-    /// Passes a chunk, as far as the gate is open.
+impl Outbound {
+    /// Sends a chunk, up to the limit.
     async fn pass(&mut self, run: &Run, chunk: &[u8], writing: &ChannelWriteHalf<Msg>, flow: &Flow) {
         let counts = match self.stop {
             Some((Point::Answered(_), _)) => flow.heard.load(Ordering::SeqCst),
             Some(_) => true,
             None => false,
         };
-        let allowed = if counts { self.gate.allows(chunk.len()) } else { chunk.len() };
+        let allowed = if counts { self.limit.allows(chunk.len()) } else { chunk.len() };
         if allowed > 0 && !self.shut && !flow.muted.load(Ordering::SeqCst) {
             // Counted before it goes out, because the client may answer before this task goes on.
-            run.shared.book.on_channel(run.at, |channel| channel.sent += allowed as u64);
+            run.shared.recorder.on_channel(run.at, |channel| channel.sent += allowed as u64);
             unless_gone(flow, writing.data_bytes(chunk[..allowed].to_vec())).await;
         }
         if counts {
-            self.gate.passed(allowed);
+            self.limit.passed(allowed);
         }
-        if counts && self.gate.is_shut() && !self.shut {
+        if counts && self.limit.is_reached() && !self.shut {
             self.shut = true;
             flow.muted.store(true, Ordering::SeqCst);
             if let Some((_, Ending::Cut)) = self.stop {
-                run.settle_and_cut(writing, flow).await;
+                run.flush_and_cut(writing, flow).await;
             }
         }
     }
 
-    /// Passes what was held back, and does what is to be done at the end; says whether the client hears of git's end.
+    /// Sends what was held back, and performs what is due at the end; gives whether the client gets git's exit status.
     async fn finish(mut self, run: &Run, writing: &ChannelWriteHalf<Msg>, flow: &Flow) -> bool {
         let held = std::mem::take(&mut self.held);
         self.pass(run, &held, writing, flow).await;
         if let Some((_, Ending::CutOnceGitEnded)) = self.stop.filter(|_| self.shut) {
-            run.settle_and_cut(writing, flow).await;
+            run.flush_and_cut(writing, flow).await;
         }
         !flow.muted.load(Ordering::SeqCst)
     }
 }
 
-/// Does something towards the client, unless it goes away first.
+/// Completes a send to the client, unless the client disconnects first.
 async fn unless_gone<T, E>(flow: &Flow, doing: impl Future<Output = Result<T, E>>) {
     let mut gone = flow.gone.subscribe();
     tokio::select! {

@@ -1,8 +1,8 @@
-//! What the host can be told to do wrong.
+//! The faults that can be injected into the host.
 
 use super::script::Script;
 
-/// The connections on which a misdeed is done.
+/// The connections that have a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
     /// Every connection.
@@ -42,7 +42,7 @@ impl Service {
     }
 }
 
-/// The channels of a connection that are meddled with.
+/// The channels of a connection that have a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channels {
     /// Every channel.
@@ -63,17 +63,17 @@ impl Channels {
     }
 }
 
-/// One thing done wrong.
+/// One fault.
 #[derive(Debug, Clone)]
-pub enum Misdeed {
+pub enum HostFault {
     /// Closes the TCP stream when the conversation gets to a phase.
     CloseAt(Phase),
     /// Refuses every key.
     RefuseLogin,
     /// Presents another host key than the host is known by.
     WrongHostKey,
-    /// Says something else than an SSH identification.
-    Greet(Greeting),
+    /// Sends something else than an SSH identification.
+    Identification(IdentificationFault),
     /// Does not accept `GIT_PROTOCOL`, so that git speaks version 0.
     IgnoreProtocol,
     /// Refuses to open channels.
@@ -86,28 +86,28 @@ pub enum Misdeed {
     Rekey(usize),
     /// Ends or stalls the TCP stream at a byte of the ciphertext.
     Stream {
-        /// Where; [`Point::Answered`] counts as [`Point::Sent`] here.
+        /// Where; [`Point::Answered`] means [`Point::Sent`] here.
         at: Point,
         /// What then happens; [`Ending::CutOnceGitEnded`] is [`Ending::Cut`] here.
         then: Ending,
     },
-    /// Meddles with channels.
+    /// A fault of channels.
     Channel {
         /// Which ones.
         on: Channels,
-        /// What is done to them.
-        what: Meddling,
+        /// The fault.
+        what: ChannelFault,
     },
 }
 
 /// A phase of the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// The TCP connection was accepted; nothing was said.
+    /// The TCP connection was accepted; nothing was sent.
     Accept,
     /// Identifications were exchanged; no key exchange yet.
-    Banner,
-    /// The client's first key exchange packet came.
+    Identification,
+    /// The client's first key exchange packet was received.
     KeyExchange,
     /// The client wants to log in.
     Login,
@@ -117,9 +117,9 @@ pub enum Phase {
     Exec,
 }
 
-/// What the host says instead of an SSH identification.
+/// What the host sends instead of an SSH identification.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Greeting {
+pub enum IdentificationFault {
     /// Nothing at all; the connection stays open.
     Silence,
     /// These bytes, then nothing; the connection stays open.
@@ -133,11 +133,11 @@ pub enum Greeting {
 /// A byte of a stream or channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// So many bytes went to the client.
+    /// So many bytes were sent to the client.
     Sent(u64),
-    /// So many bytes went to the client since its first byte came in: on a receive-pack channel, bytes of the report.
+    /// So many bytes were sent to the client since its first byte was received: on a receive-pack channel, bytes of the report.
     Answered(u64),
-    /// So many bytes came from the client; what came behind them is dropped unseen.
+    /// So many bytes were received from the client; what follows is discarded.
     Received(u64),
 }
 
@@ -146,15 +146,15 @@ pub enum Point {
 pub enum Ending {
     /// The TCP stream is closed.
     Cut,
-    /// Git works on to its end, unheard; then the TCP stream is closed.
+    /// Git runs to its end, its output discarded; then the TCP stream is closed.
     CutOnceGitEnded,
     /// This direction stops; the TCP stream stays open.
     Stall,
 }
 
-/// What is done to a channel.
+/// A fault of a channel.
 #[derive(Debug, Clone)]
-pub enum Meddling {
+pub enum ChannelFault {
     /// It ends or stalls at a byte.
     Stop {
         /// Where.
@@ -162,11 +162,11 @@ pub enum Meddling {
         /// What then happens.
         then: Ending,
     },
-    /// All bits of one byte of git's answer are turned around; the first byte of the channel is 0.
+    /// All bits of one byte of git's answer are inverted; the first byte of the channel is 0.
     Flip {
         /// Which byte.
         offset: u64,
     },
-    /// Git is not run; these bytes are said instead.
+    /// Git is not run; a script answers instead.
     Answer(Script),
 }

@@ -1,4 +1,4 @@
-//! The host: its address, its rules, its ledger.
+//! The host: its address, its faults, its record.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,16 +12,16 @@ use russh::server::{self, Config};
 use russh::{Limits, MethodKind, MethodSet, SshId};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::fault::{Connections, Misdeed};
-use super::identification::{self, Greeted};
-use super::record::{Book, ChannelRecord, Ledger};
-use super::session::Visitor;
+use super::fault::{Connections, HostFault};
+use super::identification::{self, Exchange};
+use super::record::{ChannelRecord, HostRecord, Recorder};
+use super::session::ClientHandler;
 use super::wire::Wire;
 use crate::background::Background;
 use crate::sandbox::{Git, KeyKind, private_key};
 use crate::sshhost::HostAddress;
 
-/// With what a host starts.
+/// The settings of a host.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
     /// In whose environment git runs.
@@ -34,12 +34,12 @@ pub struct EmbeddedSettings {
 
 /// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum HookPoint {
     /// A program was asked for and is not started yet.
     BeforeGit,
-    /// The client's first byte came and git has not seen it: behind a push's look, before its commands.
+    /// The client's first byte was received and not forwarded to git: after the ref advertisement of a push, before its commands.
     FirstByte,
-    /// Git has ended, and its end is not told yet. On a receive-pack channel the report is held back as well.
+    /// Git has ended, and its exit status is not sent yet. On a receive-pack channel the report is held back as well.
     AfterGit,
 }
 
@@ -57,9 +57,9 @@ pub struct EmbeddedHost {
 /// What all connections of a host share.
 pub(super) struct Shared {
     pub(super) settings: EmbeddedSettings,
-    pub(super) book: Book,
-    rules: Mutex<Vec<(Connections, Misdeed)>>,
-    hooks: Mutex<Vec<(Moment, Hook)>>,
+    pub(super) recorder: Recorder,
+    rules: Mutex<Vec<(Connections, HostFault)>>,
+    hooks: Mutex<Vec<(HookPoint, Hook)>>,
     stranger: PrivateKey,
     /// A hook has panicked: the assertions of a test are in it.
     pub(super) hook_failed: AtomicBool,
@@ -67,17 +67,21 @@ pub(super) struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Shared").field("book", &self.book).field("rules", &self.rules).finish_non_exhaustive()
+        formatter
+            .debug_struct("Shared")
+            .field("recorder", &self.recorder)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 
 impl Shared {
-    fn misdeeds(&self, connection: u64) -> Vec<Misdeed> {
+    fn faults(&self, connection: u64) -> Vec<HostFault> {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        rules.iter().filter(|(on, _)| on.holds(connection)).map(|(_, misdeed)| misdeed.clone()).collect()
+        rules.iter().filter(|(on, _)| on.holds(connection)).map(|(_, fault)| fault.clone()).collect()
     }
 
-    pub(super) fn hooks(&self, at: Moment) -> Vec<Hook> {
+    pub(super) fn hooks(&self, at: HookPoint) -> Vec<Hook> {
         let hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         hooks.iter().filter(|(moment, _)| *moment == at).map(|(_, hook)| Arc::clone(hook)).collect()
     }
@@ -104,7 +108,7 @@ impl EmbeddedHost {
         let address = HostAddress::new(port, "git", settings.host_key.public_key().clone());
         let shared = Arc::new(Shared {
             settings,
-            book: Book::default(),
+            recorder: Recorder::default(),
             rules: Mutex::default(),
             hooks: Mutex::default(),
             stranger: private_key(KeyKind::Ed25519),
@@ -123,48 +127,48 @@ impl EmbeddedHost {
         &self.address
     }
 
-    /// Adds a misdeed; several hold together.
-    pub fn misbehave(&self, on: Connections, misdeed: Misdeed) {
-        self.shared.rules.lock().unwrap_or_else(PoisonError::into_inner).push((on, misdeed));
+    /// Adds a fault; several hold together.
+    pub fn inject(&self, on: Connections, fault: HostFault) {
+        self.shared.rules.lock().unwrap_or_else(PoisonError::into_inner).push((on, fault));
     }
 
-    /// Adds a misdeed to the next connection only.
-    pub fn misbehave_once(&self, misdeed: Misdeed) {
-        let next = self.ledger().connections.len() as u64 + 1;
-        self.misbehave(Connections::Nth(next), misdeed);
+    /// Adds a fault to the next connection only.
+    pub fn inject_once(&self, fault: HostFault) {
+        let next = self.record().connections.len() as u64 + 1;
+        self.inject(Connections::Nth(next), fault);
     }
 
-    /// Forgets all misdeeds and hooks; connections that are open keep theirs.
-    pub fn behave(&self) {
+    /// Forgets all faults and hooks; connections that are open keep theirs.
+    pub fn clear_faults(&self) {
         self.shared.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Calls back at a moment of every channel; the channel waits until the callback returns. A callback that panics fails the test
     /// when the host is dropped.
-    pub fn hook(&self, at: Moment, hook: impl Fn(&ChannelRecord) + Send + Sync + 'static) {
+    pub fn hook(&self, at: HookPoint, hook: impl Fn(&ChannelRecord) + Send + Sync + 'static) {
         self.shared.hooks.lock().unwrap_or_else(PoisonError::into_inner).push((at, Arc::new(hook)));
     }
 
     /// Gives what happened so far.
-    pub fn ledger(&self) -> Ledger {
-        self.shared.book.watched().read()
+    pub fn record(&self) -> HostRecord {
+        self.shared.recorder.watched().read()
     }
 
-    /// Waits until the ledger is as wanted.
+    /// Waits until the record is as wanted.
     ///
     /// # Panics
     /// Where it does not get there within five minutes.
-    pub fn wait(&self, wanted: impl Fn(&Ledger) -> bool) -> Ledger {
-        self.shared.book.watched().wait(wanted)
+    pub fn wait(&self, wanted: impl Fn(&HostRecord) -> bool) -> HostRecord {
+        self.shared.recorder.watched().wait(wanted)
     }
 
     /// Waits until every connection is over and every git has ended.
     ///
     /// # Panics
     /// Where that does not come within five minutes.
-    pub fn wait_until_quiet(&self) -> Ledger {
-        self.wait(Ledger::is_quiet)
+    pub fn wait_until_quiet(&self) -> HostRecord {
+        self.wait(HostRecord::is_quiet)
     }
 }
 
@@ -177,25 +181,25 @@ impl Drop for EmbeddedHost {
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let number = shared.book.connection();
+        let number = shared.recorder.connection();
         tokio::spawn(visit(stream, number, Arc::clone(&shared)));
     }
 }
 
 /// Serves one connection to its end.
 async fn visit(stream: TcpStream, number: u64, shared: Arc<Shared>) {
-    let misdeeds = shared.misdeeds(number);
-    let Ok(mut wire) = Wire::new(stream, shared.book.clone(), number, &misdeeds) else { return };
-    let Greeted::Properly = identification::greet(&mut wire, &misdeeds).await else { return };
-    let config = Arc::new(config(&shared, &misdeeds));
-    let visitor = Visitor::new(number, misdeeds, wire.scissors(), Arc::clone(&shared));
-    // How a session ends is in the ledger; its error is the client's or the misdeed's.
-    if let Ok(session) = server::run_stream(config, wire, visitor).await {
+    let faults = shared.faults(number);
+    let Ok(mut wire) = Wire::new(stream, shared.recorder.clone(), number, &faults) else { return };
+    let Exchange::Continue = identification::exchange(&mut wire, &faults).await else { return };
+    let config = Arc::new(config(&shared, &faults));
+    let handler = ClientHandler::new(number, faults, wire.closer(), Arc::clone(&shared));
+    // How a session ends is in the record; its error is the client's or the fault's.
+    if let Ok(session) = server::run_stream(config, wire, handler).await {
         let _ = session.await;
     }
 }
 
-fn config(shared: &Shared, misdeeds: &[Misdeed]) -> Config {
+fn config(shared: &Shared, faults: &[HostFault]) -> Config {
     let mut config = Config {
         server_id: SshId::Standard(Cow::Borrowed(identification::IDENTIFICATION)),
         methods: MethodSet::from([MethodKind::PublicKey].as_slice()),
@@ -205,11 +209,11 @@ fn config(shared: &Shared, misdeeds: &[Misdeed]) -> Config {
         nodelay: true,
         ..Config::default()
     };
-    for misdeed in misdeeds {
-        match misdeed {
-            Misdeed::WrongHostKey => config.keys = vec![shared.stranger.clone()],
-            Misdeed::Window(bytes) => config.window_size = *bytes,
-            Misdeed::Rekey(bytes) => config.limits = Limits::new(*bytes, *bytes, Duration::from_secs(3600)),
+    for fault in faults {
+        match fault {
+            HostFault::WrongHostKey => config.keys = vec![shared.stranger.clone()],
+            HostFault::Window(bytes) => config.window_size = *bytes,
+            HostFault::Rekey(bytes) => config.limits = Limits::new(*bytes, *bytes, Duration::from_secs(3600)),
             _ => {}
         }
     }

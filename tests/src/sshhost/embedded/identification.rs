@@ -1,40 +1,40 @@
-//! What may go wrong before SSH begins: said on the bare TCP stream.
+//! The exchange of identifications (RFC 4253 §4.2) and its faults, on the bare TCP stream.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::fault::{Greeting, Misdeed, Phase};
+use super::fault::{HostFault, IdentificationFault, Phase};
 
 /// The identification of the embedded host.
 pub(super) const IDENTIFICATION: &str = "SSH-2.0-rig";
 
 /// How the connection goes on.
-pub(super) enum Greeted {
+pub(super) enum Exchange {
     /// SSH may begin.
-    Properly,
+    Continue,
     /// The connection is to be closed.
-    Badly,
+    Close,
 }
 
-/// Does what is to be done wrong before SSH begins.
-pub(super) async fn greet<S>(stream: &mut S, misdeeds: &[Misdeed]) -> Greeted
+/// Performs the faults that come before the key exchange.
+pub(super) async fn exchange<S>(stream: &mut S, faults: &[HostFault]) -> Exchange
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    for misdeed in misdeeds {
-        // Whatever fails here fails because the client went away, which ends the connection as well.
-        let _ = match misdeed {
-            Misdeed::CloseAt(Phase::Accept) => Ok(()),
-            Misdeed::CloseAt(Phase::Banner) => identify(stream).await,
-            Misdeed::CloseAt(Phase::KeyExchange) => match identify(stream).await {
+    for fault in faults {
+        // An error here means that the client disconnected, which ends the connection as well.
+        let _ = match fault {
+            HostFault::CloseAt(Phase::Accept) => Ok(()),
+            HostFault::CloseAt(Phase::Identification) => identify(stream).await,
+            HostFault::CloseAt(Phase::KeyExchange) => match identify(stream).await {
                 Ok(()) => stream.read_u8().await.map(drop),
                 Err(error) => Err(error),
             },
-            Misdeed::Greet(greeting) => say(stream, greeting).await,
+            HostFault::Identification(fault) => send(stream, fault).await,
             _ => continue,
         };
-        return Greeted::Badly;
+        return Exchange::Close;
     }
-    Greeted::Properly
+    Exchange::Continue
 }
 
 /// Exchanges identifications.
@@ -44,18 +44,18 @@ async fn identify<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S) -> std::io:
     Ok(())
 }
 
-async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, greeting: &Greeting) -> std::io::Result<()> {
-    match greeting {
-        Greeting::Silence => {}
-        Greeting::Bytes(bytes) => stream.write_all(bytes).await?,
-        Greeting::EndlessLines => loop {
-            stream.write_all(&b"the weather is fine today\r\n".repeat(64)).await?;
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, fault: &IdentificationFault) -> std::io::Result<()> {
+    match fault {
+        IdentificationFault::Silence => {}
+        IdentificationFault::Bytes(bytes) => stream.write_all(bytes).await?,
+        IdentificationFault::EndlessLines => loop {
+            stream.write_all(&b"a line before the identification\r\n".repeat(64)).await?;
         },
-        Greeting::EndlessLine => loop {
+        IdentificationFault::EndlessLine => loop {
             stream.write_all(&[b'x'; 4096]).await?;
         },
     }
-    // Listens until the client goes away.
+    // Reads until the client disconnects.
     let mut ignored = [0; 4096];
     while stream.read(&mut ignored).await? > 0 {}
     Ok(())

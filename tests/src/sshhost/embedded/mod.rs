@@ -1,9 +1,9 @@
-//! An SSH host on the server side of russh with real git behind it, and with every fault a test can ask for.
+//! An SSH host on the server side of russh with real git behind it, and with injected faults.
 //!
-//! [`EmbeddedHost`] listens, [`Misdeed`]s say what it does wrong and on which connection, the [`Ledger`] says what happened. Faults
-//! are exact to the byte: those of the TCP stream count ciphertext, those of a channel count what git and its client said.
+//! [`EmbeddedHost`] listens, [`HostFault`]s are injected for chosen connections, and the [`HostRecord`] holds what happened. Faults
+//! are exact to the byte: those of the TCP stream count ciphertext, those of a channel count the bytes of git and its client.
 //!
-//! Never: a decision by time. A test that waits, waits for a state of the ledger.
+//! Never: a decision by time. A test that waits, waits for a state of the record.
 
 mod exec;
 mod fault;
@@ -14,7 +14,7 @@ mod script;
 mod session;
 mod wire;
 
-pub use fault::{Channels, Connections, Ending, Greeting, Meddling, Misdeed, Phase, Point, Service};
-pub use host::{EmbeddedHost, EmbeddedSettings, Moment};
-pub use record::{ChannelRecord, ConnectionRecord, Ledger};
+pub use fault::{ChannelFault, Channels, Connections, Ending, HostFault, IdentificationFault, Phase, Point, Service};
+pub use host::{EmbeddedHost, EmbeddedSettings, HookPoint};
+pub use record::{ChannelRecord, ConnectionRecord, HostRecord};
 pub use script::{Line, Script};

@@ -5,7 +5,7 @@ use crate::watched::Watched;
 
 /// Everything that happened since the host started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct HostRecord {
     /// The connections in their order.
     pub connections: Vec<ConnectionRecord>,
 }
@@ -13,9 +13,9 @@ pub struct Ledger {
 /// One TCP connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionRecord {
-    /// Bytes of the TCP stream that went to the client.
+    /// Bytes of the TCP stream that were sent to the client.
     pub sent: u64,
-    /// Bytes of the TCP stream that came from the client.
+    /// Bytes of the TCP stream that were received from the client.
     pub received: u64,
     /// Whether a key was accepted.
     pub logged_in: bool,
@@ -34,17 +34,17 @@ pub struct ChannelRecord {
     pub service: Option<Service>,
     /// The value of `GIT_PROTOCOL` that the client sent and the host accepted.
     pub protocol: Option<String>,
-    /// Bytes that went to the client.
+    /// Bytes that were sent to the client.
     pub sent: u64,
-    /// Bytes that came from the client.
+    /// Bytes that were received from the client.
     pub received: u64,
-    /// Bytes that had gone to the client when its first byte came.
+    /// Bytes that had been sent to the client when its first byte was received.
     pub sent_unasked: u64,
     /// The exit status of git, once it ended.
     pub exit: Option<u32>,
 }
 
-impl Ledger {
+impl HostRecord {
     /// Gives all channels of all connections.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelRecord> {
         self.connections.iter().flat_map(|connection| &connection.channels)
@@ -55,32 +55,32 @@ impl Ledger {
         self.channels().filter(|channel| channel.service == Some(service)).count()
     }
 
-    /// Says whether no program runs and no connection is open.
+    /// Whether no program runs and no connection is open.
     pub fn is_quiet(&self) -> bool {
         self.connections.iter().all(|connection| connection.ended)
             && self.channels().all(|channel| channel.command.is_none() || channel.exit.is_some())
     }
 }
 
-/// The ledger, shared by the host's tasks and the test.
+/// The record, shared by the host's tasks and the test.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Book(Watched<Ledger>);
+pub(super) struct Recorder(Watched<HostRecord>);
 
-impl Book {
-    pub(super) fn watched(&self) -> &Watched<Ledger> {
+impl Recorder {
+    pub(super) fn watched(&self) -> &Watched<HostRecord> {
         &self.0
     }
 
     /// Begins a connection and gives its number, from 1.
     pub(super) fn connection(&self) -> u64 {
-        self.0.write(|ledger| {
-            ledger.connections.push(ConnectionRecord::default());
-            ledger.connections.len() as u64
+        self.0.write(|record| {
+            record.connections.push(ConnectionRecord::default());
+            record.connections.len() as u64
         })
     }
 
     pub(super) fn on_connection<T>(&self, number: u64, change: impl FnOnce(&mut ConnectionRecord) -> T) -> T {
-        self.0.write(|ledger| change(&mut ledger.connections[number as usize - 1]))
+        self.0.write(|record| change(&mut record.connections[number as usize - 1]))
     }
 
     pub(super) fn on_channel<T>(&self, at: (u64, usize), change: impl FnOnce(&mut ChannelRecord) -> T) -> T {

@@ -1,6 +1,6 @@
-//! Answers that are said instead of git's.
+//! Scripted answers instead of git's.
 
-/// What is said and heard on a channel, line by line, and how the program is said to have ended.
+/// What is sent and awaited on a channel, line by line, and the exit status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Script {
     pub(super) lines: Vec<Line>,
@@ -10,20 +10,20 @@ pub struct Script {
 /// One line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
-    /// These bytes go to the client.
-    Say(Vec<u8>),
-    /// These bytes go to the client as standard error.
-    Complain(Vec<u8>),
-    /// Waits until the client has sent a flush packet that ends what came so far.
-    HearFlush,
-    /// Waits until the client has closed its direction.
-    HearEnd,
-    /// These bytes go to the client again and again, until it goes away.
-    SayForEver(Vec<u8>),
+    /// Sends bytes to the client.
+    Send(Vec<u8>),
+    /// Sends bytes to the client as standard error.
+    SendError(Vec<u8>),
+    /// Waits until what the client sent ends with a flush packet.
+    AwaitFlush,
+    /// Waits for the end of the client's input.
+    AwaitEof,
+    /// Sends the bytes to the client repeatedly, until it disconnects.
+    SendForever(Vec<u8>),
 }
 
 impl Script {
-    /// Starts a script that says nothing and ends well.
+    /// Starts an empty script with exit status 0.
     pub fn new() -> Self {
         Self::default()
     }
@@ -34,12 +34,12 @@ impl Script {
         self
     }
 
-    /// Says bytes.
-    pub fn say(self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.line(Line::Say(bytes.into()))
+    /// Sends bytes.
+    pub fn send(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.line(Line::Send(bytes.into()))
     }
 
-    /// Says a pkt-line.
+    /// Sends a pkt-line.
     ///
     /// # Panics
     /// Where the content does not fit into one.
@@ -48,12 +48,12 @@ impl Script {
         assert!(content.len() <= 65_516, "a pkt-line holds 65516 bytes");
         let mut bytes = format!("{:04x}", content.len() + 4).into_bytes();
         bytes.extend_from_slice(content);
-        self.say(bytes)
+        self.send(bytes)
     }
 
-    /// Says a flush packet.
+    /// Sends a flush packet.
     pub fn flush(self) -> Self {
-        self.say("0000")
+        self.send("0000")
     }
 
     /// Sets the exit status of the program that was not run.

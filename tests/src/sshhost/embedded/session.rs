@@ -1,4 +1,4 @@
-//! One visitor of the host: login, channels, and the requests that come before git runs.
+//! One client of the host: login, channels, and the requests that come before git runs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Sessi
 use russh::{Channel, ChannelId, ChannelOpenFailure};
 
 use super::exec::{self, Run};
-use super::fault::{Meddling, Misdeed, Phase, Service};
+use super::fault::{ChannelFault, HostFault, Phase, Service};
 use super::host::Shared;
 use super::record::ChannelRecord;
-use super::wire::Scissors;
+use super::wire::Closer;
 
 /// The server's side of one SSH session.
-pub(super) struct Visitor {
+pub(super) struct ClientHandler {
     number: u64,
-    misdeeds: Vec<Misdeed>,
-    scissors: Scissors,
+    faults: Vec<HostFault>,
+    closer: Closer,
     shared: Arc<Shared>,
     waiting: HashMap<ChannelId, Waiting>,
 }
@@ -28,42 +28,38 @@ struct Waiting {
     protocol: Option<String>,
 }
 
-impl Visitor {
-    pub(super) fn new(number: u64, misdeeds: Vec<Misdeed>, scissors: Scissors, shared: Arc<Shared>) -> Self {
-        Self { number, misdeeds, scissors, shared, waiting: HashMap::new() }
+impl ClientHandler {
+    pub(super) fn new(number: u64, faults: Vec<HostFault>, closer: Closer, shared: Arc<Shared>) -> Self {
+        Self { number, faults, closer, shared, waiting: HashMap::new() }
     }
 
-    fn does(&self, is: impl Fn(&Misdeed) -> bool) -> bool {
-        self.misdeeds.iter().any(is)
+    fn does(&self, is: impl Fn(&HostFault) -> bool) -> bool {
+        self.faults.iter().any(is)
     }
 
     fn closes_at(&self, phase: Phase) -> bool {
-        let closes = self.does(|misdeed| matches!(misdeed, Misdeed::CloseAt(at) if *at == phase));
+        let closes = self.does(|fault| matches!(fault, HostFault::CloseAt(at) if *at == phase));
         if closes {
-            self.scissors.cut();
+            self.closer.cut();
         }
         closes
     }
 
     fn judge(&self, key: &russh::keys::PublicKey) -> Auth {
         let known = self.shared.settings.accepted.iter().any(|accepted| accepted.key_data() == key.key_data());
-        if known && !self.does(|misdeed| matches!(misdeed, Misdeed::RefuseLogin)) {
-            Auth::Accept
-        } else {
-            Auth::reject()
-        }
+        if known && !self.does(|fault| matches!(fault, HostFault::RefuseLogin)) { Auth::Accept } else { Auth::reject() }
     }
 
-    fn meddlings(&self, number: usize, service: Option<Service>) -> Vec<Meddling> {
-        let meant = |misdeed: &Misdeed| match misdeed {
-            Misdeed::Channel { on, what } if on.hold(number, service) => Some(what.clone()),
+    fn channel_faults(&self, number: usize, service: Option<Service>) -> Vec<ChannelFault> {
+        let meant = |fault: &HostFault| match fault {
+            HostFault::Channel { on, what } if on.hold(number, service) => Some(what.clone()),
             _ => None,
         };
-        self.misdeeds.iter().filter_map(meant).collect()
+        self.faults.iter().filter_map(meant).collect()
     }
 }
 
-impl Handler for Visitor {
+impl Handler for ClientHandler {
     type Error = russh::Error;
 
     async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
@@ -83,7 +79,7 @@ impl Handler for Visitor {
     async fn auth_publickey(&mut self, _user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
         let verdict = self.judge(key.public_key);
         if matches!(verdict, Auth::Accept) {
-            self.shared.book.on_connection(self.number, |connection| connection.logged_in = true);
+            self.shared.recorder.on_connection(self.number, |connection| connection.logged_in = true);
         }
         Ok(verdict)
     }
@@ -97,11 +93,11 @@ impl Handler for Visitor {
         if self.closes_at(Phase::ChannelOpen) {
             return Err(russh::Error::Disconnect);
         }
-        if self.does(|misdeed| matches!(misdeed, Misdeed::RefuseChannel)) {
+        if self.does(|fault| matches!(fault, HostFault::RefuseChannel)) {
             reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             return Ok(());
         }
-        let number = self.shared.book.on_connection(self.number, |connection| {
+        let number = self.shared.recorder.on_connection(self.number, |connection| {
             connection.channels.push(ChannelRecord::default());
             connection.channels.len()
         });
@@ -117,7 +113,7 @@ impl Handler for Visitor {
         value: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let ignores = self.does(|misdeed| matches!(misdeed, Misdeed::IgnoreProtocol));
+        let ignores = self.does(|fault| matches!(fault, HostFault::IgnoreProtocol));
         match self.waiting.get_mut(&channel) {
             Some(waiting) if name == "GIT_PROTOCOL" && !ignores => {
                 waiting.protocol = Some(value.to_owned());
@@ -131,7 +127,7 @@ impl Handler for Visitor {
         if self.closes_at(Phase::Exec) {
             return Err(russh::Error::Disconnect);
         }
-        let refuses = self.does(|misdeed| matches!(misdeed, Misdeed::RefuseExec));
+        let refuses = self.does(|fault| matches!(fault, HostFault::RefuseExec));
         let Some(waiting) = self.waiting.remove(&id).filter(|_| !refuses) else {
             return session.channel_failure(id);
         };
@@ -139,7 +135,7 @@ impl Handler for Visitor {
         let request = exec::parse(&command);
         let service = request.as_ref().map(|(service, _)| *service);
         let at = (self.number, waiting.number);
-        self.shared.book.on_channel(at, |channel| {
+        self.shared.recorder.on_channel(at, |channel| {
             channel.command = Some(command);
             channel.service = service;
             channel.protocol.clone_from(&waiting.protocol);
@@ -149,8 +145,8 @@ impl Handler for Visitor {
             at,
             request,
             protocol: waiting.protocol,
-            meddlings: self.meddlings(waiting.number, service),
-            scissors: self.scissors.clone(),
+            channel_faults: self.channel_faults(waiting.number, service),
+            closer: self.closer.clone(),
             handle: session.handle(),
             shared: Arc::clone(&self.shared),
         };

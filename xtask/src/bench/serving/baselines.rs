@@ -15,7 +15,7 @@ use crate::tools::{self, Tool};
 /// What has to be installed.
 pub(super) const TOOLS: [Tool; 2] =
     [Tool { program: "nginx", package: "nginx-light" }, Tool { program: "fcgiwrap", package: "fcgiwrap" }];
-/// So many ports may be taken by others between our finding and nginx's binding.
+/// How many ports may be taken by others between our choice and nginx's bind.
 const ATTEMPTS: u32 = 10;
 const START: Duration = Duration::from_secs(10);
 
@@ -36,20 +36,20 @@ impl Nginx {
         let socket = root.join("fcgi.sock");
         let mut wrap = sandbox.git().program(program("fcgiwrap")?, &root);
         wrap.args(["-c", "4", "-s"]).arg(format!("unix:{}", socket.display()));
-        // It forks and does not end its forks: they are a group of their own, which ends as one.
+        // It does not end its forks: they are a process group, which is killed as one.
         wrap.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
         let wrap = wrap.spawn().map_err(|error| error.to_string())?;
-        let mut rival = Self { port: 0, nginx: idle()?, wrap };
+        let mut baseline = Self { port: 0, nginx: idle()?, wrap };
         for _ in 0..ATTEMPTS {
-            rival.port = free_port()?;
-            let text = settings(&root, rival.port, &socket, projects, files, &backend()?);
+            baseline.port = free_port()?;
+            let text = settings(&root, baseline.port, &socket, projects, files, &backend()?);
             let config = sandbox.write("nginx.conf", text);
             let mut nginx = Command::new(program("nginx")?);
             nginx.arg("-c").arg(config).arg("-p").arg(&root).stdout(Stdio::null()).stderr(Stdio::null());
-            let _ = rival.nginx.wait();
-            rival.nginx = nginx.spawn().map_err(|error| error.to_string())?;
-            if listens(rival.port, &mut rival.nginx) {
-                return Ok(rival);
+            let _ = baseline.nginx.wait();
+            baseline.nginx = nginx.spawn().map_err(|error| error.to_string())?;
+            if listens(baseline.port, &mut baseline.nginx) {
+                return Ok(baseline);
             }
         }
         Err("nginx does not start".to_owned())
@@ -110,7 +110,7 @@ fn backend() -> Outcome<PathBuf> {
     if file.is_file() { Ok(file) } else { Err(format!("{} is not here", file.display())) }
 }
 
-/// Stands for nginx until it runs.
+/// A nginx that is starting.
 fn idle() -> Outcome<Child> {
     Command::new("true").spawn().map_err(|error| error.to_string())
 }
@@ -120,7 +120,7 @@ fn free_port() -> Outcome<u16> {
     listener.local_addr().map(|address| address.port()).map_err(|error| error.to_string())
 }
 
-/// Waits until a port is answered; says no where the program ends before.
+/// Waits until a port accepts; gives `false` where the program ends before.
 fn listens(port: u16, child: &mut Child) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < START {

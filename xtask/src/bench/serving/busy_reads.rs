@@ -9,10 +9,10 @@ use rustix::process::setpriority_process;
 use super::baselines::Nginx;
 use super::load::{self, Rate, Request};
 use super::push::{push, pusher};
-use super::{PATH, provide, rival_of, serve, synced, token, wire};
+use super::{PATH, baseline_of, provide, serve, synced, token, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::repeat::Series;
-use crate::bench::{material, tell};
+use crate::bench::{material, progress};
 use crate::run::Outcome;
 
 /// Few enough that clients do not wait for each other: the latency is the server's.
@@ -22,44 +22,44 @@ const SECONDS: u32 = 6;
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
     // Upstream's sshd as well, and what it starts.
-    let mut stage = elsewhere(|| {
-        synced(program, ProxyKind::None, |stage| {
-            Ok(stage.sandbox().bare_clone(material::app(stage.sandbox())?.path(), "upstream-of-app"))
+    let mut fixture = elsewhere(|| {
+        synced(program, ProxyKind::None, |fixture| {
+            Ok(fixture.sandbox().bare_clone(material::app(fixture.sandbox())?.path(), "upstream-of-app"))
         })
     })?;
-    let token = token(&mut stage)?;
-    let server = serve(&stage)?;
-    let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
+    let token = token(&mut fixture)?;
+    let server = serve(&fixture)?;
+    let tip = fixture.cache().branch("main").ok_or("no tip")?.to_string();
     let url = server.url(&format!("{PATH}/git-upload-pack"));
     let request = Request { url, version: 2, body: Some(wire::fetch(&tip, Some(1))) };
-    let clone = pusher(stage.sandbox(), "promoter", &stage.cache(), &server.url(PATH), Some(&token));
+    let clone = pusher(fixture.sandbox(), "promoter", &fixture.cache(), &server.url(PATH), Some(&token));
 
-    // What the machine itself does to readers while others work on it: nginx with the same bytes as a file.
-    let (projects, _) = rival_of(&stage, PATH)?;
-    let files = stage.place("files");
+    // The machine's own effect on readers under the same load: nginx with the same bytes as a file.
+    let (projects, _) = baseline_of(&fixture, PATH)?;
+    let files = fixture.path("files");
     std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
-    super::cold_clones::fetch_to_file(&stage, &request, &files.join("answer"))?;
-    let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
+    super::cold_clones::fetch_to_file(&fixture, &request, &files.join("answer"))?;
+    let nginx = Nginx::start(fixture.sandbox(), &projects, &files)?;
     let file = Request { url: nginx.file("answer"), version: 2, body: None };
 
-    tell("reads at rest, and while a push, a sync and maintenance run");
-    let put = |request: &Request| load::put(stage.sandbox(), request, CONNECTIONS, SECONDS);
-    load::put(stage.sandbox(), &request, CONNECTIONS, 1)?;
+    progress("reads at rest, and while a push, a sync and maintenance run");
+    let put = |request: &Request| load::put(fixture.sandbox(), request, CONNECTIONS, SECONDS);
+    load::put(fixture.sandbox(), &request, CONNECTIONS, 1)?;
     let mut number = 0;
     let mut busily = |request: &Request| -> Outcome<Rate> {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let (over, stage, clone, number, put) = (&over, &stage, &clone, &mut number, &put);
-            // One of each at a time, again and again, as a busy day has them.
+            let (over, fixture, clone, number, put) = (&over, &fixture, &clone, &mut number, &put);
+            // One of each at a time, repeatedly.
             let working = scope.spawn(move || -> Outcome<u32> {
                 let mut rounds = 0;
                 while !over.load(Ordering::Relaxed) {
                     *number += 1;
                     rounds += 1;
                     elsewhere(|| push(clone, *number))?;
-                    stage.mirror(&["flush", "--confirm", "--wait"])?;
-                    stage.mirror(&["sync", "--confirm", "--wait"])?;
-                    stage.maintain()?;
+                    fixture.mirror(&["flush", "--confirm", "--wait"])?;
+                    fixture.mirror(&["sync", "--confirm", "--wait"])?;
+                    fixture.maintain()?;
                 }
                 Ok(rounds)
             });
@@ -90,11 +90,11 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     })
 }
 
-/// Does what is another machine's business: at the lowest priority, so that it takes little from the server but what it asks of it.
+/// Runs what another machine would run, at the lowest priority, so that it takes little CPU from the server.
 fn elsewhere<T: Send>(doing: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
     const LOWEST: i32 = 19;
     let lowly = move || {
-        // To Linux this is the calling thread's alone, and of what it starts.
+        // On Linux this applies to the calling thread and its children only.
         setpriority_process(None, LOWEST).map_err(|error| format!("the priority cannot be set: {error}"))?;
         doing()
     };

@@ -1,4 +1,4 @@
-//! Many clients that clone a large repository at once, which nobody did before: git runs once, and all are given what it makes.
+//! Many clients that clone a large repository at once with an empty pack cache: git runs once, and all get its pack.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,31 +10,31 @@ use mirror_tests::world::ProxyKind;
 use super::load::Request;
 use super::{PATH, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
-use crate::bench::fixture::Stage;
+use crate::bench::fixture::Fixture;
 use crate::bench::repeat::Series;
-use crate::bench::{material, meter, tell};
+use crate::bench::{material, meter, progress};
 use crate::run::Outcome;
 
-/// So many at once.
+/// How many at once.
 const CLIENTS: usize = 32;
-/// What the server and its children may hold together.
+/// The memory that the server and its children may use together.
 const MEMORY: f64 = 512e6;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
-    let stage = synced(program, ProxyKind::None, |stage| material::grown(stage.sandbox()))?;
-    let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
+    let fixture = synced(program, ProxyKind::None, |fixture| material::grown(fixture.sandbox()))?;
+    let tip = fixture.cache().branch("main").ok_or("no tip")?.to_string();
     let body = wire::fetch(&tip, None);
     let (mut cpus, mut peaks, mut theirs, mut their_peaks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut size = 0;
     for _ in 0..runs {
-        tell("32 clients clone a large repository at once");
+        progress("32 clients clone a large repository at once");
         // Cold: a server that has never answered.
-        crate::bench::material::clear(&stage.cache().path().with_file_name("pack-cache"))?;
-        let server = serve(&stage)?;
+        crate::bench::material::clear(&fixture.cache().path().with_file_name("pack-cache"))?;
+        let server = serve(&fixture)?;
         let request =
             Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body.clone()) };
         let before = server.cpu()?;
-        let (sizes, peak) = server.watched(|| crowd(&request));
+        let (sizes, peak) = server.watched(|| clone_at_once(&request));
         let sizes = sizes?;
         cpus.push(server.cpu()? - before);
         peaks.push(peak);
@@ -43,15 +43,15 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
             return Err(format!("answers of different sizes: {sizes:?}"));
         }
 
-        tell("git answers one of them, 32 of which it would have to");
-        let usage = by_git(&stage, &body)?;
+        progress("git answers one of them, 32 of which it would have to");
+        let usage = by_git(&fixture, &body)?;
         theirs.push(usage.cpu * CLIENTS as f64);
         their_peaks.push(usage.peak * CLIENTS as f64);
     }
     let (cpus, theirs) = (Series::median(cpus), Series::median(theirs));
     let (peaks, their_peaks) = (Series::median(peaks), Series::median(their_peaks));
     Ok(Figure {
-        name: "cold-crowd",
+        name: "cold-clones",
         title: format!("{CLIENTS} clients clone {:.0} MB at once, cold", size as f64 / 1e6),
         against: "32 × git upload-pack, the HTTP server around it not counted",
         readings: vec![
@@ -61,15 +61,15 @@ pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     })
 }
 
-/// Says one request from many connections at once; gives the sizes of the answers.
-fn crowd(request: &Request) -> Outcome<Vec<u64>> {
+/// Sends one request on many connections at once; gives the sizes of the answers.
+fn clone_at_once(request: &Request) -> Outcome<Vec<u64>> {
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(|| fetch(request, &mut std::io::sink()))).collect();
         clients.into_iter().map(|client| client.join().map_err(|_| "a client panicked".to_owned())?).collect()
     })
 }
 
-/// Says a request and writes the body of the answer, which comes in chunks, to a sink; gives its size.
+/// Sends a request and writes the body of the answer, which is chunked, to a sink; gives its size.
 fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
     let failed = |error: std::io::Error| format!("{}: {error}", request.url);
     let rest = request.url.strip_prefix("http://").ok_or("not HTTP")?;
@@ -94,7 +94,7 @@ fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
         return Err(format!("{} answers {status}", request.url));
     }
     while !line()?.is_empty() {}
-    // How the answer is cut into chunks is its server's and the moment's affair; what is in them is the same for all.
+    // The chunk sizes vary from answer to answer; the content is the same for all.
     let mut size = 0;
     loop {
         let mut head = String::new();
@@ -110,8 +110,8 @@ fn fetch(request: &Request, into: &mut dyn Write) -> Outcome<u64> {
 }
 
 /// Writes the body of an answer to a file by curl, which undoes the chunks; gives its size.
-pub(super) fn fetch_to_file(stage: &Stage, request: &Request, file: &Path) -> Outcome<u64> {
-    let body = stage.sandbox().write("request", request.body.as_deref().unwrap_or_default());
+pub(super) fn fetch_to_file(fixture: &Fixture, request: &Request, file: &Path) -> Outcome<u64> {
+    let body = fixture.sandbox().write("request", request.body.as_deref().unwrap_or_default());
     let mut git = Command::new("curl");
     git.args(["--silent", "--fail", "--header", &format!("Git-Protocol: version={}", request.version)]);
     git.args(["--header", "Content-Type: application/x-git-upload-pack-request", "--data-binary"]);
@@ -121,13 +121,13 @@ pub(super) fn fetch_to_file(stage: &Stage, request: &Request, file: &Path) -> Ou
 }
 
 /// Measures git's own answer to one client.
-fn by_git(stage: &Stage, body: &[u8]) -> Outcome<meter::Usage> {
-    let body = stage.sandbox().write("request", body);
-    let mut command = stage.sandbox().git().program("sh", stage.sandbox().path());
+fn by_git(fixture: &Fixture, body: &[u8]) -> Outcome<meter::Usage> {
+    let body = fixture.sandbox().write("request", body);
+    let mut command = fixture.sandbox().git().program("sh", fixture.sandbox().path());
     command.env("GIT_PROTOCOL", "version=2").stdout(Stdio::null());
     let line = format!(
         "exec git upload-pack --stateless-rpc '{}' < '{}' > /dev/null",
-        stage.cache().path().display(),
+        fixture.cache().path().display(),
         body.display()
     );
     command.args(["-c", &line]);

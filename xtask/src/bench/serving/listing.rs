@@ -7,11 +7,11 @@ use mirror_tests::world::ProxyKind;
 
 use super::baselines::Nginx;
 use super::load::{self, Rate, Request};
-use super::{PATH, provide, rival_of, serve, synced, wire};
+use super::{PATH, baseline_of, provide, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
-use crate::bench::fixture::{GROUP, SNAPSHOTS, Stage};
+use crate::bench::fixture::{Fixture, GROUP, SNAPSHOTS};
 use crate::bench::repeat::Series;
-use crate::bench::{material, tell};
+use crate::bench::{material, progress};
 use crate::run::Outcome;
 
 const MANY: usize = 100_000;
@@ -20,30 +20,30 @@ const SECONDS: u32 = 2;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
-    let without = synced(program, ProxyKind::None, |stage| material::long(stage.sandbox()))?;
-    let with = synced(program, ProxyKind::None, |stage| material::long(stage.sandbox()))?;
+    let without = synced(program, ProxyKind::None, |fixture| material::long(fixture.sandbox()))?;
+    let with = synced(program, ProxyKind::None, |fixture| material::long(fixture.sandbox()))?;
     // Both have their refs in one file, as maintenance leaves them.
     without.cache().run(["pack-refs", "--all"]);
     snapshots(&with.cache(), SNAPSHOTS, GROUP, "main", MANY);
-    let (projects, rival) = rival_of(&with, PATH)?;
+    let (projects, baseline) = baseline_of(&with, PATH)?;
     for hidden in [SNAPSHOTS, "refs/mirror-stage"] {
-        rival.run(["config", "--add", "transfer.hideRefs", hidden]);
+        baseline.run(["config", "--add", "transfer.hideRefs", hidden]);
     }
     let nginx = Nginx::start(with.sandbox(), &projects, &projects)?;
     let (few, many) = (serve(&without)?, serve(&with)?);
     let mut readings = Vec::new();
     for version in [0, 2] {
-        tell(&format!("listings of version {version} beside 100,000 snapshots"));
+        progress(&format!("listings of version {version} beside 100,000 snapshots"));
         let ask = |repository: String| question(version, &repository);
         let (here, there) = (ask(many.url(PATH)), ask(few.url(PATH)));
         let backend = ask(nginx.git(PATH));
         let mut rates = [Vec::new(), Vec::new(), Vec::new()];
         let sides = [(&with, &here), (&without, &there), (&with, &backend)];
         for run in 0..runs {
-            // Each in its turn comes behind git's own, which leaves the machine busy for a moment.
+            // Each of ours follows git's own, which leaves the machine busy for a moment.
             for side in if run % 2 == 0 { [2, 0, 1] } else { [2, 1, 0] } {
-                let (stage, request) = sides[side];
-                rates[side].push(put(stage, request)?);
+                let (fixture, request) = sides[side];
+                rates[side].push(put(fixture, request)?);
             }
         }
         let of = |side: usize, of: fn(&Rate) -> f64| Series::median(rates[side].iter().map(of).collect());
@@ -83,6 +83,6 @@ fn question(version: u8, repository: &str) -> Request {
     }
 }
 
-fn put(stage: &Stage, request: &Request) -> Outcome<Rate> {
-    load::put(stage.sandbox(), request, CONNECTIONS, SECONDS)
+fn put(fixture: &Fixture, request: &Request) -> Outcome<Rate> {
+    load::put(fixture.sandbox(), request, CONNECTIONS, SECONDS)
 }

@@ -1,4 +1,4 @@
-//! The load of many clients: `wrk`, one request said again and again, and what it counted.
+//! The load of many clients: `wrk`, one request sent repeatedly, and its counts.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::tools::{self, Tool};
 /// The load generator.
 pub(super) const WRK: Tool = Tool { program: "wrk", package: "wrk" };
 
-/// A request that is said again and again.
+/// A request that is sent repeatedly.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     /// The whole URL.
@@ -44,7 +44,7 @@ pub(super) fn put(sandbox: &GitSandbox, request: &Request, connections: u32, sec
     read(&said).ok_or_else(|| format!("wrk said of {}:\n{said}", request.url))
 }
 
-/// Writes the script that says the request, and counts at the end.
+/// Writes the script that sends the request, and prints the counts at the end.
 fn script(sandbox: &GitSandbox, request: &Request) -> Outcome<PathBuf> {
     let mut text = format!("wrk.headers[\"Git-Protocol\"] = \"version={}\"\n", request.version);
     if let Some(body) = &request.body {

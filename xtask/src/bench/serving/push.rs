@@ -1,4 +1,4 @@
-//! A push of one commit, from the start of `git push` until it has been told that the commit is safe.
+//! A push of one commit, from the start of `git push` until the commit is acknowledged.
 
 use std::path::Path;
 
@@ -6,34 +6,34 @@ use mirror_tests::sandbox::{GitSandbox, Repository};
 use mirror_tests::world::ProxyKind;
 
 use super::baselines::Nginx;
-use super::{PATH, provide, rival_of, serve, synced, token};
+use super::{PATH, baseline_of, provide, serve, synced, token};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::meter::{self, Usage};
 use crate::bench::repeat::Both;
-use crate::bench::{material, tell};
+use crate::bench::{material, progress};
 use crate::run::Outcome;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
-    let mut stage = synced(program, ProxyKind::None, |stage| {
-        Ok(stage.sandbox().bare_clone(material::app(stage.sandbox())?.path(), "upstream-of-app"))
+    let mut fixture = synced(program, ProxyKind::None, |fixture| {
+        Ok(fixture.sandbox().bare_clone(material::app(fixture.sandbox())?.path(), "upstream-of-app"))
     })?;
-    let token = token(&mut stage)?;
-    let (projects, rival) = rival_of(&stage, PATH)?;
-    // What the mirror promises of a push: its objects are checked, and objects and refs are on the disk before it is answered.
+    let token = token(&mut fixture)?;
+    let (projects, baseline) = baseline_of(&fixture, PATH)?;
+    // The guarantees of the mirror for a push: its objects are checked, and objects and refs are on the disk before it is answered.
     for (key, value) in [("receive.fsckObjects", "true"), ("core.fsync", "all"), ("core.fsyncMethod", "fsync")] {
-        rival.configure(key, value);
+        baseline.configure(key, value);
     }
-    let nginx = Nginx::start(stage.sandbox(), &projects, &projects)?;
-    let server = serve(&stage)?;
-    let ours = pusher(stage.sandbox(), "ours", &stage.cache(), &server.url(PATH), Some(&token));
-    let theirs = pusher(stage.sandbox(), "theirs", &rival, &nginx.git(PATH), None);
+    let nginx = Nginx::start(fixture.sandbox(), &projects, &projects)?;
+    let server = serve(&fixture)?;
+    let ours = pusher(fixture.sandbox(), "ours", &fixture.cache(), &server.url(PATH), Some(&token));
+    let theirs = pusher(fixture.sandbox(), "theirs", &baseline, &nginx.git(PATH), None);
 
-    tell("a push of one commit");
+    progress("a push of one commit");
     let both = Both::in_turns(runs, |run| push(&ours, run), |run| push(&theirs, run))?;
-    for (pusher, there) in [(&ours, stage.cache()), (&theirs, rival)] {
+    for (pusher, there) in [(&ours, fixture.cache()), (&theirs, baseline)] {
         if there.branch("gitops") != pusher.branch("gitops") {
-            return Err("a push that was told good is not there".to_owned());
+            return Err("an acknowledged push is not there".to_owned());
         }
     }
     let (wall, their_wall) = both.medians(|usage| usage.wall);

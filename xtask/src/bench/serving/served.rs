@@ -1,4 +1,4 @@
-//! Our side: the real `git-mirror serve`, and what the kernel says of it and of its children.
+//! Our side: the real `git-mirror serve`, and the kernel's counts of it and of its children.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::run::Outcome;
 
-/// How often the memory of a tree is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often the memory of a process tree is sampled.
+const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// `utime`, `stime`, `cutime` and `cstime` in `/proc/<pid>/stat`, counted from 1; see proc_pid_stat(5).
 const TIMES: std::ops::RangeInclusive<usize> = 14..=17;
 
@@ -67,17 +67,17 @@ impl Served {
         let over = AtomicBool::new(false);
         let pid = self.child.id();
         std::thread::scope(|scope| {
-            let looking = scope.spawn(|| {
+            let sampling = scope.spawn(|| {
                 let mut most = 0.0_f64;
                 while !over.load(Ordering::Relaxed) {
                     most = most.max(tree(pid).into_iter().map(proportional).sum());
-                    std::thread::park_timeout(LOOK);
+                    std::thread::park_timeout(SAMPLE_EVERY);
                 }
                 most
             });
             let done = doing();
             over.store(true, Ordering::Relaxed);
-            (done, looking.join().unwrap_or(f64::NAN))
+            (done, sampling.join().unwrap_or(f64::NAN))
         })
     }
 

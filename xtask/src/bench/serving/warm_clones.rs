@@ -1,4 +1,4 @@
-//! Builds that clone one snapshot, again and again: the answer is there, and only has to be sent.
+//! Builds that clone one snapshot repeatedly: the answer is cached, and only has to be sent.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use mirror_tests::world::ProxyKind;
 
 use super::baselines::Nginx;
 use super::load::{self, Request};
-use super::{PATH, provide, rival_of, serve, synced, wire};
+use super::{PATH, baseline_of, provide, serve, synced, wire};
 use crate::bench::figure::{Figure, Reach, Reading, Unit};
 use crate::bench::repeat::Series;
-use crate::bench::{material, tell};
+use crate::bench::{material, progress};
 use crate::run::Outcome;
 
 const CONNECTIONS: u32 = 8;
@@ -20,10 +20,10 @@ const SECONDS_OF_GIT: u32 = 16;
 
 pub(in crate::bench) fn measure(program: &Path, runs: u32) -> Outcome<Figure> {
     provide()?;
-    tell("one snapshot, cloned again and again: source text");
+    progress("one snapshot, cloned repeatedly: source text");
     let text = replay(program, runs, material::sources)?;
-    // What costs git the least: there is nothing to compress, and no delta to look for.
-    tell("one snapshot, cloned again and again: files that do not compress");
+    // The cheapest case for git: nothing to compress, and no delta to search for.
+    progress("one snapshot, cloned repeatedly: files that do not compress");
     let noise = replay(program, runs, material::app)?;
     Ok(Figure {
         name: "warm-clones",
@@ -61,26 +61,26 @@ impl Replayed {
 }
 
 fn replay(program: &Path, runs: u32, upstream: impl FnOnce(&GitSandbox) -> Outcome<Repository>) -> Outcome<Replayed> {
-    let stage = synced(program, ProxyKind::None, |stage| upstream(stage.sandbox()))?;
-    let tip = stage.cache().branch("main").ok_or("no tip")?.to_string();
+    let fixture = synced(program, ProxyKind::None, |fixture| upstream(fixture.sandbox()))?;
+    let tip = fixture.cache().branch("main").ok_or("no tip")?.to_string();
     let body = wire::fetch(&tip, Some(1));
-    let (projects, _) = rival_of(&stage, PATH)?;
-    let server = serve(&stage)?;
+    let (projects, _) = baseline_of(&fixture, PATH)?;
+    let server = serve(&fixture)?;
 
     // The file that nginx sends is our answer, byte for byte.
     let ours = Request { url: server.url(&format!("{PATH}/git-upload-pack")), version: 2, body: Some(body) };
-    let files = stage.place("files");
+    let files = fixture.path("files");
     std::fs::create_dir_all(&files).map_err(|error| error.to_string())?;
-    let bytes = super::cold_clones::fetch_to_file(&stage, &ours, &files.join("answer"))?;
-    let nginx = Nginx::start(stage.sandbox(), &projects, &files)?;
+    let bytes = super::cold_clones::fetch_to_file(&fixture, &ours, &files.join("answer"))?;
+    let nginx = Nginx::start(fixture.sandbox(), &projects, &files)?;
     let file = Request { url: nginx.file("answer"), version: 2, body: None };
     let backend = Request { url: nginx.git(&format!("{PATH}/git-upload-pack")), ..ours.clone() };
 
     let (mut us, mut them, mut gits) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
-        us.push(load::put(stage.sandbox(), &ours, CONNECTIONS, SECONDS)?.requests);
-        them.push(load::put(stage.sandbox(), &file, CONNECTIONS, SECONDS)?.requests);
-        gits.push(load::put(stage.sandbox(), &backend, CONNECTIONS, SECONDS_OF_GIT)?.requests);
+        us.push(load::put(fixture.sandbox(), &ours, CONNECTIONS, SECONDS)?.requests);
+        them.push(load::put(fixture.sandbox(), &file, CONNECTIONS, SECONDS)?.requests);
+        gits.push(load::put(fixture.sandbox(), &backend, CONNECTIONS, SECONDS_OF_GIT)?.requests);
     }
     Ok(Replayed { bytes, ours: Series::median(us), nginx: Series::median(them), git: Series::median(gits) })
 }

@@ -5,7 +5,7 @@ fn line(into: &mut Vec<u8>, text: &str) {
     into.extend_from_slice(format!("{:04x}{text}", text.len() + 4).as_bytes());
 }
 
-/// A version 2 `fetch` of one commit as a fresh clone says it; `depth` cuts the history.
+/// A version 2 `fetch` of one commit as a fresh clone sends it; `depth` cuts the history.
 pub(super) fn fetch(commit: &str, depth: Option<u32>) -> Vec<u8> {
     let mut body = Vec::new();
     line(&mut body, "command=fetch");
@@ -24,7 +24,7 @@ pub(super) fn fetch(commit: &str, depth: Option<u32>) -> Vec<u8> {
     body
 }
 
-/// A version 2 `ls-refs` as `git clone` and `git fetch` say it.
+/// A version 2 `ls-refs` as `git clone` and `git fetch` send it.
 pub(super) fn ls_refs() -> Vec<u8> {
     let mut body = Vec::new();
     line(&mut body, "command=ls-refs\n");
