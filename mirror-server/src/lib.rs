@@ -7,8 +7,8 @@
 //! The tree reads along a request: `front` takes it in and checks who asks, `read`, `write` or `observe` answers, `http` carries the bytes, and
 //! `metrics` counts. What happens without a request is in `schedule`.
 
+mod assembly;
 mod auth;
-mod context;
 mod front;
 mod http;
 mod metrics;

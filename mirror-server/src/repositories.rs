@@ -11,9 +11,6 @@ use mirror_engine::node::LocalNode;
 use mirror_store::{Cache, OpenError};
 use tokio::sync::Mutex;
 
-use crate::read::RefsCache;
-use crate::write::Refusals;
-
 /// The repositories of a node.
 #[derive(Debug)]
 pub(crate) struct Repositories {
@@ -39,10 +36,6 @@ pub(crate) struct ServedRepository {
     pub(crate) snapshots: RefPrefix,
     /// The bare repository.
     pub(crate) path: PathBuf,
-    /// What its readers are shown.
-    pub(crate) shown: RefsCache,
-    /// The refused pushes that its journal was told of.
-    pub(crate) refusals: Refusals,
     cache: OnceLock<Cache>,
     /// Held by the one who looks whether it is still there: where the disk does not answer, it keeps one thread and no more.
     looking: Arc<Mutex<()>>,
@@ -63,8 +56,6 @@ impl Repositories {
                 gitops: BTreeMap::new(),
                 snapshots: node.snapshots.prefix.clone(),
                 path: node.cache(&repository.name),
-                shown: RefsCache::default(),
-                refusals: Refusals::default(),
                 cache: OnceLock::new(),
                 looking: Arc::default(),
             });
@@ -89,7 +80,7 @@ impl Repositories {
     }
 
     /// All repositories, in the order of their names.
-    pub(crate) fn served(&self) -> &[Arc<ServedRepository>] {
+    pub(crate) fn all(&self) -> &[Arc<ServedRepository>] {
         &self.served
     }
 }
@@ -157,8 +148,6 @@ impl ServedRepository {
             gitops: BTreeMap::new(),
             snapshots: RefPrefix::parse("refs/mirror/snapshots").expect("because the prefix is right"),
             path,
-            shown: RefsCache::default(),
-            refusals: Refusals::default(),
             cache: OnceLock::new(),
             looking: Arc::default(),
         })

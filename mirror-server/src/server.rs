@@ -13,9 +13,9 @@ use mirror_engine::stop::Stop;
 use mirror_store::git::{GitError, GitProgram};
 use tokio::net::TcpListener;
 
+use crate::assembly::Assembly;
 use crate::auth::TokenAuthority;
-use crate::context::Context;
-use crate::front::{Certificates, CertificatesError, Gate};
+use crate::front::{Acceptor, Certificates, CertificatesError};
 use crate::plan::ServePlan;
 use crate::schedule::Workers;
 use crate::tokens::TokensError;
@@ -106,7 +106,7 @@ impl Classified for ServeError {
 /// A server that listens, and answers as soon as it is [run](Server::run).
 #[derive(Debug)]
 pub struct Server {
-    context: Arc<Context>,
+    assembly: Assembly,
     listeners: Vec<TcpListener>,
     address: SocketAddr,
     certificates: Option<Arc<Certificates>>,
@@ -127,7 +127,7 @@ impl Server {
         };
         let tokens = plan.serve.tokens.as_ref().and_then(token_file);
         let authority = Arc::new(TokenAuthority::open(tokens)?);
-        let context = Arc::new(Context::open(&plan, authority, GitProgram::find()?));
+        let assembly = Assembly::of(&plan, authority, GitProgram::find()?);
         let mut listeners = Vec::new();
         for inherited in plan.inherited {
             listeners.push(adopt(inherited).map_err(|source| ServeError::Inherited { source })?);
@@ -147,8 +147,8 @@ impl Server {
             plan.serve.verify_readers_on(address, &format!("nodes.{}.serve", plan.node.node.name))?;
         }
         let address = *addresses.first().expect("because a listener was bound where none was handed down");
-        write::recover(&context.repositories).await;
-        Ok(Self { context, listeners, address, certificates })
+        write::recover(&assembly.handlers.repositories).await;
+        Ok(Self { assembly, listeners, address, certificates })
     }
 
     /// The address that is listened on; with several sockets, the first one's.
@@ -169,9 +169,10 @@ impl Server {
     /// # Errors
     /// None at present; what goes wrong with one connection never ends the others.
     pub async fn run(self, stop: Stop) -> Result<(), ServeError> {
-        let gate = Gate::new(Arc::clone(&self.context), self.certificates);
-        let workers = Workers::start(&self.context);
-        gate.serve(self.listeners, &stop).await;
+        let Assembly { handlers, scheduling, stop: ending } = self.assembly;
+        let acceptor = Acceptor::new(handlers, self.certificates, ending);
+        let workers = Workers::start(&scheduling);
+        acceptor.serve(self.listeners, &stop).await;
         workers.ended().await;
         Ok(())
     }

@@ -14,15 +14,18 @@ use tokio_util::task::TaskTracker;
 
 use super::certificates::Certificates;
 use super::connection::Connections;
-use crate::context::Context;
+use super::handlers::Handlers;
+use crate::metrics::Metrics;
 
 /// How long what is under way may take to end when the server does.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// Where connections come in.
 #[derive(Debug)]
-pub(crate) struct Gate {
-    context: Arc<Context>,
+pub(crate) struct Acceptor {
+    metrics: Arc<Metrics>,
+    /// The server's: requested when it begins to end.
+    ending: Stop,
     connections: Arc<Connections>,
     room: Arc<Semaphore>,
     /// Uttered when connections are to end after the request they are at.
@@ -32,13 +35,15 @@ pub(crate) struct Gate {
     tasks: TaskTracker,
 }
 
-impl Gate {
-    /// Makes the gate of a server.
-    pub(crate) fn new(context: Arc<Context>, certificates: Option<Arc<Certificates>>) -> Self {
+impl Acceptor {
+    /// Makes the acceptor of a server.
+    pub(crate) fn new(handlers: Arc<Handlers>, certificates: Option<Arc<Certificates>>, ending: Stop) -> Self {
+        let metrics = Arc::clone(&handlers.metrics);
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
-        let connections = Connections::new(Arc::clone(&context), certificates, closing.clone(), cut.clone());
+        let connections = Connections::new(handlers, certificates, closing.clone(), cut.clone());
         Self {
-            context,
+            metrics,
+            ending,
             connections: Arc::new(connections),
             room: Arc::new(Semaphore::new(room())),
             closing,
@@ -50,17 +55,17 @@ impl Gate {
     /// Takes connections in until the stop is uttered; then waits for what is under way, for some time.
     pub(crate) async fn serve(self, listeners: Vec<TcpListener>, stop: &Stop) {
         let accepting = TaskTracker::new();
-        let gate = Arc::new(self);
+        let acceptor = Arc::new(self);
         for listener in listeners {
-            accepting.spawn(Arc::clone(&gate).accept(listener));
+            accepting.spawn(Arc::clone(&acceptor).accept(listener));
         }
         accepting.close();
         stop.wished().await;
-        gate.context.stop.request();
-        gate.closing.cancel();
+        acceptor.ending.request();
+        acceptor.closing.cancel();
         // The sockets are closed before the wait, so that a successor can listen and clients are refused rather than left waiting.
         accepting.wait().await;
-        gate.drain().await;
+        acceptor.drain().await;
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
@@ -83,7 +88,7 @@ impl Gate {
 
     fn admit(&self, socket: TcpStream, permit: OwnedSemaphorePermit) {
         let connections = Arc::clone(&self.connections);
-        let counted = self.context.metrics.connection();
+        let counted = self.metrics.connection();
         self.tasks.spawn(async move {
             connections.serve(socket).await;
             drop((counted, permit));
@@ -133,24 +138,25 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::assembly::Assembly;
     use crate::auth::TokenAuthority;
     use crate::plan::ServePlan;
     use crate::testing::{self, MAIN};
 
-    fn gate() -> (Gate, TempDir) {
+    fn acceptor() -> (Acceptor, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let node = testing::node(folder.path(), "", &[MAIN]);
         let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
-        let context = Context::open(&plan, authority, GitProgram::find().unwrap());
-        (Gate::new(Arc::new(context), None), folder)
+        let Assembly { handlers, stop, .. } = Assembly::of(&plan, authority, GitProgram::find().unwrap());
+        (Acceptor::new(handlers, None, stop), folder)
     }
 
     /// Lets a connection be open that takes so long for the request it is at, ends the server, and gives how long that took.
     async fn end_beside(connection: Duration) -> Duration {
-        let (gate, _folder) = gate();
-        let (closing, cut, stop) = (gate.closing.clone(), gate.cut.clone(), Stop::new());
-        gate.tasks.spawn(async move {
+        let (acceptor, _folder) = acceptor();
+        let (closing, cut, stop) = (acceptor.closing.clone(), acceptor.cut.clone(), Stop::new());
+        acceptor.tasks.spawn(async move {
             closing.cancelled().await;
             tokio::select! {
                 () = sleep(connection) => {}
@@ -159,7 +165,7 @@ mod tests {
         });
         let since = Instant::now();
         stop.request();
-        gate.serve(Vec::new(), &stop).await;
+        acceptor.serve(Vec::new(), &stop).await;
         since.elapsed()
     }
 

@@ -6,22 +6,22 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use mirror_core::config::Readers;
 
+use super::handlers::Handlers;
 use super::route::{Question, Route};
 use crate::auth::{self, Caller};
-use crate::context::Context;
 use crate::http::answer::{self, Answer};
 
 /// Lets a caller in.
 ///
 /// # Errors
 /// The answer for who is not let in.
-pub(super) async fn admit(context: &Context, route: &Route, headers: &HeaderMap) -> Result<Caller, Answer> {
-    let need = Need::of(route, context.serve.readers);
+pub(super) async fn admit(handlers: &Handlers, route: &Route, headers: &HeaderMap) -> Result<Caller, Answer> {
+    let need = Need::of(route, handlers.readers);
     if need == Need::Nothing {
         // What is presented needlessly is not looked at: a wrong token never keeps anybody from what is open.
         return Ok(Caller::Anonymous);
     }
-    let authority = &*context.authority;
+    let authority = &*handlers.authority;
     match auth::identify(authority, headers).await {
         Ok(Caller::Anonymous) if need == Need::Writer && !authority.knows_anybody() => Err(answer::words(
             StatusCode::FORBIDDEN,
@@ -30,7 +30,7 @@ pub(super) async fn admit(context: &Context, route: &Route, headers: &HeaderMap)
         Ok(Caller::Anonymous) => Err(auth::unauthorized()),
         Ok(caller) => Ok(caller),
         Err(denied) => {
-            context.metrics.token_failed(denied.0);
+            handlers.metrics.token_failed(denied.0);
             Err(denied.answer())
         }
     }

@@ -14,31 +14,31 @@ use tracing::Instrument;
 
 use super::access_log::Account;
 use super::authorize;
+use super::handlers::Handlers;
 use super::request_id::{REQUEST_ID, RequestId};
 use super::response_body::Outbound;
 use super::route::{self, Question, Refusal, Route};
 use super::stall::Step;
 use crate::auth::Caller;
-use crate::context::Context;
 use crate::http::answer::{self, Answer, AnswerBody};
 use crate::http::body::{BodyError, Coding, Inbound, ReadTimeouts};
 use crate::http::wire::{Queue, WireBody};
 use crate::metrics::label::{self, Endpoint};
 use crate::observe;
-use crate::read::{self, Version};
+use crate::read::Version;
 use crate::write;
 
 /// Answers the requests of all connections.
 #[derive(Debug, Clone)]
 pub(super) struct Dispatcher {
-    context: Arc<Context>,
+    handlers: Arc<Handlers>,
     scheme: Scheme,
 }
 
 impl Dispatcher {
     /// Answers from what requests share; clients are told of addresses with the scheme.
-    pub(super) fn new(context: Arc<Context>, scheme: Scheme) -> Self {
-        Self { context, scheme }
+    pub(super) fn new(handlers: Arc<Handlers>, scheme: Scheme) -> Self {
+        Self { handlers, scheme }
     }
 
     /// Answers one request; with a queue, the connection sends parts of files by itself.
@@ -50,7 +50,7 @@ impl Dispatcher {
     ) -> Response<Outbound> {
         let (parts, body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
-        let metrics = Arc::clone(&self.context.metrics);
+        let metrics = Arc::clone(&self.handlers.metrics);
         let mut account = Account::open(metrics, id, &parts);
         // Whatever is told while the request is answered, told a level down or on another thread, carries its name.
         let span = tracing::error_span!("request", id = %account.id());
@@ -64,22 +64,23 @@ impl Dispatcher {
     /// # Errors
     /// The answer of a request that was turned away.
     async fn ask(&self, parts: &Parts, body: Incoming, account: &mut Account) -> Result<Answer, Answer> {
-        let context = &self.context;
+        let handlers = &self.handlers;
         let route =
             route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| refuse(&refusal))?;
         account.about(endpoint(&route));
-        let caller = authorize::admit(context, &route, &parts.headers).await?;
+        let caller = authorize::admit(handlers, &route, &parts.headers).await?;
         if let Caller::Writer { name, .. } = &caller {
             account.called_by(name);
         }
+        let observing = &handlers.observing;
         match route {
             Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
-            Route::Page => Ok(observe::page(context, &self.base(parts)).await),
-            Route::Healthz => Ok(observe::healthz(&context.heartbeats)),
-            Route::Readyz => Ok(observe::readyz(context).await),
-            Route::Metrics => Ok(observe::metrics(context).await),
-            Route::Status => Ok(observe::status(context, parts.uri.query()).await),
-            Route::History => Ok(observe::history(context, parts.uri.query()).await),
+            Route::Page => Ok(observe::page(observing, &self.base(parts)).await),
+            Route::Healthz => Ok(observe::healthz(observing)),
+            Route::Readyz => Ok(observe::readyz(observing).await),
+            Route::Metrics => Ok(observe::metrics(observing).await),
+            Route::Status => Ok(observe::status(observing, parts.uri.query()).await),
+            Route::History => Ok(observe::history(observing, parts.uri.query()).await),
         }
     }
 
@@ -91,26 +92,26 @@ impl Dispatcher {
         parts: &Parts,
         body: Incoming,
     ) -> Result<Answer, Answer> {
-        let context = &self.context;
-        let served = context.repositories.find(path).ok_or_else(|| {
+        let handlers = &self.handlers;
+        let served = handlers.repositories.find(path).ok_or_else(|| {
             refuse(&Refusal::plain(StatusCode::NOT_FOUND, "there is no such repository; / shows what is served"))
         })?;
         let take = |kind, limit| {
             let body = take_body(&parts.headers, body, kind, limit)?;
-            Ok(body.counted(Arc::clone(&context.metrics), endpoint_of(question)))
+            Ok(body.counted(Arc::clone(&handlers.metrics), endpoint_of(question)))
         };
         let answer = match question {
-            Question::ReadRefs => read::info_refs(served, Version::of(&parts.headers)).await,
+            Question::ReadRefs => handlers.reading.info_refs(served, Version::of(&parts.headers)).await,
             Question::ReadPack => {
                 let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT).map_err(|refusal: Refusal| refuse(&refusal))?;
                 let body = body.gather().await.map_err(|error| refuse(&broken(error)))?;
-                read::upload_pack(context, served, Version::of(&parts.headers), body).await
+                handlers.reading.upload_pack(served, Version::of(&parts.headers), body).await
             }
-            Question::WriteRefs => write::info_refs(context, served, caller).await,
+            Question::WriteRefs => write::info_refs(&handlers.writing, served, caller).await,
             Question::WritePack => {
-                let body = take(RECEIVE_REQUEST, context.serve.limits.body.get());
+                let body = take(RECEIVE_REQUEST, handlers.largest_push);
                 let body = body.map_err(|refusal| refuse(&refusal))?;
-                write::receive_pack(context, served, caller, body).await
+                write::receive_pack(&handlers.writing, served, caller, body).await
             }
         };
         if answer.status().is_client_error() || answer.status().is_server_error() { Err(answer) } else { Ok(answer) }
@@ -120,13 +121,13 @@ impl Dispatcher {
     fn base(&self, parts: &Parts) -> String {
         let said = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok()?.parse::<Authority>().ok());
         let authority = parts.uri.authority().cloned().or(said).filter(|authority| !authority.as_str().contains('@'));
-        let authority = authority.map_or_else(|| self.context.serve.listen.to_string(), |known| known.to_string());
+        let authority = authority.map_or_else(|| self.handlers.listen.to_string(), |known| known.to_string());
         format!("{}://{authority}", self.scheme)
     }
 
     /// Counts an answer that turns a request away.
     fn turned_away(&self, answer: Answer) -> Answer {
-        self.context.metrics.refused(match answer.status() {
+        self.handlers.metrics.refused(match answer.status() {
             StatusCode::UNAUTHORIZED => label::Refusal::Unauthorized,
             StatusCode::FORBIDDEN => label::Refusal::Forbidden,
             StatusCode::NOT_FOUND => label::Refusal::NotFound,

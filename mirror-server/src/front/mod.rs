@@ -9,6 +9,7 @@ mod authorize;
 mod certificates;
 mod connection;
 mod dispatch;
+mod handlers;
 mod http1_required;
 mod request_id;
 mod response_body;
@@ -16,6 +17,7 @@ mod route;
 mod stall;
 mod write_timeout;
 
-pub(crate) use acceptor::Gate;
+pub(crate) use acceptor::Acceptor;
 pub(crate) use certificates::Certificates;
 pub use certificates::CertificatesError;
+pub(crate) use handlers::Handlers;

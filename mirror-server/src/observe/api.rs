@@ -14,9 +14,9 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
+use super::observing::Observing;
 use super::query;
 use super::single_flight::SingleFlight;
-use crate::context::Context;
 use crate::http::answer::{Answer, whole, words};
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -45,16 +45,16 @@ impl Default for Reports {
 }
 
 /// Answers `/api/v1/status`: what `git-mirror status -o json` prints, of the lanes that the query names.
-pub(crate) async fn status(context: &Context, asked: Option<&str>) -> Answer {
+pub(crate) async fn status(observing: &Observing, asked: Option<&str>) -> Answer {
     let query = match query::parse(asked) {
         Ok(query) => query,
         Err(wrong) => return words(StatusCode::BAD_REQUEST, &wrong),
     };
-    let lanes = match context.repositories.node.lanes(&query.lanes) {
+    let lanes = match observing.repositories.node.lanes(&query.lanes) {
         Ok(lanes) => lanes,
         Err(error) => return unknown(&error),
     };
-    let report = read_status(context).await;
+    let report = read_status(observing).await;
     if query.lanes.is_empty() {
         return json(StatusCode::OK, &*report);
     }
@@ -63,17 +63,17 @@ pub(crate) async fn status(context: &Context, asked: Option<&str>) -> Answer {
 }
 
 /// Answers `/api/v1/history`: what `git-mirror history -o json` prints.
-pub(crate) async fn history(context: &Context, asked: Option<&str>) -> Answer {
+pub(crate) async fn history(observing: &Observing, asked: Option<&str>) -> Answer {
     let query = match query::parse(asked) {
         Ok(query) => query,
         Err(wrong) => return words(StatusCode::BAD_REQUEST, &wrong),
     };
-    if let Err(error) = context.repositories.node.lanes(&query.lanes) {
+    if let Err(error) = observing.repositories.node.lanes(&query.lanes) {
         return unknown(&error);
     }
-    let Ok(_place) = context.reports.waiting.try_acquire() else { return busy() };
-    let turn = Arc::clone(&context.reports.histories).acquire_owned().await;
-    let node = Arc::clone(&context.repositories.node);
+    let Ok(_place) = observing.reports.waiting.try_acquire() else { return busy() };
+    let turn = Arc::clone(&observing.reports.histories).acquire_owned().await;
+    let node = Arc::clone(&observing.repositories.node);
     let read = tokio::task::spawn_blocking(move || {
         // The turn goes with the reading, which goes on where the client does not wait for it.
         let _turn = turn;
@@ -87,25 +87,25 @@ pub(crate) async fn history(context: &Context, asked: Option<&str>) -> Answer {
 }
 
 /// Answers `/metrics`. What lanes and disk are like is read for it, so that it tells of now.
-pub(crate) async fn metrics(context: &Context) -> Answer {
-    let report = read_status(context).await;
+pub(crate) async fn metrics(observing: &Observing) -> Answer {
+    let report = read_status(observing).await;
     let now = Timestamp::now();
     for lane in report.lanes.iter().filter(|lane| lane.fault.is_none()) {
-        context.metrics.lane(&lane.lane, &lane.state, now);
+        observing.metrics.lane(&lane.lane, &lane.state, now);
     }
-    for (repository, beat) in context.heartbeats.all() {
-        context.metrics.beat(repository, beat.at);
+    for (repository, beat) in observing.heartbeats.all() {
+        observing.metrics.beat(repository, beat.at);
     }
-    context.metrics.stuck(context.heartbeats.stuck().len());
-    if let Some(space) = context.space.look() {
-        context.metrics.disk(space.free, space.verdict == mirror_engine::space::Verdict::Low);
+    observing.metrics.stuck(observing.heartbeats.stuck().len());
+    if let Some(space) = observing.space.look() {
+        observing.metrics.disk(space.free, space.verdict == mirror_engine::space::Verdict::Low);
     }
-    whole(StatusCode::OK, OPENMETRICS, Bytes::from(context.metrics.text(now)))
+    whole(StatusCode::OK, OPENMETRICS, Bytes::from(observing.metrics.text(now)))
 }
 
 /// Reads the status of all lanes, on a thread that may wait for the disk.
-pub(super) async fn read_status(context: &Context) -> Arc<StatusReport> {
-    let node = &context.repositories.node;
+pub(super) async fn read_status(observing: &Observing) -> Arc<StatusReport> {
+    let node = &observing.repositories.node;
     let read = || async {
         let of = Arc::clone(node);
         let read = tokio::task::spawn_blocking(move || {
@@ -118,7 +118,7 @@ pub(super) async fn read_status(context: &Context) -> Arc<StatusReport> {
             Report::of(node.node.name.clone(), Vec::new()).with_fault(Some(fault))
         })
     };
-    context.reports.status.ask(read).await
+    observing.reports.status.ask(read).await
 }
 
 fn json(status: StatusCode, report: &impl Serialize) -> Answer {

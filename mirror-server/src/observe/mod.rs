@@ -4,10 +4,12 @@
 
 mod api;
 mod health;
+mod observing;
 mod page;
 mod query;
 mod single_flight;
 
-pub(crate) use api::{Reports, history, metrics, status};
+pub(crate) use api::{history, metrics, status};
 pub(crate) use health::{healthz, readyz};
+pub(crate) use observing::Observing;
 pub(crate) use page::page;

@@ -39,18 +39,18 @@ pub(super) fn capabilities() -> Bytes {
 }
 
 /// Renders all refs of a view, `HEAD` first, with the capabilities behind the first one.
-pub(super) fn render_refs(shelf: &RefsView, version: Version) -> Bytes {
-    let mut out = Vec::with_capacity(512 + 96 * shelf.view().refs().len());
+pub(super) fn render_refs(view: &RefsView, version: Version) -> Bytes {
+    let mut out = Vec::with_capacity(512 + 96 * view.refs().len());
     encode::data(b"# service=git-upload-pack\n", &mut out);
     encode::flush(&mut out);
     if version == Version::V1 {
         encode::data(b"version 1\n", &mut out);
     }
-    let mut lines = Lines { out, capabilities: Some(capabilities_behind_ref(shelf)) };
-    if let Some(value) = shelf.head_value() {
+    let mut lines = Lines { out, capabilities: Some(capabilities_behind_ref(view)) };
+    if let Some(value) = view.head_value() {
         lines.add(Some(value), "HEAD", "");
     }
-    for seen in shelf.view().refs() {
+    for seen in view.refs() {
         lines.add(Some(seen.value), seen.name.as_str(), "");
         if seen.peeled.is_some() {
             lines.add(seen.peeled, seen.name.as_str(), "^{}");
@@ -64,9 +64,9 @@ pub(super) fn render_refs(shelf: &RefsView, version: Version) -> Bytes {
     out.into()
 }
 
-fn capabilities_behind_ref(shelf: &RefsView) -> String {
-    let symref = match shelf.head_value() {
-        Some(_) => format!(" symref=HEAD:{}", shelf.head()),
+fn capabilities_behind_ref(view: &RefsView) -> String {
+    let symref = match view.head_value() {
+        Some(_) => format!(" symref=HEAD:{}", view.head()),
         None => String::new(),
     };
     format!("{BEFORE_SYMREF}{symref} filter object-format=sha1 agent={AGENT}")

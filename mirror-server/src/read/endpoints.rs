@@ -1,4 +1,4 @@
-//! The two places that readers ask at: what there is, and packs of it.
+//! The two endpoints of readers: which refs there are, and packs of their objects.
 //!
 //! Every request gets an answer; what goes wrong is in words, for people who read what their git shows.
 
@@ -11,10 +11,10 @@ use mirror_store::OpenError;
 use super::command::{Command, CommandName, Refused};
 use super::list;
 use super::ls_refs::Listing;
+use super::pack::Packs;
 use super::packet;
-use super::refs_cache::RefsUnavailable;
+use super::refs_cache::{AllRefs, RefsUnavailable};
 use super::version::Version;
-use crate::context::Context;
 use crate::http::answer::{Answer, whole, words};
 use crate::repositories::ServedRepository;
 
@@ -23,39 +23,49 @@ pub(super) const RESULT: &str = "application/x-git-upload-pack-result";
 /// After how many seconds asking again for a repository that was never synced is worth it.
 const RETRY_MISSING: HeaderValue = HeaderValue::from_static("30");
 
-/// Answers `GET …/info/refs?service=git-upload-pack`.
-pub(crate) async fn info_refs(served: &Arc<ServedRepository>, version: Version) -> Answer {
-    // Version 2 says nothing of the repository, but a client that is told to go on should find one.
-    match served.shelf().await {
-        Ok(shelf) => whole(StatusCode::OK, ADVERTISEMENT, shelf.advertisement(version)),
-        Err(error) => refs_unavailable(served, &error),
-    }
+/// What answers readers.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    refs: Arc<AllRefs>,
+    packs: Packs,
 }
 
-/// Answers `POST …/git-upload-pack`.
-pub(crate) async fn upload_pack(
-    context: &Context,
-    served: &Arc<ServedRepository>,
-    version: Version,
-    body: Bytes,
-) -> Answer {
-    if version != Version::V2 {
-        return context.packs.answer(served, version, &body).await;
+impl Reading {
+    /// Answers from these refs and packs.
+    pub(crate) fn new(refs: Arc<AllRefs>, packs: Packs) -> Self {
+        Self { refs, packs }
     }
-    let listing = match Command::parse(&body) {
-        Ok(None) => return result(Bytes::new()),
-        Ok(Some(command)) => match command.name {
-            CommandName::Fetch => return context.packs.answer(served, version, &body).await,
-            CommandName::LsRefs => Listing::parse(&command.arguments, &served.snapshots),
-        },
-        Err(refused) => Err(refused),
-    };
-    match listing {
-        Err(Refused(words)) => result(packet::refusal(&words).into()),
-        Ok(listing) => match list::answer(served, listing).await {
-            Ok(answer) => answer,
-            Err(error) => refs_unavailable(served, &error),
-        },
+
+    /// Answers `GET …/info/refs?service=git-upload-pack`.
+    pub(crate) async fn info_refs(&self, repository: &ServedRepository, version: Version) -> Answer {
+        // Version 2 says nothing of the repository, but a client that is invited to go on should find one.
+        match self.refs.of_repository(repository).view().await {
+            Ok(view) => whole(StatusCode::OK, ADVERTISEMENT, view.advertisement(version)),
+            Err(error) => refs_unavailable(repository, &error),
+        }
+    }
+
+    /// Answers `POST …/git-upload-pack`.
+    pub(crate) async fn upload_pack(&self, repository: &ServedRepository, version: Version, body: Bytes) -> Answer {
+        let refs = self.refs.of_repository(repository);
+        if version != Version::V2 {
+            return self.packs.answer(refs, version, &body).await;
+        }
+        let listing = match Command::parse(&body) {
+            Ok(None) => return result(Bytes::new()),
+            Ok(Some(command)) => match command.name {
+                CommandName::Fetch => return self.packs.answer(refs, version, &body).await,
+                CommandName::LsRefs => Listing::parse(&command.arguments, &repository.snapshots),
+            },
+            Err(refused) => Err(refused),
+        };
+        match listing {
+            Err(Refused(words)) => result(packet::refusal(&words).into()),
+            Ok(listing) => match list::answer(refs, listing).await {
+                Ok(answer) => answer,
+                Err(error) => refs_unavailable(repository, &error),
+            },
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 //!
 //! However many snapshots there are, one piece of their list is in memory, and no thread waits for a slow client.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use mirror_store::{Below, Cache, RefError};
 use tokio::sync::mpsc;
@@ -11,21 +9,21 @@ use tokio::task::spawn_blocking;
 
 use super::endpoints::result;
 use super::ls_refs::Listing;
-use super::refs_cache::RefsUnavailable;
+use super::refs_cache::{RefsCache, RefsUnavailable};
 use crate::http::answer::{Answer, AnswerBody, Piece};
-use crate::repositories::ServedRepository;
 
 /// How long a piece of a list is before it is sent.
 const PIECE: usize = 256 << 10;
 
 /// Answers a question for refs.
-pub(super) async fn answer(served: &Arc<ServedRepository>, listing: Listing) -> Result<Answer, RefsUnavailable> {
-    let shelf = served.shelf().await?;
+pub(super) async fn answer(refs: &RefsCache, listing: Listing) -> Result<Answer, RefsUnavailable> {
+    let view = refs.view().await?;
+    let served = refs.repository();
     if listing.snapshots().is_empty() {
-        return Ok(result(shelf.list(&listing)));
+        return Ok(result(view.list(&listing)));
     }
     // The view is older than the list of snapshots, so every tip in it has its snapshot there.
-    let (before, behind) = listing.render_around(&shelf, &served.snapshots);
+    let (before, behind) = listing.render_around(&view, &served.snapshots);
     let cache = served.cache()?.clone();
     let run = Run { cache, left: listing.snapshots().to_vec().into_iter(), below: None, listing, piece: before };
     let (mut run, mut piece) = more(run).await?;

@@ -59,28 +59,28 @@ impl Listing {
     }
 
     /// Lists what the view has of it.
-    pub(super) fn render(&self, shelf: &RefsView) -> Bytes {
+    pub(super) fn render(&self, view: &RefsView) -> Bytes {
         let mut out = Vec::new();
-        self.add_head(shelf, &mut out);
-        self.add_refs(shelf.view().refs(), &mut out);
+        self.add_head(view, &mut out);
+        self.add_refs(view.refs(), &mut out);
         encode::flush(&mut out);
         out.into()
     }
 
     /// Appends what the view has before, and what it has behind, the names of snapshots.
-    pub(super) fn render_around(&self, shelf: &RefsView, snapshots: &RefPrefix) -> (Vec<u8>, Vec<u8>) {
-        let refs = shelf.view().refs();
+    pub(super) fn render_around(&self, view: &RefsView, snapshots: &RefPrefix) -> (Vec<u8>, Vec<u8>) {
+        let refs = view.refs();
         let border = refs.partition_point(|seen| seen.name.as_str() < snapshots.as_str());
         let (mut before, mut behind) = (Vec::new(), Vec::new());
-        self.add_head(shelf, &mut before);
+        self.add_head(view, &mut before);
         self.add_refs(&refs[..border], &mut before);
         self.add_refs(&refs[border..], &mut behind);
         encode::flush(&mut behind);
         (before, behind)
     }
 
-    fn add_head(&self, shelf: &RefsView, out: &mut Vec<u8>) {
-        let value = shelf.head_value();
+    fn add_head(&self, view: &RefsView, out: &mut Vec<u8>) {
+        let value = view.head_value();
         if !self.prefixes.has("HEAD") || (value.is_none() && !(self.unborn && self.symrefs)) {
             return;
         }
@@ -92,7 +92,7 @@ impl Listing {
             out.extend_from_slice(b" HEAD");
             if self.symrefs {
                 out.extend_from_slice(b" symref-target:");
-                out.extend_from_slice(shelf.head().as_bytes());
+                out.extend_from_slice(view.head().as_bytes());
             }
             out.push(b'\n');
         });

@@ -17,9 +17,9 @@ mod request;
 mod version;
 
 pub(crate) use advertise::AGENT;
-pub(crate) use endpoints::{info_refs, refs_unavailable, upload_pack};
+pub(crate) use endpoints::{Reading, refs_unavailable};
 pub(crate) use pack::Packs;
-pub(crate) use refs_cache::{RefsCache, RefsUnavailable};
+pub(crate) use refs_cache::{AllRefs, RefsUnavailable};
 pub(crate) use version::Version;
 
 #[cfg(test)]

@@ -6,16 +6,17 @@
 //!
 //! It never reads an object other than to peel a tag, and never lists snapshots.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
-use mirror_core::name::CommitId;
-use mirror_store::{OpenError, RefError, View};
+use mirror_core::name::{CommitId, RepositoryName};
+use mirror_store::{OpenError, RefError, SeenRef, View};
 
 use super::advertise;
 use super::ls_refs::Listing;
+use super::pack_cache::TagsDigest;
 use super::version::Version;
 use crate::repositories::ServedRepository;
 
@@ -23,11 +24,17 @@ use crate::repositories::ServedRepository;
 const KEPT_BYTES: usize = 4 << 20;
 
 /// The view that the readers of a repository share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RefsCache {
-    held: Mutex<Option<Arc<RefsView>>>,
+    repository: Arc<ServedRepository>,
+    current: Mutex<Option<Arc<RefsView>>>,
+    /// Held by the request that reads the refs for all that wait.
     reading: tokio::sync::Mutex<()>,
 }
+
+/// The refs of every repository that is served.
+#[derive(Debug)]
+pub(crate) struct AllRefs(BTreeMap<RepositoryName, Arc<RefsCache>>);
 
 /// A view, and what was rendered from it.
 #[derive(Debug)]
@@ -38,6 +45,7 @@ pub(crate) struct RefsView {
     began: Instant,
     v0: OnceLock<Bytes>,
     v1: OnceLock<Bytes>,
+    tags_digest: OnceLock<TagsDigest>,
     lists: Mutex<Lists>,
 }
 
@@ -61,7 +69,32 @@ pub(crate) enum RefsUnavailable {
     Abandoned,
 }
 
-impl ServedRepository {
+impl AllRefs {
+    /// Makes an empty cache for each repository.
+    pub(crate) fn of(repositories: &[Arc<ServedRepository>]) -> Self {
+        let cache = |repository: &Arc<ServedRepository>| {
+            (repository.name.clone(), Arc::new(RefsCache::of(Arc::clone(repository))))
+        };
+        Self(repositories.iter().map(cache).collect())
+    }
+
+    /// The refs of one of these repositories.
+    pub(crate) fn of_repository(&self, repository: &ServedRepository) -> &Arc<RefsCache> {
+        self.0.get(&repository.name).expect("because there is a cache for every repository that is served")
+    }
+}
+
+impl RefsCache {
+    /// Makes a cache that has read nothing yet.
+    pub(crate) fn of(repository: Arc<ServedRepository>) -> Self {
+        Self { repository, current: Mutex::default(), reading: tokio::sync::Mutex::default() }
+    }
+
+    /// The repository whose refs these are.
+    pub(crate) fn repository(&self) -> &Arc<ServedRepository> {
+        &self.repository
+    }
+
     /// Gives the refs as they are now.
     ///
     /// # Errors
@@ -69,28 +102,26 @@ impl ServedRepository {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing; others that wait read for themselves.
-    pub(crate) async fn shelf(self: &Arc<Self>) -> Result<Arc<RefsView>, RefsUnavailable> {
-        let came = Instant::now();
-        let good = |shelf: &Arc<RefsView>| shelf.began >= came || shelf.view.is_current();
-        if let Some(shelf) = self.shown.held().filter(good) {
-            return Ok(shelf);
+    pub(crate) async fn view(&self) -> Result<Arc<RefsView>, RefsUnavailable> {
+        let asked = Instant::now();
+        let is_valid = |view: &Arc<RefsView>| view.began >= asked || view.view.is_current();
+        if let Some(view) = self.last().filter(is_valid) {
+            return Ok(view);
         }
-        let _turn = self.shown.reading.lock().await;
-        let earlier = match self.shown.held() {
-            Some(shelf) if good(&shelf) => return Ok(shelf),
+        let _turn = self.reading.lock().await;
+        let earlier = match self.last() {
+            Some(view) if is_valid(&view) => return Ok(view),
             earlier => earlier,
         };
-        let served = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || RefsView::read(&served, earlier.as_deref()));
-        let shelf = Arc::new(read.await.map_err(|_| RefsUnavailable::Abandoned)??);
-        *self.shown.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&shelf));
-        Ok(shelf)
+        let repository = Arc::clone(&self.repository);
+        let read = tokio::task::spawn_blocking(move || RefsView::read(&repository, earlier.as_deref()));
+        let view = Arc::new(read.await.map_err(|_| RefsUnavailable::Abandoned)??);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&view));
+        Ok(view)
     }
-}
 
-impl RefsCache {
-    fn held(&self) -> Option<Arc<RefsView>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn last(&self) -> Option<Arc<RefsView>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -104,12 +135,33 @@ impl RefsView {
             }
         }
         let head = served.head.ref_name().to_string();
-        Ok(Self { view, head, began, v0: OnceLock::new(), v1: OnceLock::new(), lists: Mutex::default() })
+        Ok(Self {
+            view,
+            head,
+            began,
+            v0: OnceLock::new(),
+            v1: OnceLock::new(),
+            tags_digest: OnceLock::new(),
+            lists: Mutex::default(),
+        })
     }
 
-    /// The branches and tags.
-    pub(crate) fn view(&self) -> &View {
-        &self.view
+    /// The branches and tags, by name.
+    pub(crate) fn refs(&self) -> &[SeenRef] {
+        self.view.refs()
+    }
+
+    /// Says which tags there are: a digest of their names and values, made once.
+    pub(super) fn tags_digest(&self) -> TagsDigest {
+        *self.tags_digest.get_or_init(|| {
+            let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+            for tag in self.view.tags() {
+                hash.update(tag.name.as_str().as_bytes());
+                hash.update(b"\0");
+                hash.update(tag.value.as_bytes());
+            }
+            hash.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes")
+        })
     }
 
     /// What `HEAD` names, whether it exists or not.

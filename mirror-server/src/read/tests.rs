@@ -14,10 +14,15 @@ use proptest::prelude::*;
 
 use super::command::{Command, CommandName};
 use super::ls_refs::Listing;
+use super::refs_cache::RefsCache;
 use super::version::Version;
 use super::{advertise, list};
 use crate::http::answer::{AnswerBody, Piece};
 use crate::repositories::ServedRepository;
+
+fn refs_of(path: PathBuf, head: &str) -> Arc<RefsCache> {
+    Arc::new(RefsCache::of(ServedRepository::at(path, head)))
+}
 
 struct Sandbox {
     folder: tempfile::TempDir,
@@ -34,8 +39,8 @@ impl Sandbox {
         self.folder.path().join("app.git")
     }
 
-    fn served(&self) -> Arc<ServedRepository> {
-        ServedRepository::at(self.place(), "main")
+    fn refs(&self) -> Arc<RefsCache> {
+        refs_of(self.place(), "main")
     }
 
     fn git(&self, args: &[&str], input: &[u8]) -> Vec<u8> {
@@ -145,16 +150,16 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 const HIDDEN: [&str; 3] = ["refs/mirror-stage", "refs/mirror-rescue", "refs/mirror/snapshots"];
 
-fn advertised(served: &Arc<ServedRepository>, version: Version) -> Vec<String> {
-    lines(&block_on(served.shelf()).unwrap().advertisement(version))
+fn advertised(refs: &Arc<RefsCache>, version: Version) -> Vec<String> {
+    lines(&block_on(refs.view()).unwrap().advertisement(version))
 }
 
 #[test]
 fn the_advertisements_of_versions_0_and_1_are_gits() {
     let sandbox = Sandbox::new();
-    let check = |served: &Arc<ServedRepository>, what: &str| {
+    let check = |refs: &Arc<RefsCache>, what: &str| {
         for (version, word) in [(Version::V0, ""), (Version::V1, "version=1")] {
-            let ours = advertised(served, version);
+            let ours = advertised(refs, version);
             assert_eq!(ours[..2], ["# service=git-upload-pack\\n", "Flush"], "{what}");
             let mut gits = lines(&sandbox.upload_pack(word, &HIDDEN, &["--advertise-refs"], b"").unwrap());
             if gits.iter().all(|line| matches!(line.as_str(), "Flush" | "version 1\\n")) {
@@ -165,14 +170,14 @@ fn the_advertisements_of_versions_0_and_1_are_gits() {
             assert_eq!(ours[2..], gits, "{what}, {version:?}");
         }
     };
-    check(&sandbox.served(), "an empty repository");
+    check(&sandbox.refs(), "an empty repository");
     sandbox.fill();
-    let served = sandbox.served();
-    check(&served, "branches and tags");
+    let refs = sandbox.refs();
+    check(&refs, "branches and tags");
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/absent"], b"");
-    check(&ServedRepository::at(sandbox.place(), "absent"), "HEAD names no branch");
+    check(&refs_of(sandbox.place(), "absent"), "HEAD names no branch");
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/feature/2"], b"");
-    check(&ServedRepository::at(sandbox.place(), "feature/2"), "HEAD names another branch");
+    check(&refs_of(sandbox.place(), "feature/2"), "HEAD names another branch");
 }
 
 #[test]
@@ -203,12 +208,12 @@ fn body(arguments: &[&str]) -> Vec<u8> {
     out
 }
 
-fn listed(served: &Arc<ServedRepository>, body: &[u8]) -> Vec<u8> {
+fn listed(refs: &Arc<RefsCache>, body: &[u8]) -> Vec<u8> {
     let command = Command::parse(body).unwrap().unwrap();
     assert_eq!(command.name, CommandName::LsRefs);
-    let listing = Listing::parse(&command.arguments, &served.snapshots).unwrap();
+    let listing = Listing::parse(&command.arguments, &refs.repository().snapshots).unwrap();
     block_on(async {
-        match list::answer(served, listing).await.unwrap().into_body() {
+        match list::answer(refs, listing).await.unwrap().into_body() {
             AnswerBody::Whole(bytes) => bytes.to_vec(),
             AnswerBody::Pieces(mut pieces) => {
                 let mut all = Vec::new();
@@ -228,14 +233,14 @@ fn listed(served: &Arc<ServedRepository>, body: &[u8]) -> Vec<u8> {
 #[test]
 fn lists_are_gits() {
     let sandbox = Sandbox::new();
-    let check = |served: &Arc<ServedRepository>, hidden: &[&str], arguments: &[&str]| {
+    let check = |refs: &Arc<RefsCache>, hidden: &[&str], arguments: &[&str]| {
         let body = body(arguments);
         let gits = sandbox.upload_pack("version=2", hidden, &[], &body).unwrap();
-        assert_eq!(lines(&listed(served, &body)), lines(&gits), "{arguments:?}");
+        assert_eq!(lines(&listed(refs, &body)), lines(&gits), "{arguments:?}");
         // And again, from what was kept.
-        assert_eq!(lines(&listed(served, &body)), lines(&gits), "{arguments:?} again");
+        assert_eq!(lines(&listed(refs, &body)), lines(&gits), "{arguments:?} again");
     };
-    let all = |served: &Arc<ServedRepository>| {
+    let all = |refs: &Arc<RefsCache>| {
         for prefixes in [
             &[][..],
             &["ref-prefix HEAD"],
@@ -250,18 +255,18 @@ fn lists_are_gits() {
             for flags in
                 [&[][..], &["peel"], &["symrefs"], &["unborn"], &["unborn", "symrefs"], &["peel", "symrefs", "unborn"]]
             {
-                check(served, &HIDDEN, &[flags, prefixes].concat());
+                check(refs, &HIDDEN, &[flags, prefixes].concat());
             }
         }
     };
-    all(&sandbox.served());
+    all(&sandbox.refs());
     let commits = sandbox.fill();
-    all(&sandbox.served());
+    all(&sandbox.refs());
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/absent"], b"");
-    all(&ServedRepository::at(sandbox.place(), "absent"));
+    all(&refs_of(sandbox.place(), "absent"));
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/main"], b"");
     // Snapshots, where they are named.
-    let served = sandbox.served();
+    let refs = sandbox.refs();
     let one = format!("ref-prefix refs/mirror/snapshots/app/main/{}", commits[2]);
     for prefixes in [
         &["ref-prefix refs/mirror/snapshots/"][..],
@@ -272,7 +277,7 @@ fn lists_are_gits() {
         &["ref-prefix refs/mirror/snapshots/../../heads/"],
         &["ref-prefix refs/mirror/snapshots/no/"],
     ] {
-        check(&served, &HIDDEN[..2], &[&["peel", "symrefs"], prefixes].concat());
+        check(&refs, &HIDDEN[..2], &[&["peel", "symrefs"], prefixes].concat());
     }
 }
 
@@ -280,13 +285,13 @@ fn lists_are_gits() {
 fn a_push_is_seen_by_the_next_reader() {
     let sandbox = Sandbox::new();
     let commits = sandbox.fill();
-    let served = sandbox.served();
+    let refs = sandbox.refs();
     for round in 0..40 {
         let commit = &commits[round % commits.len()];
         sandbox.git(&["update-ref", "refs/heads/gitops", commit], b"");
-        let list = lines(&listed(&served, &body(&["ref-prefix refs/heads/gitops"])));
+        let list = lines(&listed(&refs, &body(&["ref-prefix refs/heads/gitops"])));
         assert_eq!(list, [format!("{commit} refs/heads/gitops\\n"), "Flush".to_owned()], "round {round}");
-        assert!(advertised(&served, Version::V0).contains(&format!("{commit} refs/heads/gitops\\n")), "round {round}");
+        assert!(advertised(&refs, Version::V0).contains(&format!("{commit} refs/heads/gitops\\n")), "round {round}");
     }
 }
 
@@ -294,7 +299,7 @@ fn a_push_is_seen_by_the_next_reader() {
 fn i5_a_reader_who_sees_a_tip_sees_its_snapshot() {
     let sandbox = Sandbox::new();
     let commits = sandbox.fill();
-    let served = sandbox.served();
+    let refs = sandbox.refs();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| {
             for round in 0..60 {
@@ -312,7 +317,7 @@ fn i5_a_reader_who_sees_a_tip_sees_its_snapshot() {
         while !is_last {
             // The last look is behind the last write, and sees all of them.
             is_last = writing.is_finished();
-            let list = lines(&listed(&served, &body));
+            let list = lines(&listed(&refs, &body));
             for tip in list.iter().filter(|line| line.contains(" refs/heads/lane/")) {
                 let (commit, name) = tip.trim_end_matches("\\n").split_once(' ').unwrap();
                 let group = name.rsplit_once('/').unwrap().1;
@@ -336,7 +341,7 @@ fn a_long_list_of_snapshots_comes_in_pieces_and_whole() {
     std::fs::write(sandbox.place().join("packed-refs"), packed).unwrap();
     let body = body(&["ref-prefix refs/mirror/snapshots/", "ref-prefix refs/heads/", "ref-prefix refs/tags/"]);
     let gits = sandbox.upload_pack("version=2", &HIDDEN[..2], &[], &body).unwrap();
-    let ours = listed(&sandbox.served(), &body);
+    let ours = listed(&sandbox.refs(), &body);
     assert_eq!(ours.len(), gits.len());
     assert_eq!(lines(&ours), lines(&gits));
 }
@@ -350,13 +355,13 @@ fn a_list_that_nobody_reads_holds_no_thread() {
         let _ = writeln!(packed, "{} refs/mirror/snapshots/app/big/{number:040x}", commits[0]);
     }
     std::fs::write(sandbox.place().join("packed-refs"), packed).unwrap();
-    let served = sandbox.served();
+    let refs = sandbox.refs();
     let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
-        let listing = || Listing::parse(&[b"ref-prefix refs/mirror/snapshots/"], &served.snapshots).unwrap();
+        let listing = || Listing::parse(&[b"ref-prefix refs/mirror/snapshots/"], &refs.repository().snapshots).unwrap();
         let mut held = Vec::new();
         for _ in 0..8 {
-            held.push(list::answer(&served, listing()).await.unwrap());
+            held.push(list::answer(&refs, listing()).await.unwrap());
         }
         // Somebody who reads gets all of it, with the only thread there is.
         let AnswerBody::Pieces(mut pieces) = held.pop().unwrap().into_body() else { panic!("a short list") };
@@ -413,9 +418,9 @@ proptest! {
 #[test]
 fn a_repository_that_was_never_synced_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    let served = ServedRepository::at(folder.path().join("none.git"), "main");
-    let error = block_on(served.shelf()).unwrap_err();
-    let answer = super::endpoints::refs_unavailable(&served, &error);
+    let refs = refs_of(folder.path().join("none.git"), "main");
+    let error = block_on(refs.view()).unwrap_err();
+    let answer = super::endpoints::refs_unavailable(refs.repository(), &error);
     assert_eq!(answer.status(), http::StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key(http::header::RETRY_AFTER));
     let AnswerBody::Whole(words) = answer.into_body() else { panic!("words are whole") };

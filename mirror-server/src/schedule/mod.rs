@@ -12,4 +12,4 @@ mod workers;
 
 pub(crate) use heartbeat::{Activity, Heartbeats, Stuck};
 pub(crate) use push_notifier::PushNotifier;
-pub(crate) use workers::Workers;
+pub(crate) use workers::{Scheduling, Workers};

@@ -3,17 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 use tokio::sync::Notify;
-
-use crate::metrics::Metrics;
 
 /// Tells workers of accepted pushes. Never waits, never fails, and loses none: what a worker did not take yet is kept by lane.
 #[derive(Debug, Clone)]
 pub(crate) struct PushNotifier {
     inboxes: Arc<BTreeMap<RepositoryName, Inbox>>,
-    metrics: Arc<Metrics>,
 }
 
 /// The lanes of one repository that were pushed to.
@@ -25,16 +21,14 @@ struct Inbox {
 
 impl PushNotifier {
     /// Makes an inbox for each repository.
-    pub(crate) fn to<'a>(repositories: impl IntoIterator<Item = &'a RepositoryName>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn to<'a>(repositories: impl IntoIterator<Item = &'a RepositoryName>) -> Self {
         let inboxes = repositories.into_iter().map(|name| (name.clone(), Inbox::default())).collect();
-        Self { inboxes: Arc::new(inboxes), metrics }
+        Self { inboxes: Arc::new(inboxes) }
     }
 
     /// A push was accepted on the GitOps branch of these lanes.
     pub(crate) fn accepted(&self, repository: &RepositoryName, lanes: &[LaneName]) {
         let Some(inbox) = self.inboxes.get(repository) else { return };
-        let now = Timestamp::now();
-        lanes.iter().for_each(|lane| self.metrics.pushed(lane, now));
         inbox.lanes().extend(lanes.iter().cloned());
         inbox.news.notify_one();
     }
@@ -74,7 +68,7 @@ mod tests {
     async fn a_push_is_heard_once_whenever_it_comes() {
         let app = RepositoryName::parse("app").expect("a name");
         let lane = |name: &str| LaneName::parse(name).expect("a name");
-        let pushes = PushNotifier::to([&app], Arc::new(Metrics::new()));
+        let pushes = PushNotifier::to([&app]);
         pushes.accepted(&app, &[lane("a"), lane("b")]);
         pushes.accepted(&app, &[lane("a")]);
         pushes.arrived(&app).await;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mirror_core::config::FlushOnPush;
+use mirror_core::config::{FlushOnPush, Schedule};
 use mirror_core::name::{LaneName, RepositoryName};
 use mirror_engine::journal::Journal;
 use mirror_engine::node::LocalNode;
+use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
 use mirror_engine::warm::{Change, Patience, Sessions};
 use tokio_util::sync::CancellationToken;
@@ -18,13 +19,31 @@ use tokio_util::task::TaskTracker;
 use super::heartbeat::{Activity, Heartbeats};
 use super::job_runner::{EngineRunner, lanes_of};
 use super::plan::Plan;
+use super::push_notifier::PushNotifier;
 use super::worker::Worker;
-use crate::context::Context;
 use crate::metrics::Metrics;
 use crate::metrics::label::SessionEvent;
+use crate::repositories::Repositories;
 
 /// How long a worker may read the journal and the refs before it begins.
 const READING: Duration = Duration::from_secs(5 * 60);
+
+/// What happens without a request, and what it touches.
+#[derive(Debug)]
+pub(crate) struct Scheduling {
+    /// The repositories, each with a worker of its own.
+    pub(crate) repositories: Arc<Repositories>,
+    /// When operations are due.
+    pub(crate) schedule: Schedule,
+    /// Notifies workers of accepted pushes.
+    pub(crate) pushes: PushNotifier,
+    /// Where workers show that they live.
+    pub(crate) heartbeats: Heartbeats,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The server's: requested when it begins to end.
+    pub(crate) stop: Stop,
+}
 
 /// The workers of a server, one for each repository.
 #[derive(Debug)]
@@ -36,24 +55,24 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Begins to work, until the context's stop is uttered.
-    pub(crate) fn start(context: &Context) -> Self {
-        let names: Vec<_> = context.repositories.served().iter().map(|served| served.name.clone()).collect();
-        let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), told_to(&context.metrics)));
-        let node = Arc::new(LocalNode::clone(&context.repositories.node).keeping(Arc::clone(&sessions)));
+    /// Begins to work, until the server's stop is requested.
+    pub(crate) fn start(scheduling: &Scheduling) -> Self {
+        let names: Vec<_> = scheduling.repositories.all().iter().map(|served| served.name.clone()).collect();
+        let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), told_to(&scheduling.metrics)));
+        let node = Arc::new(LocalNode::clone(&scheduling.repositories.node).keeping(Arc::clone(&sessions)));
         let workers = Self { working: TaskTracker::new(), sessions, tending: CancellationToken::new() };
         for name in names {
-            workers.begin(context, &node, name);
+            workers.begin(scheduling, &node, name);
         }
         workers.working.close();
         workers
     }
 
-    fn begin(&self, context: &Context, node: &Arc<LocalNode>, name: RepositoryName) {
-        let schedule = context.serve.schedule;
+    fn begin(&self, scheduling: &Scheduling, node: &Arc<LocalNode>, name: RepositoryName) {
+        let schedule = scheduling.schedule;
         let seed = RandomState::new().hash_one(&name);
-        let (node, pushes, heartbeats) = (Arc::clone(node), context.pushes.clone(), context.heartbeats.clone());
-        let (metrics, stop) = (Arc::clone(&context.metrics), context.stop.clone());
+        let (node, pushes, heartbeats) = (Arc::clone(node), scheduling.pushes.clone(), scheduling.heartbeats.clone());
+        let (metrics, stop) = (Arc::clone(&scheduling.metrics), scheduling.stop.clone());
         if let Some(kept) = self.sessions.of(&name).cloned() {
             let tending = self.tending.clone();
             self.working.spawn(async move { tending.run_until_cancelled(kept.tend()).await });
@@ -71,7 +90,7 @@ impl Workers {
         });
     }
 
-    /// Waits until all have ended, which they do soon after the context's stop; then closes the sessions to upstream.
+    /// Waits until all have ended, which they do soon after the server's stop; then closes the sessions to upstream.
     pub(crate) async fn ended(self) {
         self.tending.cancel();
         self.working.wait().await;

@@ -15,7 +15,8 @@ mod settle;
 mod take;
 #[cfg(test)]
 mod tests;
+mod writing;
 
-pub(crate) use receive::{PushSlots, info_refs, receive_pack};
-pub(crate) use record::Refusals;
+pub(crate) use receive::{info_refs, receive_pack};
 pub(crate) use recover::recover;
+pub(crate) use writing::Writing;

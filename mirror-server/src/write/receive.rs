@@ -26,8 +26,8 @@ use super::report::{keepalive, talk};
 use super::request::{OFFERED, Request, RequestError, Wish};
 use super::settle::refuse_stale;
 use super::take::{Taker, blocking};
+use super::writing::Writing;
 use crate::auth::{Caller, unauthorized};
-use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
 use crate::http::body::{BodyError, Inbound};
 use crate::metrics::label::{Push as Outcome, Refusal};
@@ -70,22 +70,22 @@ impl PushSlots {
 }
 
 /// Answers `GET …/info/refs?service=git-receive-pack`.
-pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<ServedRepository>, caller: &Caller) -> Answer {
+pub(crate) async fn info_refs(writing: &Arc<Writing>, served: &Arc<ServedRepository>, caller: &Caller) -> Answer {
     if let Err(answer) = admit(served, caller) {
         return *answer;
     }
-    if let Err(low) = context.space.admit() {
+    if let Err(low) = writing.space.admit() {
         return words(StatusCode::INSUFFICIENT_STORAGE, &format!("pushes are not taken at the moment: {low}"));
     }
-    let shelf = match served.shelf().await {
-        Ok(shelf) => shelf,
+    let view = match writing.refs.of_repository(served).view().await {
+        Ok(view) => view,
         Err(error) => return refs_unavailable(served, &error),
     };
-    let mut out = Vec::with_capacity(512 + 80 * shelf.view().refs().len());
+    let mut out = Vec::with_capacity(512 + 80 * view.refs().len());
     encode::data(b"# service=git-receive-pack\n", &mut out);
     encode::flush(&mut out);
     let mut capabilities = format!("\0{OFFERED} agent={AGENT}");
-    for seen in shelf.view().refs() {
+    for seen in view.refs() {
         let line = format!("{} {}{}\n", seen.value, seen.name, std::mem::take(&mut capabilities));
         encode::data(line.as_bytes(), &mut out);
     }
@@ -98,12 +98,12 @@ pub(crate) async fn info_refs(context: &Arc<Context>, served: &Arc<ServedReposit
 
 /// Answers `POST …/git-receive-pack`.
 pub(crate) async fn receive_pack(
-    context: &Arc<Context>,
+    writing: &Arc<Writing>,
     served: &Arc<ServedRepository>,
     caller: &Caller,
     body: Inbound,
 ) -> Answer {
-    match receive(context, served, caller, body).await {
+    match receive(writing, served, caller, body).await {
         Ok(answer) | Err(answer) => answer,
     }
 }
@@ -111,7 +111,7 @@ pub(crate) async fn receive_pack(
 /// # Errors
 /// The answer of a request that is no push, or did not come to its end.
 pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
-    context: &Arc<Context>,
+    writing: &Arc<Writing>,
     served: &Arc<ServedRepository>,
     caller: &Caller,
     body: R,
@@ -129,8 +129,8 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     let mut body = std::io::Cursor::new(read).chain(body);
     let has_pack = request.has_pack();
     let mut push = Push::judged(request, writer, &served.gitops);
-    if let Err(low) = context.space.admit() {
-        context.metrics.refused(Refusal::LowSpace);
+    if let Err(low) = writing.space.admit() {
+        writing.metrics.refused(Refusal::LowSpace);
         push.refuse_open(Outcome::Failed, &format!("no space: {low}"));
     }
     if !push.is_decided() {
@@ -146,21 +146,21 @@ pub(super) async fn receive<R: AsyncRead + Unpin + Send + 'static>(
     if push.is_decided() {
         // git reads the answer only after it has sent everything.
         let read = if has_pack { pack::drain(&mut body).await.map(|_| ()) } else { Ok(()) };
-        let push = refuse_all(context, served, cache, writer, push, came).await?;
+        let push = refuse_all(writing, served, cache, writer, push, came).await?;
         return read.map(|()| whole(StatusCode::OK, RESULT, said(&push).into())).map_err(cut);
     }
-    let turn = timeout(TURN, Arc::clone(&context.turns.0).acquire_owned()).await;
+    let turn = timeout(TURN, Arc::clone(&writing.slots.0).acquire_owned()).await;
     let Ok(Ok(slot)) = turn else {
         return Err(later("too many pushes are being taken; push again in a moment"));
     };
     let is_banded = push.request.wishes(Wish::SideBand64k);
     let (consumed, all_read) = oneshot::channel();
-    let taker = Taker { context: Arc::clone(context), served: Arc::clone(served), cache, writer: writer.clone(), slot };
+    let taker = Taker { writing: Arc::clone(writing), served: Arc::clone(served), cache, writer: writer.clone(), slot };
     let mut taken = tokio::spawn({
-        let (context, served) = (Arc::clone(context), Arc::clone(served));
+        let (writing, served) = (Arc::clone(writing), Arc::clone(served));
         let taking = async move {
             let (push, ended) = taker.take(push, body, consumed).await;
-            tell(&context, &served, &writer, &push, came.elapsed());
+            tell(&writing, &served, &writer, &push, came.elapsed());
             (push, ended)
         };
         taking.in_current_span()
@@ -192,7 +192,7 @@ fn admit<'a>(served: &ServedRepository, caller: &'a Caller) -> Result<Writer<'a>
 
 /// Ends a push of which nothing is taken; its pack was read and dropped.
 async fn refuse_all(
-    context: &Context,
+    writing: &Writing,
     served: &ServedRepository,
     cache: Cache,
     writer: String,
@@ -200,7 +200,7 @@ async fn refuse_all(
     came: Instant,
 ) -> Result<Push, Answer> {
     let mut push = push;
-    if served.refusals.admit(&served.name) {
+    if writing.records_refusal(&served.name) {
         let entry = Entry::refused(served, &writer, &push);
         let noted = blocking(move || {
             entry.note(&cache, &push);
@@ -208,7 +208,7 @@ async fn refuse_all(
         });
         push = noted.await.ok_or_else(ending)?;
     }
-    tell(context, served, &writer, &push, came.elapsed());
+    tell(writing, served, &writer, &push, came.elapsed());
     Ok(push)
 }
 

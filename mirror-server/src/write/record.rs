@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::push::{Push, State};
 use super::request::Command;
-use crate::context::Context;
+use super::writing::Writing;
 use crate::metrics::label::Push as Outcome;
 use crate::repositories::ServedRepository;
 
@@ -170,10 +170,10 @@ fn append(cache: &Cache, records: &[Record]) -> bool {
 }
 
 /// Tells the log, the metrics, and the schedule how a push ended.
-pub(super) fn tell(context: &Context, served: &ServedRepository, writer: &str, push: &Push, took: Duration) {
+pub(super) fn tell(writing: &Writing, served: &ServedRepository, writer: &str, push: &Push, took: Duration) {
     let id = |id: Option<CommitId>| id.map_or_else(|| "nothing".to_owned(), |id| id.to_string());
     for (command, state) in push.refs() {
-        context.metrics.push(&served.name, state.outcome());
+        writing.metrics.push(&served.name, state.outcome());
         tracing::info!(
             repository = %served.name,
             writer,
@@ -185,13 +185,13 @@ pub(super) fn tell(context: &Context, served: &ServedRepository, writer: &str, p
             "push"
         );
     }
-    context.metrics.push_took(&served.name, took);
+    writing.metrics.push_took(&served.name, took);
     // Also where a branch may have stayed: who waits for pushes looks at it, and does nothing where it did.
     let lanes = push.moved_lanes();
     if !lanes.is_empty() {
         let now = Timestamp::now();
-        lanes.iter().for_each(|lane| context.metrics.pushed(lane, now));
-        context.pushes.accepted(&served.name, &lanes);
+        lanes.iter().for_each(|lane| writing.metrics.pushed(lane, now));
+        writing.pushes.accepted(&served.name, &lanes);
     }
 }
 

@@ -12,8 +12,8 @@ use crate::repositories::{Repositories, ServedRepository};
 ///
 /// What cannot be removed is told to the log and stands in nobody's way but its own branch's, and not in that of the other folders; the
 /// next push or operation tries again.
-pub(crate) async fn recover(site: &Repositories) {
-    for served in site.served() {
+pub(crate) async fn recover(repositories: &Repositories) {
+    for served in repositories.all() {
         let served = Arc::clone(served);
         blocking(move || recover_one(&served)).await;
     }

@@ -15,13 +15,13 @@ use super::read_deadline::Cut;
 use super::record::Entry;
 use super::request::Origin;
 use super::settle::{self, Held, NO_SPACE};
-use crate::context::Context;
+use super::writing::Writing;
 use crate::metrics::label::Push as Outcome;
 use crate::repositories::ServedRepository;
 
 /// What taking a push needs beside the push.
 pub(super) struct Taker {
-    pub(super) context: Arc<Context>,
+    pub(super) writing: Arc<Writing>,
     pub(super) served: Arc<ServedRepository>,
     pub(super) cache: Cache,
     pub(super) writer: String,
@@ -95,7 +95,7 @@ impl Taker {
         body: R,
         consumed: Consumed,
     ) -> Result<Option<CommitId>, PackError> {
-        let arrived = pack::receive(&self.context.git, &held.receiving, self.cache.path(), body).await;
+        let arrived = pack::receive(&self.writing.git, &held.receiving, self.cache.path(), body).await;
         // Nobody listens any more where the request is gone.
         let _ = consumed.send(());
         match arrived? {

@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::certificates::Certificates;
 use super::dispatch::Dispatcher;
+use super::handlers::Handlers;
 use super::http1_required::needs_http1;
 use super::stall::Activity;
 use super::write_timeout::Paced;
-use crate::context::Context;
 use crate::http::wire::{Queue, Stream};
 
 /// How long a connection may keep the server waiting.
@@ -61,13 +61,13 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(
-        context: Arc<Context>,
+        handlers: Arc<Handlers>,
         certificates: Option<Arc<Certificates>>,
         closing: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
         let scheme = if certificates.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-        let dispatcher = Dispatcher::new(context, scheme);
+        let dispatcher = Dispatcher::new(handlers, scheme);
         Self { dispatcher, certificates, closing, cut, deadlines: Deadlines::default() }
     }
 

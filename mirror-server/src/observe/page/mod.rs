@@ -15,7 +15,7 @@ use mirror_engine::space::Verdict;
 
 use self::render::{Repository, View};
 use super::api::read_status;
-use crate::context::Context;
+use super::observing::Observing;
 use crate::http::answer::{Answer, whole};
 
 /// Nothing but what stands in the page itself may take part in it.
@@ -23,23 +23,23 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Answers `/`. `base` is the server's address as the client knows it, without a slash at its end.
-pub(crate) async fn page(context: &Context, base: &str) -> Answer {
-    let report = read_status(context).await;
-    let repositories: Vec<_> = context
+pub(crate) async fn page(observing: &Observing, base: &str) -> Answer {
+    let report = read_status(observing).await;
+    let repositories: Vec<_> = observing
         .repositories
-        .served()
+        .all()
         .iter()
         .map(|served| Repository {
             name: &served.name,
             clone_url: format!("{base}/{}.git", served.name),
-            doing: context.heartbeats.all().find(|(name, _)| **name == served.name).map(|(_, beat)| beat.doing),
+            doing: observing.heartbeats.all().find(|(name, _)| **name == served.name).map(|(_, beat)| beat.doing),
         })
         .collect();
-    let space = context.space.look();
+    let space = observing.space.look();
     let view = View {
         report: &report,
         repositories: &repositories,
-        stuck: &context.heartbeats.stuck(),
+        stuck: &observing.heartbeats.stuck(),
         free: space.map(|space| space.free),
         low: space.is_some_and(|space| space.verdict == Verdict::Low),
         now: Timestamp::now(),

@@ -8,14 +8,13 @@
 
 mod build_slots;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, StatusCode, header};
 use mirror_core::config::Serve;
-use mirror_core::name::{CommitId, RepositoryName};
+use mirror_core::name::CommitId;
 use mirror_engine::space::SpaceGuard;
 use mirror_store::git::{GitProgram, PackCaps};
 use mirror_store::{ClosureError, Tip};
@@ -26,7 +25,7 @@ use super::pack_cache::{
     Key, PackAnswer, PackCache, Reserve, TagsDigest, Timeouts, UploadPackRun, remove_former_folder,
 };
 use super::packet;
-use super::refs_cache::{RefsUnavailable, RefsView};
+use super::refs_cache::{RefsCache, RefsUnavailable};
 use super::request::{FetchRequest, RequestError, Sharing, Wire};
 use super::version::Version;
 use crate::http::answer::{Answer, AnswerBody, with_body, words};
@@ -50,13 +49,8 @@ pub(crate) struct Packs {
     git: GitProgram,
     caps: PackCaps,
     pack_cache: PackCache,
-    tags: Arc<TagDigests>,
     metrics: Arc<Metrics>,
 }
-
-/// The digest of each repository's tags, with the view that it was made from.
-#[derive(Debug, Default)]
-struct TagDigests(Mutex<HashMap<RepositoryName, (Weak<RefsView>, TagsDigest)>>);
 
 impl Packs {
     /// Opens the cache of packs beside the caches of repositories, and removes the folder of its earlier name. Blocks meanwhile.
@@ -72,11 +66,11 @@ impl Packs {
         let (quota, reserve) = (serve.pack_cache.get(), Reserve::of(serve.free_space, space));
         let pack_cache =
             PackCache::open(caches.join(FOLDER), quota, reserve, slots, Timeouts::default(), Arc::clone(&metrics));
-        Self { git, caps: PackCaps::default(), pack_cache, tags: Arc::default(), metrics }
+        Self { git, caps: PackCaps::default(), pack_cache, metrics }
     }
 
     /// Answers `POST …/git-upload-pack`, other than `ls-refs`.
-    pub(crate) async fn answer(&self, served: &Arc<ServedRepository>, version: Version, body: &[u8]) -> Answer {
+    pub(crate) async fn answer(&self, refs: &Arc<RefsCache>, version: Version, body: &[u8]) -> Answer {
         let wire = match version {
             Version::V0 | Version::V1 => Wire::V0,
             Version::V2 => Wire::V2,
@@ -86,19 +80,20 @@ impl Packs {
             Ok(request) => request,
             Err(error) => return self.refuse(&error),
         };
-        match self.give(served, &request).await {
-            Ok(given) => self.render(served, request, given).await,
-            Err(error) => refs_unavailable(served, &error),
+        match self.find(refs, &request).await {
+            Ok(found) => self.render(refs.repository(), request, found).await,
+            Err(error) => refs_unavailable(refs.repository(), &error),
         }
     }
 
-    async fn give(
+    /// Finds the answer to a request in the cache, or has it built.
+    async fn find(
         &self,
-        served: &Arc<ServedRepository>,
+        refs: &Arc<RefsCache>,
         request: &FetchRequest,
     ) -> Result<(PackAnswer, Instant), RefsUnavailable> {
         let began = Instant::now();
-        let cache = served.cache()?;
+        let cache = refs.repository().cache()?;
         let alone = match request.sharing() {
             Sharing::Shared => None,
             Sharing::Own(reason) => Some(reason),
@@ -109,30 +104,31 @@ impl Packs {
         };
         let form = request.encode();
         let tags = match request.includes_tags() && alone.is_none() {
-            true => Some(self.tags.of(served).await?),
+            true => Some(refs.view().await?.tags_digest()),
             false => None,
         };
         let key = match alone {
-            None => Some(Key::of(&served.name, request, &form, tags.as_ref())),
+            None => Some(Key::of(&refs.repository().name, request, &form, tags.as_ref())),
             Some(reason) => {
                 self.metrics.pack_alone(reason);
                 None
             }
         };
-        let run_of = || self.run_of(served, request, form, tags);
-        Ok((self.pack_cache.answer(key, run_of).await, began))
+        let run = || self.upload_pack(refs, request, form, tags);
+        Ok((self.pack_cache.answer(key, run).await, began))
     }
 
-    fn run_of(
+    /// The run of git that builds an answer.
+    fn upload_pack(
         &self,
-        served: &Arc<ServedRepository>,
+        refs: &Arc<RefsCache>,
         of: &FetchRequest,
         input: Vec<u8>,
         tags: Option<TagsDigest>,
     ) -> UploadPackRun {
         let mut command = self
             .git
-            .command(&served.path, ["upload-pack", "--stateless-rpc", "--strict", "."])
+            .command(&refs.repository().path, ["upload-pack", "--stateless-rpc", "--strict", "."])
             .caps(&self.caps)
             .setting("uploadpack.allowAnySHA1InWant", "true")
             .setting("uploadpack.allowFilter", "true")
@@ -143,11 +139,11 @@ impl Packs {
         if of.wire() == Wire::V2 {
             command = command.protocol_v2();
         }
-        let (digests, served) = (Arc::clone(&self.tags), Arc::clone(served));
+        let refs = Arc::clone(refs);
         let still_holds = async move {
             match tags {
                 None => true,
-                Some(tags) => digests.of(&served).await.is_ok_and(|now| now == tags),
+                Some(tags) => refs.view().await.is_ok_and(|now| now.tags_digest() == tags),
             }
         };
         UploadPackRun { command, input, still_holds: Box::pin(still_holds) }
@@ -211,28 +207,6 @@ async fn blame(served: &ServedRepository, request: FetchRequest) -> Option<Reque
     match spawn_blocking(no_commit).await.ok()? {
         Some(id) => Some(RequestError::Shallow(id)),
         None => is_bounded.then_some(RequestError::NoSuchEnd),
-    }
-}
-
-impl TagDigests {
-    /// Gives the digest of a repository's tags as they are now.
-    async fn of(&self, served: &Arc<ServedRepository>) -> Result<TagsDigest, RefsUnavailable> {
-        let shelf = served.shelf().await?;
-        let made = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, digest)) = made().get(&served.name)
-            && std::ptr::eq(of.as_ptr(), Arc::as_ptr(&shelf))
-        {
-            return Ok(*digest);
-        }
-        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
-        for tag in shelf.view().tags() {
-            hash.update(tag.name.as_str().as_bytes());
-            hash.update(b"\0");
-            hash.update(tag.value.as_bytes());
-        }
-        let digest: TagsDigest = hash.finish().as_ref().try_into().expect("because SHA-256 has 32 bytes");
-        made().insert(served.name.clone(), (Arc::downgrade(&shelf), digest));
-        Ok(digest)
     }
 }
 

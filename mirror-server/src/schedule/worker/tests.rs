@@ -62,7 +62,7 @@ impl Bench {
     fn new() -> Self {
         let app = RepositoryName::parse("app").expect("a name");
         let metrics = Arc::new(Metrics::new());
-        let pushes = PushNotifier::to([&app], Arc::clone(&metrics));
+        let pushes = PushNotifier::to([&app]);
         Self { heartbeats: Heartbeats::of([&app]), pushes, metrics, stop: Stop::new(), app }
     }
 

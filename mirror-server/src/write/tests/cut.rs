@@ -60,7 +60,7 @@ async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() 
     let fixture = Fixture::new();
     let body = fixture.push(&[(GITOPS, Some(1), 3)], "");
     let pack = body.windows(4).position(|window| window == b"PACK").unwrap();
-    let turns = fixture.context.turns.free();
+    let turns = fixture.writing.slots.free();
     // In its commands, at the head of its pack, and while git reads.
     for sent in [6, pack + 5, body.len() - 5] {
         let begun = Cursor::new(body[..sent].to_vec());
@@ -68,7 +68,7 @@ async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() 
         let answer = said(fixture.send(Trickle { begun, next: Box::pin(tokio::time::sleep(MINUTE)) }).await);
         assert!(answer.starts_with("408") && answer.contains("60 minutes"), "{sent}: {answer}");
         assert!(since.elapsed() <= COMING + MINUTE, "{sent}: {:?}", since.elapsed());
-        assert_eq!((fixture.tip(), fixture.context.turns.free()), (Some(fixture.commits[1]), turns), "{sent}");
+        assert_eq!((fixture.tip(), fixture.writing.slots.free()), (Some(fixture.commits[1]), turns), "{sent}");
         fixture.prove_clean();
     }
     let Some(Record { event: Event::Ended { outcomes, .. }, .. }) = fixture.journal().pop() else { panic!() };
@@ -79,7 +79,7 @@ async fn a_push_that_trickles_for_ever_is_cut_and_gives_back_all_that_it_held() 
 async fn a_push_beyond_those_that_are_taken_at_once_waits_for_a_turn_and_is_put_off_where_none_comes() {
     let fixture = Fixture::new();
     let body = || Cursor::new(fixture.push(&[(GITOPS, Some(1), 3)], ""));
-    let turns = fixture.context.turns.take_all().await;
+    let turns = fixture.writing.slots.take_all().await;
     let since = tokio::time::Instant::now();
     let answer = fixture.send(body()).await;
     assert_eq!(answer.headers()[http::header::RETRY_AFTER], "15");

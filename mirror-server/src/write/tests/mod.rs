@@ -21,9 +21,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 
 use super::receive::{info_refs, receive};
+use super::writing::Writing;
+use crate::assembly::Assembly;
 use crate::auth::Caller;
 use crate::auth::TokenAuthority;
-use crate::context::Context;
 use crate::http::answer::{Answer, AnswerBody, Piece};
 use crate::plan::ServePlan;
 use crate::repositories::ServedRepository;
@@ -36,7 +37,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A cache with some commits, and a server that takes pushes to it.
 struct Fixture {
     folder: tempfile::TempDir,
-    context: Arc<Context>,
+    writing: Arc<Writing>,
     served: Arc<ServedRepository>,
     cache: Cache,
     /// One behind the other; the first two are in the cache.
@@ -57,11 +58,12 @@ impl Fixture {
         let serve = node.serve().unwrap();
         let plan = ServePlan { node, serve, listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
-        let context = Arc::new(Context::open(&plan, authority, git));
-        let served = Arc::clone(&context.repositories.served()[0]);
+        let handlers = Assembly::of(&plan, authority, git).handlers;
+        let writing = Arc::clone(&handlers.writing);
+        let served = Arc::clone(&handlers.repositories.all()[0]);
         fs::create_dir_all(served.path.parent().unwrap()).unwrap();
         let cache = Cache::create(&served.path, &BranchName::parse("main").unwrap()).unwrap();
-        let mut fixture = Self { folder, context, served, cache, commits: Vec::new() };
+        let mut fixture = Self { folder, writing, served, cache, commits: Vec::new() };
         fixture.fill();
         fixture
     }
@@ -107,7 +109,7 @@ impl Fixture {
     }
 
     async fn send<R: AsyncRead + Unpin + Send + 'static>(&self, body: R) -> Answer {
-        let (Ok(answer) | Err(answer)) = receive(&self.context, &self.served, &Self::writer(), body).await;
+        let (Ok(answer) | Err(answer)) = receive(&self.writing, &self.served, &Self::writer(), body).await;
         answer
     }
 

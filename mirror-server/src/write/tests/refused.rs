@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn below_the_mark_of_free_space_nothing_is_taken_and_the_words_say_so() {
     let fixture = Fixture::with(GitProgram::find().unwrap(), "1000000TiB");
-    let refused = said(info_refs(&fixture.context, &fixture.served, &Fixture::writer()).await);
+    let refused = said(info_refs(&fixture.writing, &fixture.served, &Fixture::writer()).await);
     assert!(refused.starts_with("507") && refused.contains("are free"), "{refused}");
     let told = fixture.told(fixture.push(&[(GITOPS, Some(1), 3)], "")).await;
     assert!(told[1].contains("ng refs/heads/gitops no space: only"), "{told:?}");

@@ -18,7 +18,7 @@ async fn i2_a_push_is_on_the_disk_and_in_the_journal_when_it_is_acknowledged() {
     let Event::Ended { ok: true, outcomes, report } = &ended.event else { panic!("{ended:?}") };
     assert_eq!(outcomes["main"], "accepted");
     assert_eq!(report[0]["pushed"], fixture.commits[3].to_string());
-    let metrics = fixture.context.metrics.text(Timestamp::now());
+    let metrics = fixture.writing.metrics.text(Timestamp::now());
     assert!(
         metrics.lines().any(|line| line.contains("pushed_refs") && line.contains("accepted") && line.ends_with(" 1"))
     );
@@ -28,7 +28,7 @@ async fn i2_a_push_is_on_the_disk_and_in_the_journal_when_it_is_acknowledged() {
 #[tokio::test]
 async fn an_advertisement_says_what_is_there_and_what_is_understood() {
     let fixture = Fixture::new();
-    let answer = info_refs(&fixture.context, &fixture.served, &Fixture::writer()).await;
+    let answer = info_refs(&fixture.writing, &fixture.served, &Fixture::writer()).await;
     assert_eq!(answer.headers()["content-type"], "application/x-git-receive-pack-advertisement");
     let told = lines(&bytes_of(answer).await);
     assert_eq!(told[0], "# service=git-receive-pack");
@@ -41,9 +41,9 @@ async fn an_advertisement_says_what_is_there_and_what_is_understood() {
 
     let lanes = Some([LaneName::parse("other").unwrap()].into());
     let stranger = Caller::Writer { name: "ci".to_owned(), lanes };
-    let refused = said(info_refs(&fixture.context, &fixture.served, &stranger).await);
+    let refused = said(info_refs(&fixture.writing, &fixture.served, &stranger).await);
     assert!(refused.starts_with("403") && refused.contains("main, second"), "{refused}");
-    assert!(said(info_refs(&fixture.context, &fixture.served, &Caller::Anonymous).await).starts_with("401"));
+    assert!(said(info_refs(&fixture.writing, &fixture.served, &Caller::Anonymous).await).starts_with("401"));
 }
 
 #[tokio::test]

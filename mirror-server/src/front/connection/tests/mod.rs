@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::*;
+use crate::assembly::Assembly;
 use crate::auth::TokenAuthority;
 use crate::plan::ServePlan;
 use crate::testing::{self, MAIN};
@@ -26,9 +27,9 @@ impl Fixture {
         let node = testing::node(folder.path(), "", &[MAIN]);
         let plan = ServePlan { node, serve: Serve::local(), listen: None, inherited: Vec::new() };
         let authority = Arc::new(TokenAuthority::open(None).unwrap());
-        let context = Context::open(&plan, authority, GitProgram::find().unwrap());
+        let handlers = Assembly::of(&plan, authority, GitProgram::find().unwrap()).handlers;
         let (closing, cut) = (CancellationToken::new(), CancellationToken::new());
-        let connections = Arc::new(Connections::new(Arc::new(context), None, closing.clone(), cut.clone()));
+        let connections = Arc::new(Connections::new(handlers, None, closing.clone(), cut.clone()));
         Self { connections, closing, cut, _folder: folder }
     }
 

@@ -25,6 +25,7 @@ use super::Packs;
 use crate::http::answer::{Answer, AnswerBody};
 use crate::metrics::Metrics;
 use crate::read::Version;
+use crate::read::refs_cache::RefsCache;
 use crate::repositories::ServedRepository;
 use crate::testing::{git_of, write_git};
 
@@ -38,7 +39,7 @@ struct Rig {
 struct Running {
     packs: Packs,
     metrics: Arc<Metrics>,
-    served: Arc<ServedRepository>,
+    refs: Arc<RefsCache>,
 }
 
 impl Rig {
@@ -150,7 +151,7 @@ impl Rig {
     fn serve_beside(&self, guard: Arc<SpaceGuard>, serve: Serve) -> Running {
         let metrics = Arc::new(Metrics::new());
         let packs = Packs::open(git_of(self.folder.path()), &serve, self.folder.path(), guard, Arc::clone(&metrics));
-        Running { packs, metrics, served: Arc::clone(&self.served) }
+        Running { packs, metrics, refs: Arc::new(RefsCache::of(Arc::clone(&self.served))) }
     }
 
     /// Proves that a pack is whole, in a repository that has nothing else; gives its objects.
@@ -172,7 +173,7 @@ impl Rig {
 
 impl Running {
     async fn ask(&self, version: Version, body: &[u8]) -> Answer {
-        self.packs.answer(&self.served, version, body).await
+        self.packs.answer(&self.refs, version, body).await
     }
 
     async fn fetch(&self, version: Version, body: &[u8]) -> Vec<u8> {
