@@ -4,7 +4,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mirror_git::pack::make::delta::encode;
+use mirror_git::delta::encode;
 
 /// A target is put together from pieces of the base and from new bytes, as an edited file is.
 #[derive(Debug, Arbitrary)]

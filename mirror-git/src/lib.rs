@@ -6,5 +6,9 @@
 //!
 //! Never: a repository on disk, sockets, or deciding what is fetched and pushed.
 
+pub mod delta;
+mod entry;
+mod inflate;
 pub mod pack;
 pub mod pkt;
+mod references;

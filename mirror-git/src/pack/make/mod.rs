@@ -9,7 +9,6 @@
 //!
 //! `gitformat-pack(5)`.
 
-pub mod delta;
 mod error;
 mod history;
 mod ids;

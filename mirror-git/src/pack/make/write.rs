@@ -7,10 +7,10 @@ use gix_hash::ObjectId;
 use gix_object::Kind;
 use sha1::{Digest, Sha1};
 
-use super::delta;
 use super::error::PackError;
 use super::list::{Entry, Link};
 use super::plan::{Objects, PackPlan};
+use crate::delta;
 
 /// Git's own default.
 const LEVEL: u32 = 6;

@@ -12,9 +12,9 @@ use flate2::write::ZlibEncoder;
 use gix_object::Kind;
 use sha1::{Digest, Sha1};
 
-use super::entry::{Id, write_header};
 use super::error::ReceiveError;
 use super::index_file::Indexed;
+use crate::entry::{Id, write_header};
 
 /// The end of a pack that is being completed.
 pub(super) struct Completion<'a> {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use sha1::{Digest, Sha1};
 
-use super::entry::Id;
+use crate::entry::Id;
 
 /// One object of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,16 +7,12 @@
 //! Never: the store, other than reading bases of deltas from it.
 
 mod complete;
-mod delta;
-mod entry;
 mod error;
 mod index_file;
-mod inflate;
 mod kept;
 mod limits;
 mod pack;
 mod received;
-mod references;
 mod request;
 mod resolve;
 mod scan;

@@ -12,17 +12,17 @@ use mirror_core::name::CommitId;
 use tokio_util::sync::CancellationToken;
 
 use super::complete::Completion;
-use super::entry::{Form, Id};
 use super::error::{Failure, ReceiveError};
 use super::index_file::{self, Indexed};
 use super::limits::Limits;
 use super::received::{Outside, PackCounts, PackFiles, ReceivedPack};
-use super::references::References;
 use super::request::Request;
 use super::resolve::{Families, Found};
 use super::scan::{Scan, malformed, scan};
 use super::source::PackSource;
 use super::watch::{Progress, Throttle};
+use crate::entry::{Form, Id};
+use crate::references::References;
 
 /// Takes the pack that `source` gives into the request's folder. One that could not be taken leaves nothing of what arrived.
 ///

@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use gix_object::Kind;
 use tokio_util::sync::CancellationToken;
 
-use super::delta::{self, DeltaFault};
-use super::entry::{Entry, Form, Id};
 use super::error::ReceiveError;
-use super::inflate::Inflate;
 use super::kept::Kept;
 use super::limits::Limits;
-use super::references::References;
 use super::scan::{corrupt, finish, malformed, object_hasher};
+use crate::delta::{self, DeltaFault};
+use crate::entry::{Entry, Form, Id};
+use crate::inflate::Inflate;
+use crate::references::References;
 
 /// The pack as the first pass left it, with every base knowing its deltas.
 pub(super) struct Families<'a> {

@@ -14,14 +14,14 @@ use gix_object::Kind;
 use mirror_core::name::CommitId;
 use sha1::{Digest, Sha1};
 
-use super::entry::{Distance, Entry, Form, Header, Id, TypeAndSize, Varint, kind_of};
 use super::error::{Failure, ReceiveError};
-use super::inflate::Inflate;
 use super::kept::Kept;
 use super::limits::Limits;
-use super::references::References;
 use super::source::PackSource;
 use super::watch::{Progress, Throttle, Watch};
+use crate::entry::{Distance, Entry, Form, Header, Id, TypeAndSize, Varint, kind_of};
+use crate::inflate::Inflate;
+use crate::references::References;
 
 /// What the first pass found.
 #[derive(Debug)]

@@ -14,7 +14,6 @@ use proptest::prelude::*;
 use sha1::{Digest, Sha1};
 use tokio_util::sync::CancellationToken;
 
-use super::entry::{Id, write_header};
 use super::error::{Failure, ReceiveError};
 use super::limits::Limits;
 use super::receive;
@@ -22,6 +21,7 @@ use super::received::ReceivedPack;
 use super::request::Request;
 use super::source::PackSource;
 use super::watch::{Progress, Watch};
+use crate::entry::{Id, write_header};
 
 /// A pack that is being put together.
 struct Pack {

@@ -4,7 +4,7 @@ use sirocco::Format;
 use sirocco::inflate::Decoder;
 
 /// A decoder that is used for one stream after the other.
-pub(super) struct Inflate {
+pub(crate) struct Inflate {
     decoder: Box<Decoder>,
     /// The last of what was inflated, which what follows may refer to.
     window: Box<[u8]>,
@@ -14,26 +14,26 @@ pub(super) struct Inflate {
 
 /// What one step of inflating did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// Bytes of the input that are used up.
-    pub(super) consumed: usize,
+    pub(crate) consumed: usize,
     /// What they inflate to.
-    pub(super) output: &'a [u8],
+    pub(crate) output: &'a [u8],
     /// Whether the stream has ended.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Inflate {
     /// Most objects fit whole, and larger ones are inflated in pieces of this size.
     const WINDOW: usize = 256 << 10;
 
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let window = vec![0; Self::WINDOW].into_boxed_slice();
         Self { decoder: Box::new(Decoder::new(Format::Zlib)), window, full: false }
     }
 
     /// Makes ready for the next stream.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.decoder.reset();
         self.full = false;
     }
@@ -42,7 +42,7 @@ impl Inflate {
     ///
     /// # Errors
     /// The bytes are no zlib stream.
-    pub(super) fn step(&mut self, input: &[u8]) -> Result<Step<'_>, NotZlib> {
+    pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step<'_>, NotZlib> {
         if self.full {
             self.decoder.make_room(&mut self.window);
         }
@@ -55,7 +55,7 @@ impl Inflate {
     ///
     /// # Errors
     /// The bytes are no zlib stream of that size.
-    pub(super) fn whole(&mut self, input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), NotZlib> {
+    pub(crate) fn whole(&mut self, input: &[u8], size: usize, output: &mut Vec<u8>) -> Result<(), NotZlib> {
         self.restart();
         output.resize(size, 0);
         let done = self.decoder.decompress(input, output, true).map_err(|_| NotZlib)?;
@@ -65,4 +65,4 @@ impl Inflate {
 
 /// The bytes are not the zlib stream they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NotZlib;
+pub(crate) struct NotZlib;

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     /// Applies a delta as the format says, refusing everything that it does not allow.
-    pub(in crate::pack::make) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
         let mut bytes = delta.iter().copied();
         let mut size = || {
             let (mut size, mut shift) = (0usize, 0);

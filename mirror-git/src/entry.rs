@@ -6,25 +6,25 @@
 use gix_object::Kind;
 
 /// The 20 bytes of an object's name.
-pub(super) type Id = [u8; 20];
+pub(crate) type Id = [u8; 20];
 
 /// Where the bytes of an entry stand, and what it is.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Where its header begins.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
     /// Where its deflated bytes begin, counted from `offset`.
-    pub(super) header_len: u8,
+    pub(crate) header_len: u8,
     /// CRC-32 of header and deflated bytes, for the index.
-    pub(super) crc: u32,
+    pub(crate) crc: u32,
     /// How many bytes it inflates to: the object, or the delta's instructions.
-    pub(super) size: u64,
-    pub(super) form: Form,
+    pub(crate) size: u64,
+    pub(crate) form: Form,
 }
 
 /// In which form an entry holds its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// As it is.
     Whole { kind: Kind, id: Id },
     /// As a delta against the entry of this place.
@@ -35,7 +35,7 @@ pub(super) enum Form {
 
 /// The header of an entry, as it stands in the pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Header {
+pub(crate) enum Header {
     Whole(Kind),
     /// A delta whose base begins this many bytes before.
     OnOffset(u64),
@@ -44,15 +44,15 @@ pub(super) enum Header {
 
 /// Type and size from the first bytes of an entry.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct TypeAndSize {
-    pub(super) code: u8,
-    pub(super) size: u64,
+pub(crate) struct TypeAndSize {
+    pub(crate) code: u8,
+    pub(crate) size: u64,
     shift: u32,
 }
 
 /// Whether a number of variable length has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Varint {
+pub(crate) enum Varint {
     More,
     Done,
     /// It does not fit.
@@ -61,7 +61,7 @@ pub(super) enum Varint {
 
 impl TypeAndSize {
     /// Takes the next byte.
-    pub(super) fn push(&mut self, byte: u8) -> Varint {
+    pub(crate) fn push(&mut self, byte: u8) -> Varint {
         if self.shift == 0 {
             self.code = byte >> 4 & 7;
             self.size = u64::from(byte & 15);
@@ -80,14 +80,14 @@ impl TypeAndSize {
 
 /// The distance of a delta to its base.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Distance {
-    pub(super) value: u64,
+pub(crate) struct Distance {
+    pub(crate) value: u64,
     begun: bool,
 }
 
 impl Distance {
     /// Takes the next byte.
-    pub(super) fn push(&mut self, byte: u8) -> Varint {
+    pub(crate) fn push(&mut self, byte: u8) -> Varint {
         if self.begun {
             let Some(next) = self.value.checked_add(1).filter(|value| value >> 57 == 0) else {
                 return Varint::Overflow;
@@ -101,7 +101,7 @@ impl Distance {
 }
 
 /// Gives the kind of object that a type code stands for.
-pub(super) fn kind_of(code: u8) -> Option<Kind> {
+pub(crate) fn kind_of(code: u8) -> Option<Kind> {
     match code {
         1 => Some(Kind::Commit),
         2 => Some(Kind::Tree),
@@ -112,7 +112,7 @@ pub(super) fn kind_of(code: u8) -> Option<Kind> {
 }
 
 /// Writes the header of an entry that holds its object as it is.
-pub(super) fn write_header(kind: Kind, size: u64, out: &mut Vec<u8>) {
+pub(crate) fn write_header(kind: Kind, size: u64, out: &mut Vec<u8>) {
     let code: u8 = match kind {
         Kind::Commit => 1,
         Kind::Tree => 2,

@@ -9,15 +9,15 @@ use std::collections::HashMap;
 
 use gix_object::Kind;
 
-use super::entry::Id;
+use crate::entry::Id;
 
 /// The objects referred to, and as what.
 #[derive(Debug, Default)]
-pub(super) struct References(HashMap<Id, Kinds>);
+pub(crate) struct References(HashMap<Id, Kinds>);
 
 /// A set of kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u8);
+pub(crate) struct Kinds(u8);
 
 impl Kinds {
     fn one(kind: Kind) -> Self {
@@ -30,12 +30,12 @@ impl Kinds {
     }
 
     /// Gives the kind, where it is one.
-    pub(super) fn only(self) -> Option<Kind> {
+    pub(crate) fn only(self) -> Option<Kind> {
         [Kind::Commit, Kind::Tree, Kind::Blob, Kind::Tag].into_iter().find(|kind| self == Self::one(*kind))
     }
 
     /// Says whether an object of this kind is what all its referrers take it for.
-    pub(super) fn are_only(self, kind: Kind) -> bool {
+    pub(crate) fn are_only(self, kind: Kind) -> bool {
         self.0 & !Self::one(kind).0 == 0
     }
 }
@@ -45,7 +45,7 @@ impl References {
     ///
     /// # Errors
     /// What keeps it from being an object of its kind.
-    pub(super) fn take(&mut self, kind: Kind, object: &[u8]) -> Result<(), &'static str> {
+    pub(crate) fn take(&mut self, kind: Kind, object: &[u8]) -> Result<(), &'static str> {
         match kind {
             Kind::Blob => Ok(()),
             Kind::Tree => self.take_tree(object),
@@ -107,7 +107,7 @@ impl References {
     }
 
     /// Takes everything another set holds.
-    pub(super) fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         if self.0.is_empty() {
             *self = other;
             return;
@@ -118,12 +118,12 @@ impl References {
     }
 
     /// Takes an object out of the set, and gives as what it was referred to.
-    pub(super) fn remove(&mut self, id: &Id) -> Kinds {
+    pub(crate) fn remove(&mut self, id: &Id) -> Kinds {
         self.0.remove(id).unwrap_or_default()
     }
 
     /// Gives what is left, in order.
-    pub(super) fn into_sorted(self) -> Vec<(Id, Kinds)> {
+    pub(crate) fn into_sorted(self) -> Vec<(Id, Kinds)> {
         let mut left: Vec<(Id, Kinds)> = self.0.into_iter().collect();
         left.sort_unstable_by_key(|(id, _)| *id);
         left

@@ -7,7 +7,7 @@
 ///
 /// # Errors
 /// What is wrong with the delta. Nothing beyond `limit` bytes is ever allocated.
-pub(super) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>) -> Result<(), DeltaFault> {
+pub(crate) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>) -> Result<(), DeltaFault> {
     let mut rest = delta;
     let base_size = varint(&mut rest)?;
     let size = varint(&mut rest)?;
@@ -44,7 +44,7 @@ pub(super) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>)
 
 /// What is wrong with a delta.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DeltaFault {
+pub(crate) enum DeltaFault {
     /// It makes no sense.
     Corrupt(&'static str),
     /// It makes an object of this size.
