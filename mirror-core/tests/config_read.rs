@@ -159,6 +159,16 @@ fn values_are_taken_as_they_are_written() {
 }
 
 #[test]
+fn durations_are_written_in_one_grammar() {
+    for (text, seconds) in [("90s", 90), ("15m", 900), ("1h30m", 5400), ("1d", 86_400)] {
+        let config =
+            read(&LEAST.replace("githubTransport: {", &format!("githubTransport: {{ timeouts: {{ total: {text} }},")));
+        let total = config.only_node().unwrap().transport.timeouts.total;
+        assert_eq!(total, std::time::Duration::from_secs(seconds), "{text}");
+    }
+}
+
+#[test]
 fn a_lane_names_its_repository_without_regard_to_case() {
     let config = read(&LEAST.replace("repository: hwlab", "repository: HwLab"));
     assert_eq!(config.only_node().unwrap().lane("main").unwrap().repository.as_str(), "hwlab");

@@ -50,7 +50,7 @@ const SAMPLES: u32 = 60;
 /// How long to run.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// How long to run: a number and a unit, such as 90s, 30m or 2h.
+    /// How long to run, such as 90s, 30m or 2h.
     #[arg(long = "for", value_name = "DURATION", default_value = "2h", value_parser = length)]
     length: Duration,
 }

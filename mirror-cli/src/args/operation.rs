@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mirror_core::config;
 use mirror_core::fault::{Classified, FaultClass, Retry};
 use mirror_core::report::Mode;
 use mirror_engine::lock::Wait;
@@ -154,7 +155,8 @@ pub struct OperationArgs {
     pub confirm: ConfirmArgs,
 }
 
-/// Reads a length of time that is not zero: numbers with units, such as `90s`, `15m` or `1h30m`.
+/// Reads a length of time that is not zero, as the configuration has it; and the forms of ISO 8601 and of prose that were taken before
+/// there was one grammar, such as `PT1H` or `1 hour`.
 ///
 /// # Errors
 /// [`UsageError::TimeoutZero`] and [`UsageError::TimeoutUnreadable`].
@@ -163,10 +165,13 @@ pub fn parse_duration(text: &str) -> Result<Duration, UsageError> {
     if text.trim() == "0" {
         return Err(UsageError::TimeoutZero { text: text.to_owned() });
     }
-    let length: jiff::SignedDuration = text.trim().parse().map_err(|_| unreadable())?;
-    let length = Duration::try_from(length).map_err(|_| unreadable())?;
+    let length = config::parse_duration(text.trim()).or_else(|_| parse_prose(text.trim()).ok_or_else(unreadable))?;
     if length.is_zero() {
         return Err(UsageError::TimeoutZero { text: text.to_owned() });
     }
     Ok(length)
+}
+
+fn parse_prose(text: &str) -> Option<Duration> {
+    Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok()
 }

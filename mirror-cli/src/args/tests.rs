@@ -56,6 +56,9 @@ fn how_long_to_wait() {
     check("--wait --timeout 90s", Some(Wait::UpTo(Duration::from_secs(90))));
     check("--wait --timeout 1h30m", Some(Wait::UpTo(Duration::from_secs(5400))));
     check("--wait --timeout=250ms", Some(Wait::UpTo(Duration::from_millis(250))));
+    check("--wait --timeout 1d", Some(Wait::UpTo(Duration::from_secs(86_400))));
+    check("--wait --timeout PT1H", Some(Wait::UpTo(Duration::from_secs(3600))));
+    check("--wait --timeout 1.5h", Some(Wait::UpTo(Duration::from_secs(5400))));
     check("--timeout 5m", None);
     check("--wait --timeout 0", None);
     check("--wait --timeout 0s", None);
@@ -152,6 +155,7 @@ fn the_end_of_a_token() {
     };
     check("90d", Some("2030-04-01T00:00:00Z"));
     check("12h", Some("2030-01-01T12:00:00Z"));
+    check("1d12h", Some("2030-01-02T12:00:00Z"));
     check("2030-01-31T00:00:00+01:00", Some("2030-01-30T23:00:00Z"));
     for wrong in ["0d", "", "-1d", "90", "soon", "2029-12-31T23:59:59Z", "2030-01-01T00:00:00Z", "999999999999d"] {
         check(wrong, None);

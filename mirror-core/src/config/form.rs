@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::ordered::Ordered;
+use super::duration;
 use super::types::Readers;
 use crate::name::{BranchName, GroupName, LaneName, NodeName, RefPrefix, RepositoryName, TagPattern};
 
@@ -58,9 +59,9 @@ struct RetentionForm {
     keep_for: Option<DurationForm>,
 }
 
-/// A whole number and a unit: `ms`, `s`, `m`, `h` or `d`, such as `30s`.
+/// Whole numbers with units, `d`, `h`, `m`, `s` or `ms`, the largest first, such as `30s` or `1h30m`.
 #[derive(Debug, Serialize, JsonSchema)]
-struct DurationForm(#[schemars(regex(pattern = r"^[0-9]+(ms|s|m|h|d)$"))] String);
+struct DurationForm(#[schemars(regex(pattern = duration::PATTERN))] String);
 
 /// A whole number and a unit: `B`, `KiB`, `MiB`, `GiB` or `TiB`, such as `2GiB`.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod duration;
 mod finding;
 mod form;
 mod lookup;
@@ -41,11 +42,12 @@ mod tree;
 mod types;
 mod url;
 
+pub use duration::{duration_text, parse_duration};
 pub use finding::{ConfigError, Finding};
 pub use lookup::{LookupError, Named, Scope, UnknownName, find, select};
 pub use parse::{parse, parse_bytes, schema};
 pub use problem::{AcrossFault, FormFault, Problem, RefusedFault, ValueFault, Wanted};
-pub use size::{ByteSize, QuantityFault, duration_text, parse_duration};
+pub use size::{ByteSize, QuantityFault};
 pub use types::{
     Argo, ClusterMirror, ClusterSettings, FlushOnPush, FreeSpace, Identity, KnownHosts, Lane, Limits, LocalSettings,
     MirrorConfig, Node, NodeKind, NodeSettings, Pipeline, ProxyEgress, Readers, Repository, Schedule, SecretSource,

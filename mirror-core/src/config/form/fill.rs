@@ -7,7 +7,8 @@ use super::{
     SecretSourceForm, ServeForm, ServiceForm, SizeForm, SnapshotsForm, SourceForm, StorageForm, TimeoutsForm, TlsForm,
     TransportForm, WritersForm,
 };
-use crate::config::size::{ByteSize, duration_text};
+use crate::config::duration::duration_text;
+use crate::config::size::ByteSize;
 use crate::config::types::{
     Argo, ClusterMirror, FlushOnPush, Identity, KnownHosts, Lane, MirrorConfig, Node, NodeSettings, Pipeline,
     Repository, SecretSource, Serve, Transport,

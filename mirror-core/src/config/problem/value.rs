@@ -59,7 +59,7 @@ pub enum ValueFault {
     #[error("`{path}` {fault}")]
     #[diagnostic(
         code(mirror::config::duration),
-        help("write a duration as a number and a unit, `ms`, `s`, `m`, `h` or `d`, such as `30s`")
+        help("write a duration as numbers with units, `d`, `h`, `m`, `s` or `ms`, such as `30s` or `1h30m`")
     )]
     Duration {
         /// The path of the key.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::config::duration::parse_duration;
 use crate::config::finding::Finding;
 use crate::config::mask::secret_key;
 use crate::config::problem::{Problem, ValueFault, Wanted};
 use crate::config::similar::closest;
-use crate::config::size::{ByteSize, parse_duration};
+use crate::config::size::ByteSize;
 use crate::config::tree::{Key, Span, Tree, Value};
 
 /// Everything found wrong so far.
