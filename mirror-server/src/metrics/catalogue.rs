@@ -9,20 +9,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
-use super::label::Labels;
+use super::label::LabelSet;
 use super::table::Metrics;
 
 /// What stands before the name of every metric.
 const PREFIX: &str = "git_mirror";
 
 /// A number that goes up and down, in seconds or bytes.
-pub(super) type Level = Gauge<f64, AtomicU64>;
+pub(super) type FloatGauge = Gauge<f64, AtomicU64>;
 /// A family of distributions.
-pub(super) type Spread<L> = Family<L, Histogram, fn() -> Histogram>;
+pub(super) type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// What a metric's number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum In {
+pub(super) enum Counts {
     /// Pieces.
     Pieces,
     /// Bytes.
@@ -53,40 +53,55 @@ impl Catalogue {
         Self { registry: Registry::with_prefix(PREFIX), rows: Vec::new() }
     }
 
-    pub(super) fn counter(&mut self, name: &'static str, unit: In, help: &'static str) -> Counter {
+    pub(super) fn counter(&mut self, name: &'static str, unit: Counts, help: &'static str) -> Counter {
         self.add(name, unit, help, "counter", Vec::new(), Counter::default())
     }
 
-    pub(super) fn counters<L: Labels>(
+    pub(super) fn counters<L: LabelSet>(
         &mut self,
         name: &'static str,
-        unit: In,
+        unit: Counts,
         help: &'static str,
     ) -> Family<L, Counter> {
         self.add(name, unit, help, "counter", L::described(), Family::default())
     }
 
-    pub(super) fn gauge(&mut self, name: &'static str, unit: In, help: &'static str) -> Gauge {
+    pub(super) fn gauge(&mut self, name: &'static str, unit: Counts, help: &'static str) -> Gauge {
         self.add(name, unit, help, "gauge", Vec::new(), Gauge::default())
     }
 
-    pub(super) fn gauges<L: Labels>(&mut self, name: &'static str, unit: In, help: &'static str) -> Family<L, Gauge> {
+    pub(super) fn gauges<L: LabelSet>(
+        &mut self,
+        name: &'static str,
+        unit: Counts,
+        help: &'static str,
+    ) -> Family<L, Gauge> {
         self.add(name, unit, help, "gauge", L::described(), Family::default())
     }
 
-    pub(super) fn levels<L: Labels>(&mut self, name: &'static str, unit: In, help: &'static str) -> Family<L, Level> {
+    pub(super) fn float_gauges<L: LabelSet>(
+        &mut self,
+        name: &'static str,
+        unit: Counts,
+        help: &'static str,
+    ) -> Family<L, FloatGauge> {
         self.add(name, unit, help, "gauge", L::described(), Family::default())
     }
 
-    pub(super) fn spreads<L: Labels>(&mut self, name: &'static str, unit: In, help: &'static str) -> Spread<L> {
-        let family = Spread::<L>::new_with_constructor(durations);
+    pub(super) fn histograms<L: LabelSet>(
+        &mut self,
+        name: &'static str,
+        unit: Counts,
+        help: &'static str,
+    ) -> Histograms<L> {
+        let family = Histograms::<L>::new_with_constructor(durations);
         self.add(name, unit, help, "histogram", L::described(), family)
     }
 
     fn add<M: Metric + Clone>(
         &mut self,
         name: &'static str,
-        unit: In,
+        unit: Counts,
         help: &'static str,
         kind: &'static str,
         labels: Vec<(&'static str, String)>,
@@ -95,9 +110,9 @@ impl Catalogue {
         let total = if kind == "counter" { "_total" } else { "" };
         // The registry puts the unit behind the name, and the full stop behind the help.
         let (unit, suffix) = match unit {
-            In::Pieces => (None, ""),
-            In::Bytes => (Some(Unit::Bytes), "_bytes"),
-            In::Seconds => (Some(Unit::Seconds), "_seconds"),
+            Counts::Pieces => (None, ""),
+            Counts::Bytes => (Some(Unit::Bytes), "_bytes"),
+            Counts::Seconds => (Some(Unit::Seconds), "_seconds"),
         };
         self.rows.push(Row { name: format!("{PREFIX}_{name}{suffix}{total}"), kind, labels, help });
         match unit {

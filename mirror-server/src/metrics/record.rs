@@ -10,8 +10,9 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::label::{
-    Alone, By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
-    TokenFailure, Verb,
+    Alone, AloneLabels, Ending, Endpoint, EndpointLabels, Lane, LaneLabels, Method, OperationLabels, PackLabels,
+    PackSource, Push, PushLabels, Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, SessionEvent,
+    SessionLabels, Status, TokenFailure, TokenFailureLabels, Verb, VerbLabels,
 };
 use super::table::{Metrics, Since};
 
@@ -48,20 +49,21 @@ impl Metrics {
         took: Duration,
         sent: u64,
     ) {
-        let labels = By3(endpoint, Method::from(method), Status(status));
+        let labels = RequestLabels { endpoint, method: Method::from(method), status: Status(status) };
         self.table.requests.get_or_create(&labels).inc();
-        self.table.request_durations.get_or_create(&By(endpoint)).observe(took.as_secs_f64());
-        self.table.sent.get_or_create(&By(endpoint)).inc_by(sent);
+        let labels = EndpointLabels { endpoint };
+        self.table.request_durations.get_or_create(&labels).observe(took.as_secs_f64());
+        self.table.sent.get_or_create(&labels).inc_by(sent);
     }
 
     /// The body of a request was taken.
     pub(crate) fn received(&self, endpoint: Endpoint, bytes: u64) {
-        self.table.received.get_or_create(&By(endpoint)).inc_by(bytes);
+        self.table.received.get_or_create(&EndpointLabels { endpoint }).inc_by(bytes);
     }
 
     /// A request or a connection was turned away.
-    pub(crate) fn refused(&self, why: Refusal) {
-        self.table.refused.get_or_create(&By(why)).inc();
+    pub(crate) fn refused(&self, reason: Refusal) {
+        self.table.refused.get_or_create(&RefusalLabels { reason }).inc();
     }
 
     /// A connection was accepted; it counts as open while the value lives.
@@ -71,19 +73,20 @@ impl Metrics {
     }
 
     /// A token was not taken.
-    pub(crate) fn token_failed(&self, why: TokenFailure) {
-        self.table.tokens_failed.get_or_create(&By(why)).inc();
+    pub(crate) fn token_failed(&self, reason: TokenFailure) {
+        self.table.tokens_failed.get_or_create(&TokenFailureLabels { reason }).inc();
     }
 
     /// A fetch got its pack.
     pub(crate) fn pack(&self, source: PackSource, took: Duration) {
-        self.table.packs.get_or_create(&By(source)).inc();
-        self.table.pack_durations.get_or_create(&By(source)).observe(took.as_secs_f64());
+        let labels = PackLabels { source };
+        self.table.packs.get_or_create(&labels).inc();
+        self.table.pack_durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
     /// A fetch gets an answer that nobody else gets.
-    pub(crate) fn pack_alone(&self, why: Alone) {
-        self.table.packs_alone.get_or_create(&By(why)).inc();
+    pub(crate) fn pack_alone(&self, reason: Alone) {
+        self.table.packs_alone.get_or_create(&AloneLabels { reason }).inc();
     }
 
     /// Git makes a pack while the value lives.
@@ -114,17 +117,25 @@ impl Metrics {
 
     /// A push of one ref ended.
     pub(crate) fn push(&self, repository: &RepositoryName, outcome: Push) {
-        self.table.pushes.get_or_create(&By2(Repository(repository.clone()), outcome)).inc();
+        self.table.pushes.get_or_create(&PushLabels { repository: Repository(repository.clone()), outcome }).inc();
     }
 
     /// A whole push was answered.
     pub(crate) fn push_took(&self, repository: &RepositoryName, took: Duration) {
-        self.table.push_durations.get_or_create(&By(Repository(repository.clone()))).observe(took.as_secs_f64());
+        self.table
+            .push_durations
+            .get_or_create(&RepositoryLabels { repository: Repository(repository.clone()) })
+            .observe(took.as_secs_f64());
     }
 
     /// An operation of the schedule runs while the value lives.
     pub(crate) fn operation_running(&self, repository: &RepositoryName, verb: Verb) -> Counted {
-        Counted::on(&self.table.operation_running.get_or_create(&By2(Repository(repository.clone()), verb)))
+        Counted::on(
+            &self
+                .table
+                .operation_running
+                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb }),
+        )
     }
 
     /// An operation of the schedule ended.
@@ -132,26 +143,32 @@ impl Metrics {
         &self,
         repository: &RepositoryName,
         verb: Verb,
-        ending: Ending,
+        outcome: Ending,
         took: Duration,
         at: Timestamp,
     ) {
         let named = Repository(repository.clone());
-        self.table.operations.get_or_create(&By3(named.clone(), verb, ending)).inc();
-        self.table.operation_durations.get_or_create(&By2(named, verb)).observe(took.as_secs_f64());
-        if matches!(ending, Ending::Done | Ending::Finding) {
+        self.table.operations.get_or_create(&OperationLabels { repository: named.clone(), verb, outcome }).inc();
+        self.table
+            .operation_durations
+            .get_or_create(&VerbLabels { repository: named, verb })
+            .observe(took.as_secs_f64());
+        if matches!(outcome, Ending::Done | Ending::Finding) {
             self.since().done.insert((repository.clone(), verb.as_str()), (verb, at));
         }
     }
 
     /// How many operations in a row failed on the road to upstream.
     pub(crate) fn upstream_failures(&self, repository: &RepositoryName, in_a_row: u32) {
-        self.table.failures.get_or_create(&By(Repository(repository.clone()))).set(i64::from(in_a_row));
+        self.table
+            .failures
+            .get_or_create(&RepositoryLabels { repository: Repository(repository.clone()) })
+            .set(i64::from(in_a_row));
     }
 
     /// So many packs of a repository were found.
     pub(crate) fn store_packs(&self, repository: &RepositoryName, packs: PackCount) {
-        let named = By(Repository(repository.clone()));
+        let named = RepositoryLabels { repository: Repository(repository.clone()) };
         self.table.store_packs.get_or_create(&named).set(signed(packs.all()));
         self.table.store_packs_replaced.get_or_create(&named).set(signed(packs.leaving + packs.overdue));
     }
@@ -168,15 +185,15 @@ impl Metrics {
 
     /// Something became of an SSH session.
     pub(crate) fn session(&self, repository: &RepositoryName, event: SessionEvent) {
-        self.table.sessions.get_or_create(&By2(Repository(repository.clone()), event)).inc();
+        self.table.sessions.get_or_create(&SessionLabels { repository: Repository(repository.clone()), event }).inc();
     }
 
     /// The state of a lane, as its status tells it.
     pub(crate) fn lane(&self, lane: &LaneName, state: &LaneState, now: Timestamp) {
-        let by = By(Lane(lane.clone()));
-        self.table.in_sync.get_or_create(&by).set(i64::from(state.github_in_sync));
-        self.table.diverged.get_or_create(&by).set(i64::from(state.diverged));
-        self.table.pending.get_or_create(&by).set(i64::from(state.pending_flush));
+        let labels = LaneLabels { lane: Lane(lane.clone()) };
+        self.table.in_sync.get_or_create(&labels).set(i64::from(state.github_in_sync));
+        self.table.diverged.get_or_create(&labels).set(i64::from(state.diverged));
+        self.table.pending.get_or_create(&labels).set(i64::from(state.pending_flush));
         let mut since = self.since();
         if let Some(at) = state.ref_sources.observed_at {
             since.looked.insert(lane.clone(), at);
@@ -202,27 +219,33 @@ impl Metrics {
 
     /// Everything, in the text format of OpenMetrics; ages are those at `now`.
     pub(crate) fn text(&self, now: Timestamp) -> String {
-        self.tell_ages(now);
+        self.set_ages(now);
         let mut text = String::new();
         text::encode(&mut text, &self.registry).expect("because a text takes whatever is written to it");
         text
     }
 
-    fn tell_ages(&self, now: Timestamp) {
+    fn set_ages(&self, now: Timestamp) {
         let since = self.since();
         let age = |at: &Timestamp| now.duration_since(*at).as_secs_f64().max(0.0);
         for (lane, at) in &since.looked {
-            self.table.look_ages.get_or_create(&By(Lane(lane.clone()))).set(age(at));
+            self.table.observation_ages.get_or_create(&LaneLabels { lane: Lane(lane.clone()) }).set(age(at));
         }
         for (lane, at) in &since.pending {
             let waits = at.as_ref().map_or(0.0, age);
-            self.table.pending_ages.get_or_create(&By(Lane(lane.clone()))).set(waits);
+            self.table.pending_ages.get_or_create(&LaneLabels { lane: Lane(lane.clone()) }).set(waits);
         }
         for ((repository, _), (verb, at)) in &since.done {
-            self.table.done_ages.get_or_create(&By2(Repository(repository.clone()), *verb)).set(age(at));
+            self.table
+                .done_ages
+                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb: *verb })
+                .set(age(at));
         }
         for (repository, at) in &since.beats {
-            self.table.beat_ages.get_or_create(&By(Repository(repository.clone()))).set(age(at));
+            self.table
+                .beat_ages
+                .get_or_create(&RepositoryLabels { repository: Repository(repository.clone()) })
+                .set(age(at));
         }
     }
 

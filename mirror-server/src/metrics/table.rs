@@ -9,10 +9,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::catalogue::{Catalogue, In, Level, Spread};
+use super::catalogue::{Catalogue, Counts, FloatGauge, Histograms};
 use super::label::{
-    Alone, By, By2, By3, Ending, Endpoint, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
-    TokenFailure, Verb, Version,
+    Alone, AloneLabels, Ending, EndpointLabels, LaneLabels, OperationLabels, PackLabels, PackSource, Push, PushLabels,
+    Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, SessionEvent, SessionLabels, TokenFailure,
+    TokenFailureLabels, Verb, VerbLabels, Version, VersionLabels,
 };
 
 /// The metrics of one server.
@@ -37,48 +38,48 @@ pub(super) struct Since {
 /// Every metric, by what it counts.
 #[derive(Debug)]
 pub(super) struct Table {
-    pub(super) requests: Family<By3<Endpoint, Method, Status>, Counter>,
-    pub(super) request_durations: Spread<By<Endpoint>>,
-    pub(super) sent: Family<By<Endpoint>, Counter>,
-    pub(super) received: Family<By<Endpoint>, Counter>,
-    pub(super) refused: Family<By<Refusal>, Counter>,
+    pub(super) requests: Family<RequestLabels, Counter>,
+    pub(super) request_durations: Histograms<EndpointLabels>,
+    pub(super) sent: Family<EndpointLabels, Counter>,
+    pub(super) received: Family<EndpointLabels, Counter>,
+    pub(super) refused: Family<RefusalLabels, Counter>,
     pub(super) connections: Gauge,
     pub(super) connections_made: Counter,
-    pub(super) tokens_failed: Family<By<TokenFailure>, Counter>,
+    pub(super) tokens_failed: Family<TokenFailureLabels, Counter>,
 
-    pub(super) packs: Family<By<PackSource>, Counter>,
-    pub(super) packs_alone: Family<By<Alone>, Counter>,
+    pub(super) packs: Family<PackLabels, Counter>,
+    pub(super) packs_alone: Family<AloneLabels, Counter>,
     pub(super) packs_running: Gauge,
     pub(super) packs_waiting: Gauge,
-    pub(super) pack_durations: Spread<By<PackSource>>,
+    pub(super) pack_durations: Histograms<PackLabels>,
     pub(super) pack_cache_bytes: Gauge,
     pub(super) pack_cache_entries: Gauge,
     pub(super) pack_cache_evicted: Counter,
     pub(super) pack_cache_damaged: Counter,
 
-    pub(super) pushes: Family<By2<Repository, Push>, Counter>,
-    pub(super) push_durations: Spread<By<Repository>>,
+    pub(super) pushes: Family<PushLabels, Counter>,
+    pub(super) push_durations: Histograms<RepositoryLabels>,
 
-    pub(super) operations: Family<By3<Repository, Verb, Ending>, Counter>,
-    pub(super) operation_durations: Spread<By2<Repository, Verb>>,
-    pub(super) operation_running: Family<By2<Repository, Verb>, Gauge>,
-    pub(super) done_ages: Family<By2<Repository, Verb>, Level>,
-    pub(super) failures: Family<By<Repository>, Gauge>,
-    pub(super) store_packs: Family<By<Repository>, Gauge>,
-    pub(super) store_packs_replaced: Family<By<Repository>, Gauge>,
-    pub(super) beat_ages: Family<By<Repository>, Level>,
+    pub(super) operations: Family<OperationLabels, Counter>,
+    pub(super) operation_durations: Histograms<VerbLabels>,
+    pub(super) operation_running: Family<VerbLabels, Gauge>,
+    pub(super) done_ages: Family<VerbLabels, FloatGauge>,
+    pub(super) failures: Family<RepositoryLabels, Gauge>,
+    pub(super) store_packs: Family<RepositoryLabels, Gauge>,
+    pub(super) store_packs_replaced: Family<RepositoryLabels, Gauge>,
+    pub(super) beat_ages: Family<RepositoryLabels, FloatGauge>,
     pub(super) stuck: Gauge,
-    pub(super) look_ages: Family<By<Lane>, Level>,
-    pub(super) pending: Family<By<Lane>, Gauge>,
-    pub(super) pending_ages: Family<By<Lane>, Level>,
-    pub(super) in_sync: Family<By<Lane>, Gauge>,
-    pub(super) diverged: Family<By<Lane>, Gauge>,
+    pub(super) observation_ages: Family<LaneLabels, FloatGauge>,
+    pub(super) pending: Family<LaneLabels, Gauge>,
+    pub(super) pending_ages: Family<LaneLabels, FloatGauge>,
+    pub(super) in_sync: Family<LaneLabels, Gauge>,
+    pub(super) diverged: Family<LaneLabels, Gauge>,
 
-    pub(super) sessions: Family<By2<Repository, SessionEvent>, Counter>,
+    pub(super) sessions: Family<SessionLabels, Counter>,
 
     pub(super) disk_free: Gauge,
     pub(super) disk_low: Gauge,
-    pub(super) build: Family<By<Version>, Gauge>,
+    pub(super) build: Family<VersionLabels, Gauge>,
 }
 
 impl Metrics {
@@ -86,17 +87,17 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         let mut catalogue = Catalogue::new();
         let table = Self::registered(&mut catalogue);
-        table.build.get_or_create(&By(Version)).set(1);
+        table.build.get_or_create(&VersionLabels { version: Version }).set(1);
         table.begin();
         Self { registry: catalogue.registry, table, since: Mutex::default() }
     }
 
     /// The one place where each metric has its name, its type, its labels and its words.
     pub(super) fn registered(to: &mut Catalogue) -> Table {
-        use In::{Bytes, Pieces, Seconds};
+        use Counts::{Bytes, Pieces, Seconds};
         Table {
             requests: to.counters("http_requests", Pieces, "Requests that were answered"),
-            request_durations: to.spreads(
+            request_durations: to.histograms(
                 "http_request_duration",
                 Seconds,
                 "From the end of a request's headers to the last byte of its answer",
@@ -112,7 +113,7 @@ impl Metrics {
             packs_alone: to.counters("packs_alone", Pieces, "Fetches whose answer is not shared, by the reason"),
             packs_running: to.gauge("packs_running", Pieces, "Packs that git is making now"),
             packs_waiting: to.gauge("packs_waiting", Pieces, "Requests that wait for their turn to have a pack made"),
-            pack_durations: to.spreads(
+            pack_durations: to.histograms(
                 "pack_duration",
                 Seconds,
                 "From a fetch's request to the first byte of its answer",
@@ -127,12 +128,16 @@ impl Metrics {
             ),
 
             pushes: to.counters("pushed_refs", Pieces, "Refs that pushes wanted to move, by how that ended"),
-            push_durations: to.spreads("push_duration", Seconds, "From a push's request to its answer"),
+            push_durations: to.histograms("push_duration", Seconds, "From a push's request to its answer"),
 
             operations: to.counters("operations", Pieces, "Operations of the schedule that ended"),
-            operation_durations: to.spreads("operation_duration", Seconds, "How long operations of the schedule took"),
+            operation_durations: to.histograms(
+                "operation_duration",
+                Seconds,
+                "How long operations of the schedule took",
+            ),
             operation_running: to.gauges("operation_running", Pieces, "1 while the schedule runs such an operation"),
-            done_ages: to.levels(
+            done_ages: to.float_gauges(
                 "operation_success_age",
                 Seconds,
                 "How long ago such an operation of the schedule last reached upstream, or maintained, without a fault",
@@ -152,7 +157,7 @@ impl Metrics {
                 Pieces,
                 "Those of them that others have replaced; the upkeep takes them away when their readers are gone",
             ),
-            beat_ages: to.levels(
+            beat_ages: to.float_gauges(
                 "worker_heartbeat_age",
                 Seconds,
                 "How long ago the worker of a repository last made progress",
@@ -162,13 +167,13 @@ impl Metrics {
                 Pieces,
                 "Workers that were silent for longer than they said they would be",
             ),
-            look_ages: to.levels(
+            observation_ages: to.float_gauges(
                 "observation_age",
                 Seconds,
                 "How long ago upstream was last looked at, for the older of the lane's two branches",
             ),
             pending: to.gauges("pending_flush", Pieces, "1 where commits that were accepted here are not upstream yet"),
-            pending_ages: to.levels(
+            pending_ages: to.float_gauges(
                 "pending_flush_age",
                 Seconds,
                 "Since when the lane's GitOps commits wait for a flush, as far as this server saw it; 0 where none do",
@@ -189,36 +194,41 @@ impl Table {
     /// Shows what is known to be countable before it is counted: of a counter that appears with its first count, nobody sees the step.
     fn begin(&self) {
         for why in Refusal::ALL {
-            let _ = self.refused.get_or_create(&By(*why));
+            let _ = self.refused.get_or_create(&RefusalLabels { reason: *why });
         }
         for why in TokenFailure::ALL {
-            let _ = self.tokens_failed.get_or_create(&By(*why));
+            let _ = self.tokens_failed.get_or_create(&TokenFailureLabels { reason: *why });
         }
         for why in Alone::ALL {
-            let _ = self.packs_alone.get_or_create(&By(*why));
+            let _ = self.packs_alone.get_or_create(&AloneLabels { reason: *why });
         }
         for source in PackSource::ALL {
-            let _ = self.packs.get_or_create(&By(*source));
+            let _ = self.packs.get_or_create(&PackLabels { source: *source });
         }
     }
 
     /// Shows what can be counted of a repository.
     pub(super) fn begin_repository(&self, name: &RepositoryName) {
-        let named = Repository(name.clone());
-        let _ = self.failures.get_or_create(&By(named.clone()));
-        let _ = self.store_packs.get_or_create(&By(named.clone()));
-        let _ = self.store_packs_replaced.get_or_create(&By(named.clone()));
+        let repository = Repository(name.clone());
+        let labels = RepositoryLabels { repository: repository.clone() };
+        let _ = self.failures.get_or_create(&labels);
+        let _ = self.store_packs.get_or_create(&labels);
+        let _ = self.store_packs_replaced.get_or_create(&labels);
         for verb in Verb::ALL {
-            let _ = self.operation_running.get_or_create(&By2(named.clone(), *verb));
+            let _ = self.operation_running.get_or_create(&VerbLabels { repository: repository.clone(), verb: *verb });
             for ending in Ending::ALL {
-                let _ = self.operations.get_or_create(&By3(named.clone(), *verb, *ending));
+                let _ = self.operations.get_or_create(&OperationLabels {
+                    repository: repository.clone(),
+                    verb: *verb,
+                    outcome: *ending,
+                });
             }
         }
         for outcome in Push::ALL {
-            let _ = self.pushes.get_or_create(&By2(named.clone(), *outcome));
+            let _ = self.pushes.get_or_create(&PushLabels { repository: repository.clone(), outcome: *outcome });
         }
         for event in SessionEvent::ALL {
-            let _ = self.sessions.get_or_create(&By2(named.clone(), *event));
+            let _ = self.sessions.get_or_create(&SessionLabels { repository: repository.clone(), event: *event });
         }
     }
 }

@@ -2,28 +2,25 @@
 
 mod set;
 
-use std::fmt::Debug;
-use std::hash::Hash;
+use std::fmt;
 
 use mirror_core::name::{LaneName, RepositoryName};
+use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
-pub(crate) use set::{By, By2, By3, Labels};
+pub(crate) use set::{
+    AloneLabels, EndpointLabels, LabelSet, LaneLabels, OperationLabels, PackLabels, PushLabels, RefusalLabels,
+    RepositoryLabels, RequestLabels, SessionLabels, TokenFailureLabels, VerbLabels, VersionLabels,
+};
 
-/// One label and its value.
-pub(crate) trait Label: Clone + Debug + Eq + Hash + Send + Sync + 'static {
-    /// The label's name.
-    const NAME: &'static str;
-
-    /// What values it takes, for the documentation.
+/// The value of a label.
+pub(crate) trait LabelValue: EncodeLabelValue {
+    /// What values there are, for the documentation.
     fn values() -> String;
-
-    /// Writes the value.
-    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result;
 }
 
 /// A label whose values are a closed set of words.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident as $label:literal { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$case_doc:meta])* $case:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub(crate) enum $name { $($(#[$case_doc])* $case,)+ }
@@ -38,20 +35,20 @@ macro_rules! words {
             }
         }
 
-        impl Label for $name {
-            const NAME: &'static str = $label;
-
+        impl LabelValue for $name {
             fn values() -> String {
                 Self::ALL.iter().map(|word| format!("`{}`", word.as_str())).collect::<Vec<_>>().join(", ")
             }
+        }
 
-            fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
-                to.write_str(self.as_str())
+        impl EncodeLabelValue for $name {
+            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+                self.as_str().encode(encoder)
             }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(self.as_str())
             }
         }
@@ -60,7 +57,7 @@ macro_rules! words {
 
 words! {
     /// What a request was about, as far as its path and query tell.
-    Endpoint as "endpoint" {
+    Endpoint {
         /// The listing of refs before a fetch.
         UploadAdvertisement = "upload-pack-info",
         /// `ls-refs` and packs.
@@ -88,7 +85,7 @@ words! {
 
 words! {
     /// A method of HTTP.
-    Method as "method" {
+    Method {
         /// GET.
         Get = "get",
         /// HEAD.
@@ -115,21 +112,21 @@ impl From<&http::Method> for Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Status(pub(crate) http::StatusCode);
 
-impl Label for Status {
-    const NAME: &'static str = "status";
-
+impl LabelValue for Status {
     fn values() -> String {
         "the status code of the answer".to_owned()
     }
+}
 
-    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
-        to.write_str(self.0.as_str())
+impl EncodeLabelValue for Status {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
     }
 }
 
 words! {
     /// Where the bytes of an answered fetch came from.
-    PackSource as "source" {
+    PackSource {
         /// Git made it for this request, and keeps it for the next.
         Made = "made",
         /// It was being made for somebody else.
@@ -143,7 +140,7 @@ words! {
 
 words! {
     /// Why an answer to a fetch is made for one request alone. The whole of each reason stands with the cache of packs, and in the handbook.
-    Alone as "reason" {
+    Alone {
         /// The request names a ref, whose value changes.
         NamesRef = "names-ref",
         /// More history is wanted than the client has, and git gives that to whom a ref leads.
@@ -159,7 +156,7 @@ words! {
 
 words! {
     /// How a push ended for one ref.
-    Push as "outcome" {
+    Push {
         /// On disk, and acknowledged.
         Accepted = "accepted",
         /// Not a ref that this writer may move so.
@@ -179,7 +176,7 @@ words! {
 
 words! {
     /// Why a request was turned away before its work began.
-    Refusal as "reason" {
+    Refusal {
         /// The path leads nowhere, or asks for the dumb protocol.
         NotFound = "not-found",
         /// The method, the headers or the body are wrong.
@@ -203,7 +200,7 @@ words! {
 
 words! {
     /// Why a token was not taken.
-    TokenFailure as "reason" {
+    TokenFailure {
         /// It is not of the form of a token.
         Malformed = "malformed",
         /// Nobody has it.
@@ -217,7 +214,7 @@ words! {
 
 words! {
     /// A verb that the schedule runs.
-    Verb as "verb" {
+    Verb {
         /// Sync.
         Sync = "sync",
         /// Flush.
@@ -229,7 +226,7 @@ words! {
 
 words! {
     /// How an operation of the schedule ended.
-    Ending as "outcome" {
+    Ending {
         /// Done, and the state is as wanted.
         Done = "done",
         /// Nothing broke, but the state is not as wanted.
@@ -249,7 +246,7 @@ words! {
 
 words! {
     /// What became of an SSH session to upstream.
-    SessionEvent as "event" {
+    SessionEvent {
         /// A new one was opened.
         Opened = "opened",
         /// One that was open was used again.
@@ -265,15 +262,15 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Lane(pub(crate) LaneName);
 
-impl Label for Lane {
-    const NAME: &'static str = "lane";
-
+impl LabelValue for Lane {
     fn values() -> String {
         "a lane of the configuration".to_owned()
     }
+}
 
-    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
-        write!(to, "{}", self.0)
+impl EncodeLabelValue for Lane {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
     }
 }
 
@@ -281,15 +278,15 @@ impl Label for Lane {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Repository(pub(crate) RepositoryName);
 
-impl Label for Repository {
-    const NAME: &'static str = "repository";
-
+impl LabelValue for Repository {
     fn values() -> String {
         "a repository of the configuration".to_owned()
     }
+}
 
-    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
-        write!(to, "{}", self.0)
+impl EncodeLabelValue for Repository {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
     }
 }
 
@@ -297,14 +294,14 @@ impl Label for Repository {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Version;
 
-impl Label for Version {
-    const NAME: &'static str = "version";
-
+impl LabelValue for Version {
     fn values() -> String {
         "the version of git-mirror".to_owned()
     }
+}
 
-    fn write(&self, to: &mut dyn std::fmt::Write) -> std::fmt::Result {
-        to.write_str(env!("CARGO_PKG_VERSION"))
+impl EncodeLabelValue for Version {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        env!("CARGO_PKG_VERSION").encode(encoder)
     }
 }

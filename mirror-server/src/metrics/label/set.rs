@@ -1,74 +1,61 @@
-//! The labels of one metric, one to three, and how they are written.
+//! The sets of labels that metrics have: `prometheus-client` derives how each is written, and the names and values of its labels are
+//! listed beside that for the documentation.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Debug;
 use std::hash::Hash;
 
-use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 
-use super::Label;
+use super::{
+    Alone, Ending, Endpoint, LabelValue, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
+    TokenFailure, Verb, Version,
+};
 
 /// The labels of one metric.
-pub(crate) trait Labels: Clone + Debug + Eq + Hash + Send + Sync + EncodeLabelSet + 'static {
+pub(crate) trait LabelSet: Clone + Debug + Eq + Hash + Send + Sync + EncodeLabelSet + 'static {
     /// Each label's name and what values it takes.
     fn described() -> Vec<(&'static str, String)>;
 }
 
-/// One label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct By<A>(pub(crate) A);
+macro_rules! label_sets {
+    ($($(#[$doc:meta])* $name:ident { $($label:ident: $value:ty),+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+        pub(crate) struct $name { $(pub(crate) $label: $value),+ }
 
-/// Two labels.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct By2<A, B>(pub(crate) A, pub(crate) B);
-
-/// Three labels.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct By3<A, B, C>(pub(crate) A, pub(crate) B, pub(crate) C);
-
-fn encode<L: Label>(label: &L, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-    let mut encoder = to.encode_label();
-    let mut key = encoder.encode_label_key()?;
-    key.write_str(L::NAME)?;
-    let mut value = key.encode_label_value()?;
-    label.write(&mut value)?;
-    value.finish()
+        impl LabelSet for $name {
+            fn described() -> Vec<(&'static str, String)> {
+                vec![$((stringify!($label), <$value as LabelValue>::values())),+]
+            }
+        }
+    )+};
 }
 
-impl<A: Label> EncodeLabelSet for By<A> {
-    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-        encode(&self.0, to)
-    }
-}
-
-impl<A: Label, B: Label> EncodeLabelSet for By2<A, B> {
-    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-        encode(&self.0, to)?;
-        encode(&self.1, to)
-    }
-}
-
-impl<A: Label, B: Label, C: Label> EncodeLabelSet for By3<A, B, C> {
-    fn encode(&self, to: &mut LabelSetEncoder<'_>) -> std::fmt::Result {
-        encode(&self.0, to)?;
-        encode(&self.1, to)?;
-        encode(&self.2, to)
-    }
-}
-
-impl<A: Label> Labels for By<A> {
-    fn described() -> Vec<(&'static str, String)> {
-        vec![(A::NAME, A::values())]
-    }
-}
-
-impl<A: Label, B: Label> Labels for By2<A, B> {
-    fn described() -> Vec<(&'static str, String)> {
-        vec![(A::NAME, A::values()), (B::NAME, B::values())]
-    }
-}
-
-impl<A: Label, B: Label, C: Label> Labels for By3<A, B, C> {
-    fn described() -> Vec<(&'static str, String)> {
-        vec![(A::NAME, A::values()), (B::NAME, B::values()), (C::NAME, C::values())]
-    }
+label_sets! {
+    /// Of one request.
+    RequestLabels { endpoint: Endpoint, method: Method, status: Status }
+    /// Of all requests to an endpoint.
+    EndpointLabels { endpoint: Endpoint }
+    /// Of requests that were turned away.
+    RefusalLabels { reason: Refusal }
+    /// Of tokens that were not taken.
+    TokenFailureLabels { reason: TokenFailure }
+    /// Of fetches that were answered with a pack.
+    PackLabels { source: PackSource }
+    /// Of fetches whose answer is not shared.
+    AloneLabels { reason: Alone }
+    /// Of one ref that a push wanted to move.
+    PushLabels { repository: Repository, outcome: Push }
+    /// Of a repository.
+    RepositoryLabels { repository: Repository }
+    /// Of an operation of the schedule that ended.
+    OperationLabels { repository: Repository, verb: Verb, outcome: Ending }
+    /// Of all operations of one verb in a repository.
+    VerbLabels { repository: Repository, verb: Verb }
+    /// Of a lane.
+    LaneLabels { lane: Lane }
+    /// Of SSH sessions to upstream.
+    SessionLabels { repository: Repository, event: SessionEvent }
+    /// Of this program.
+    VersionLabels { version: Version }
 }
