@@ -2,10 +2,10 @@
 //!
 //! It is made of the status report and of nothing that a client sends, but for the name under which it was asked.
 
-mod html;
 mod render;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use bytes::Bytes;
 use http::StatusCode;

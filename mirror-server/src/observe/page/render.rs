@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use maud::{Markup, PreEscaped, html};
 use mirror_core::name::{CommitId, RepositoryName};
 use mirror_core::report::status::{LaneStatus, OperationSummary, RefValue, StatusReport};
 use mirror_core::report::{Finding, LaneReport, Reported};
 
-use super::html::Html;
+use super::text::Text;
 use crate::schedule::{Activity, Stuck};
 
 /// Everything that the page shows.
@@ -42,154 +43,161 @@ enum Mark {
 
 /// Makes the page.
 pub(super) fn render(view: &View<'_>) -> String {
-    let mut page = Html::markup(HEAD);
-    page.text(&view.report.node).raw(" – git-mirror</title>\n").raw(STYLE).raw("</head>\n<body>\n");
-    page.raw("<header>\n<h1>").text(&view.report.node).raw(" <small>git-mirror</small></h1>\n");
-    page.html(&verdict(view)).raw("</header>\n<main>\n");
-    page.html(&troubles(view));
-    for repository in view.repositories {
-        page.html(&section(view, repository));
-    }
-    page.html(&next(view));
-    page.raw("</main>\n").html(&footer(view)).raw("</body>\n</html>\n");
-    page.finish()
+    let page = html! {
+        (PreEscaped("<!doctype html>\n"))
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (Text(&view.report.node)) " – git-mirror" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (Text(&view.report.node)) " " small { "git-mirror" } }
+                    (verdict(view))
+                }
+                main {
+                    (troubles(view))
+                    @for repository in view.repositories { (section(view, repository)) }
+                    (next(view))
+                }
+                (footer(view))
+            }
+        }
+    };
+    page.into_string()
 }
 
-fn verdict(view: &View<'_>) -> Html {
+fn verdict(view: &View<'_>) -> Markup {
     let lanes = &view.report.lanes;
     let wanting = lanes.iter().filter(|lane| mark(lane) != Mark::Good).count();
-    let healthy = view.stuck.is_empty() && !view.low && view.report.fault.is_none();
-    let mut html = Html::default();
-    html.raw(if wanting == 0 && healthy { "<p class=\"verdict good\">" } else { "<p class=\"verdict wanting\">" });
-    match (wanting, lanes.len()) {
-        (0, 1) => html.text("The lane is in sync."),
-        (0, all) => html.text(format_args!("All {all} lanes are in sync.")),
-        (_, 1) => html.text("The lane is not as wanted."),
-        (wanting, all) => html.text(format_args!("{wanting} of {all} lanes not as wanted.")),
-    };
-    html.raw("</p>\n");
-    html
+    let is_healthy = view.stuck.is_empty() && !view.low && view.report.fault.is_none();
+    let class = if wanting == 0 && is_healthy { "verdict good" } else { "verdict wanting" };
+    html! {
+        p class=(class) {
+            @match (wanting, lanes.len()) {
+                (0, 1) => "The lane is in sync.",
+                (0, all) => { "All " (all) " lanes are in sync." }
+                (_, 1) => "The lane is not as wanted.",
+                (wanting, all) => { (wanting) " of " (all) " lanes not as wanted." }
+            }
+        }
+    }
 }
 
 /// What is wrong beside the lanes.
-fn troubles(view: &View<'_>) -> Html {
-    let mut html = Html::default();
-    for stuck in view.stuck {
-        html.raw("<p class=\"trouble\" role=\"alert\">The worker of ").text(&stuck.repository);
-        html.raw(" is stuck: ").text(stuck.doing).raw(", last heard of ").html(&when(stuck.since, view.now));
-        html.raw(".</p>\n");
+fn troubles(view: &View<'_>) -> Markup {
+    html! {
+        @for stuck in view.stuck {
+            p.trouble role="alert" {
+                "The worker of " (Text(&stuck.repository)) " is stuck: " (Text(stuck.doing)) ", last heard of "
+                (when(stuck.since, view.now)) "."
+            }
+        }
+        @if view.low {
+            p.trouble role="alert" {
+                "Too little disk is free: pushes and syncs are refused until there is more; reads and flushes go on."
+            }
+        }
+        @if let Some(fault) = &view.report.fault {
+            p.trouble role="alert" { (Text(fault)) }
+        }
     }
-    if view.low {
-        html.raw("<p class=\"trouble\" role=\"alert\">Too little disk is free: pushes and syncs are refused until there is more; ");
-        html.raw("reads and flushes go on.</p>\n");
-    }
-    if let Some(fault) = &view.report.fault {
-        html.raw("<p class=\"trouble\" role=\"alert\">").text(fault).raw("</p>\n");
-    }
-    html
 }
 
-fn section(view: &View<'_>, repository: &Repository<'_>) -> Html {
-    let mut html = Html::default();
-    html.raw("<section aria-labelledby=\"repository-").text(repository.name).raw("\">\n");
-    html.raw("<h2 id=\"repository-").text(repository.name).raw("\">").text(repository.name).raw("</h2>\n");
-    html.raw("<p class=\"clone\"><code>git clone ").text(&repository.clone_url).raw("</code></p>\n");
+fn section(view: &View<'_>, repository: &Repository<'_>) -> Markup {
     let lanes: Vec<_> = view.report.lanes.iter().filter(|lane| lane.repository == *repository.name).collect();
     let running = lanes.iter().find_map(|lane| lane.state.running.as_ref());
-    match (running, repository.doing) {
-        (Some(holder), _) => {
-            html.raw("<p class=\"running\">Running: ").text(&holder.verb).raw(", since ");
-            html.html(&when(holder.since, view.now));
-            html.raw(" <span class=\"dim\">(process ").text(holder.pid).raw(" on ").text(&holder.host);
-            html.raw(")</span></p>\n");
+    html! {
+        section aria-labelledby={ "repository-" (Text(repository.name)) } {
+            h2 id={ "repository-" (Text(repository.name)) } { (Text(repository.name)) }
+            p.clone { code { "git clone " (Text(&repository.clone_url)) } }
+            @match (running, repository.doing) {
+                (Some(holder), _) => p.running {
+                    "Running: " (Text(&holder.verb)) ", since " (when(holder.since, view.now)) " "
+                    span.dim { "(process " (holder.pid) " on " (Text(&holder.host)) ")" }
+                },
+                (None, Some(doing @ Activity::Running(_))) => p.running { "The schedule is " (Text(doing)) "." },
+                (None, _) => {}
+            }
+            @for lane in lanes { (article(view, lane)) }
         }
-        (None, Some(doing @ Activity::Running(_))) => {
-            html.raw("<p class=\"running\">The schedule is ").text(doing).raw(".</p>\n");
-        }
-        (None, _) => {}
     }
-    for lane in lanes {
-        html.html(&article(view, lane));
-    }
-    html.raw("</section>\n");
-    html
 }
 
-fn article(view: &View<'_>, lane: &LaneStatus) -> Html {
+fn article(view: &View<'_>, lane: &LaneStatus) -> Markup {
     let state = &lane.state;
-    let mark = mark(lane);
-    let mut html = Html::default();
-    html.raw(match mark {
-        Mark::Good => "<article class=\"lane good\">\n",
-        Mark::Wanting => "<article class=\"lane wanting\">\n",
-        Mark::Broken => "<article class=\"lane broken\">\n",
-    });
-    html.raw("<h3>").text(&lane.lane).raw(" <span class=\"badge\">");
-    html.raw(match mark {
-        Mark::Good => "<span aria-hidden=\"true\">✓</span> ",
-        Mark::Wanting => "<span aria-hidden=\"true\">!</span> ",
-        Mark::Broken => "<span aria-hidden=\"true\">✗</span> ",
-    });
-    html.text(word(lane)).raw("</span></h3>\n");
-    if let Some(fault) = &lane.fault {
-        html.raw("<p class=\"fault\">").text(fault);
-        if let Some(help) = &fault.help {
-            html.raw("<br><span class=\"dim\">").text(help).raw("</span>");
-        }
-        html.raw("</p>\n");
-    }
-    for finding in lane.findings() {
-        html.raw("<p>").text(sentence(finding, lane)).raw("</p>\n");
-    }
-    html.raw("<table>\n<thead><tr><th scope=\"col\">Branch</th><th scope=\"col\">Here</th>");
-    html.raw("<th scope=\"col\">Upstream, as last seen</th></tr></thead>\n<tbody>\n");
-    html.html(&branch("source", &state.local_source, &state.github_source));
-    html.html(&branch("GitOps", &state.local_gitops, &state.github_gitops));
-    html.raw("</tbody>\n</table>\n<dl>\n");
-    let mut term = |name: &'static str, value: Html| {
-        html.raw("<div><dt>").raw(name).raw("</dt><dd>").html(&value).raw("</dd></div>\n");
+    let (class, sign) = match mark(lane) {
+        Mark::Good => ("lane good", "✓"),
+        Mark::Wanting => ("lane wanting", "!"),
+        Mark::Broken => ("lane broken", "✗"),
     };
-    term("Upstream seen", state.ref_sources.observed_at.map_or_else(|| Html::markup("never"), |at| when(at, view.now)));
-    term("Last sync", operation(state.last_sync.as_ref(), view.now));
-    term("Last flush", operation(state.last_flush.as_ref(), view.now));
-    let snapshot = state.snapshot.as_ref().map(|snapshot| {
-        let mut html = Html::markup("<code>");
-        html.text(&snapshot.name).raw("</code>");
-        html
-    });
-    term("Snapshot", snapshot.unwrap_or_else(|| Html::markup("none")));
-    html.raw("</dl>\n</article>\n");
-    html
+    html! {
+        article class=(class) {
+            h3 {
+                (Text(&lane.lane)) " "
+                span.badge { span aria-hidden="true" { (sign) } " " (word(lane)) }
+            }
+            @if let Some(fault) = &lane.fault {
+                p.fault {
+                    (Text(fault))
+                    @if let Some(help) = &fault.help { br; span.dim { (Text(help)) } }
+                }
+            }
+            @for finding in lane.findings() { p { (Text(sentence(finding, lane))) } }
+            table {
+                thead { tr { th scope="col" { "Branch" } th scope="col" { "Here" } th scope="col" { "Upstream, as last seen" } } }
+                tbody {
+                    (branch("source", &state.local_source, &state.github_source))
+                    (branch("GitOps", &state.local_gitops, &state.github_gitops))
+                }
+            }
+            dl {
+                div { dt { "Upstream seen" } dd {
+                    @match state.ref_sources.observed_at { Some(at) => (when(at, view.now)), None => "never" }
+                } }
+                div { dt { "Last sync" } dd { (operation(state.last_sync.as_ref(), view.now)) } }
+                div { dt { "Last flush" } dd { (operation(state.last_flush.as_ref(), view.now)) } }
+                div { dt { "Snapshot" } dd {
+                    @match &state.snapshot { Some(snapshot) => code { (Text(&snapshot.name)) }, None => "none" }
+                } }
+            }
+        }
+    }
 }
 
-fn branch(part: &'static str, here: &RefValue, upstream: &RefValue) -> Html {
-    let mut html = Html::markup("<tr><th scope=\"row\"><code>");
+fn branch(part: &'static str, here: &RefValue, upstream: &RefValue) -> Markup {
     let name = here.name.as_str();
-    html.text(name.strip_prefix("refs/heads/").unwrap_or(name)).raw("</code> <span class=\"dim\">");
-    html.raw(part).raw("</span></th><td>").html(&tip(here.commit)).raw("</td><td>");
-    html.html(&tip(upstream.commit)).raw("</td></tr>\n");
-    html
+    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+    html! {
+        tr {
+            th scope="row" { code { (Text(name)) } " " span.dim { (part) } }
+            td { (tip(here.commit)) }
+            td { (tip(upstream.commit)) }
+        }
+    }
 }
 
-fn tip(commit: Option<CommitId>) -> Html {
-    let Some(commit) = commit else { return Html::markup("<span class=\"dim\">absent</span>") };
+fn tip(commit: Option<CommitId>) -> Markup {
+    let Some(commit) = commit else { return html! { span.dim { "absent" } } };
     let whole = commit.to_string();
-    let mut html = Html::markup("<code title=\"");
-    html.text(&whole).raw("\">").text(whole.get(..12).unwrap_or(&whole)).raw("</code>");
-    html
+    html! { code title=(whole) { (whole.get(..12).unwrap_or(&whole)) } }
 }
 
-fn operation(last: Option<&OperationSummary>, now: Timestamp) -> Html {
-    let Some(last) = last else { return Html::markup("never") };
-    let mut html = Html::default();
-    html.text(&last.outcome).raw(", ").html(&when(last.ended_at, now));
-    html
+fn operation(last: Option<&OperationSummary>, now: Timestamp) -> Markup {
+    html! {
+        @match last {
+            None => "never",
+            Some(last) => { (Text(&last.outcome)) ", " (when(last.ended_at, now)) }
+        }
+    }
 }
 
-fn when(at: Timestamp, now: Timestamp) -> Html {
-    let mut html = Html::markup("<time datetime=\"");
-    html.text(at).raw("\">").text(ago(at, now)).raw("</time>");
-    html
+fn when(at: Timestamp, now: Timestamp) -> Markup {
+    html! { time datetime=(at) { (ago(at, now)) } }
 }
 
 fn ago(at: Timestamp, now: Timestamp) -> String {
@@ -203,32 +211,35 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-fn next(view: &View<'_>) -> Html {
-    let mut html = Html::default();
+fn next(view: &View<'_>) -> Markup {
     let commands = view.report.next();
-    if commands.is_empty() {
-        return html;
+    html! {
+        @if !commands.is_empty() {
+            section aria-labelledby="next" {
+                h2 id="next" { "What to run next" }
+                ul.next { @for command in commands { li { code { (Text(command)) } } } }
+                p.dim { "On the machine of this server, where its configuration is." }
+            }
+        }
     }
-    html.raw("<section aria-labelledby=\"next\">\n<h2 id=\"next\">What to run next</h2>\n<ul class=\"next\">\n");
-    for command in commands {
-        html.raw("<li><code>").text(command).raw("</code></li>\n");
-    }
-    html.raw("</ul>\n<p class=\"dim\">On the machine of this server, where its configuration is.</p>\n</section>\n");
-    html
 }
 
-fn footer(view: &View<'_>) -> Html {
-    let mut html = Html::markup("<footer>\n<p>");
-    if let Some(free) = view.free {
-        html.text(size(free)).raw(" of disk free · ");
+fn footer(view: &View<'_>) -> Markup {
+    html! {
+        footer {
+            p {
+                @if let Some(free) = view.free { (size(free)) " of disk free · " }
+                "as of " time datetime=(view.now) { (view.now.strftime("%Y-%m-%d %H:%M:%S UTC")) }
+                " · git-mirror " (env!("CARGO_PKG_VERSION"))
+            }
+            nav aria-label="More about this server" {
+                a href="api/v1/status" { "Status as JSON" } " "
+                a href="api/v1/history" { "History as JSON" } " "
+                a href="metrics" { "Metrics" } " "
+                a href="healthz" { "Health" }
+            }
+        }
     }
-    html.raw("as of <time datetime=\"").text(view.now).raw("\">");
-    html.text(view.now.strftime("%Y-%m-%d %H:%M:%S UTC")).raw("</time> · git-mirror ");
-    html.raw(env!("CARGO_PKG_VERSION"));
-    html.raw("</p>\n<nav aria-label=\"More about this server\"><a href=\"api/v1/status\">Status as JSON</a> ");
-    html.raw("<a href=\"api/v1/history\">History as JSON</a> <a href=\"metrics\">Metrics</a> ");
-    html.raw("<a href=\"healthz\">Health</a></nav>\n</footer>\n");
-    html
 }
 
 fn size(bytes: u64) -> String {
@@ -279,42 +290,5 @@ fn sentence(finding: Finding, lane: &LaneStatus) -> String {
     }
 }
 
-const HEAD: &str = "<!doctype html>
-<html lang=\"en\">
-<head>
-<meta charset=\"utf-8\">
-<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">
-<meta name=\"color-scheme\" content=\"light dark\">
-<meta name=\"robots\" content=\"noindex\">
-<title>";
-
-const STYLE: &str = "<style>
-:root { --text: #1c2128; --dim: #57606a; --page: #f6f8fa; --card: #ffffff; --line: #d0d7de;
-  --good: #116329; --good-soft: #dafbe1; --wanting: #7a4d00; --wanting-soft: #fff3cd; --broken: #a40e26; --broken-soft: #ffebe9; --link: #0550ae; }
-@media (prefers-color-scheme: dark) {
-  :root { --text: #e6edf3; --dim: #9da7b1; --page: #0d1117; --card: #161b22; --line: #30363d;
-    --good: #56d364; --good-soft: #12261e; --wanting: #e3b341; --wanting-soft: #2b2111; --broken: #ff938a; --broken-soft: #2d1517; --link: #79c0ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 64rem; padding: 1.5rem 1rem 3rem; color: var(--text); background: var(--page);
-  font: 1rem/1.5 system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif; }
-h1 { margin: 0; font-size: 1.75rem; } h1 small { color: var(--dim); font-size: 1rem; font-weight: 400; }
-h2 { margin: 2rem 0 .5rem; font-size: 1.25rem; } h3 { margin: 0 0 .5rem; font-size: 1.0625rem; }
-p { margin: .25rem 0; } .dim, dt, thead th { color: var(--dim); font-weight: 400; }
-code { font: .875em/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.verdict { font-size: 1.125rem; } .verdict.good { color: var(--good); } .verdict.wanting { color: var(--wanting); }
-.clone code, .next code { display: inline-block; padding: .25rem .5rem; background: var(--card); border: 1px solid var(--line); border-radius: .375rem; }
-.next { margin: .5rem 0; padding: 0; list-style: none; } .next li { margin: .375rem 0; }
-.trouble, .fault { padding: .5rem .75rem; border-radius: .375rem; color: var(--broken); background: var(--broken-soft); }
-.running { color: var(--link); }
-.lane { margin: .75rem 0; padding: 1rem; background: var(--card); border: 1px solid var(--line); border-left-width: .375rem; border-radius: .5rem; }
-.lane.good { border-left-color: var(--good); } .lane.wanting { border-left-color: var(--wanting); } .lane.broken { border-left-color: var(--broken); }
-.badge { display: inline-block; margin-left: .375rem; padding: 0 .5rem; border-radius: 1rem; font-size: .875rem; font-weight: 500; }
-.good .badge { color: var(--good); background: var(--good-soft); } .wanting .badge { color: var(--wanting); background: var(--wanting-soft); }
-.broken .badge { color: var(--broken); background: var(--broken-soft); }
-table { width: 100%; margin: .5rem 0; border-collapse: collapse; } th, td { padding: .25rem .75rem .25rem 0; text-align: left; vertical-align: top; }
-tbody th { font-weight: 400; } tbody tr { border-top: 1px solid var(--line); }
-dl { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin: .75rem 0 0; } dt { font-size: .875rem; } dd { margin: 0; }
-footer { margin-top: 2.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--dim); font-size: .875rem; }
-nav a { display: inline-block; margin-right: 1rem; padding: .25rem 0; } a { color: var(--link); }
-</style>
-";
+/// The page's own style sheet; nothing is loaded from elsewhere.
+const STYLE: &str = include_str!("style.css");

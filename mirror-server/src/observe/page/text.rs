@@ -1,38 +1,17 @@
-//! Text that becomes HTML: whatever is put in is escaped, unless it is HTML by its type.
+//! Values on the page: they stay text, and what turns or hides text is replaced.
 
 use std::fmt::{self, Display, Write as _};
 
-/// HTML that was made here.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Html(String);
+use maud::Render;
 
-impl Html {
-    /// Takes markup that stands in the program's own text.
-    pub(super) fn markup(text: &'static str) -> Self {
-        Self(text.to_owned())
-    }
+/// A value that is shown as text. `maud` escapes whatever is put into markup; this also replaces characters that turn the direction of text
+/// or hide in it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<T>(pub(super) T);
 
-    /// Adds markup that stands in the program's own text.
-    pub(super) fn raw(&mut self, text: &'static str) -> &mut Self {
-        self.0.push_str(text);
-        self
-    }
-
-    /// Adds a value, escaped.
-    pub(super) fn text(&mut self, value: impl Display) -> &mut Self {
-        write!(Escaped(&mut self.0), "{value}").expect("because a text takes whatever is written to it");
-        self
-    }
-
-    /// Adds HTML.
-    pub(super) fn html(&mut self, other: &Html) -> &mut Self {
-        self.0.push_str(&other.0);
-        self
-    }
-
-    /// Gives the whole.
-    pub(super) fn finish(self) -> String {
-        self.0
+impl<T: Display> Render for Text<T> {
+    fn render_to(&self, buffer: &mut String) {
+        write!(Escaped(buffer), "{}", self.0).expect("because a text takes whatever is written to it");
     }
 }
 
@@ -68,9 +47,7 @@ mod tests {
     #[test]
     fn whatever_is_put_in_stays_text() {
         let check = |text: &str, expect: &str| {
-            let mut html = Html::default();
-            html.text(text);
-            assert_eq!(html.finish(), expect);
+            assert_eq!(Text(text).render().into_string(), expect);
         };
         check("a < b && c > \"d\"", "a &lt; b &amp;&amp; c &gt; &quot;d&quot;");
         check("</script><script>alert('x')</script>", "&lt;/script&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;");
