@@ -9,7 +9,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::session::PushEvent;
-use mirror_git::pack::make::{BaseNaming, Objects, PackError, PackFigures, PackPlan};
+use mirror_git::pack::make::{DeltaForm, Objects, PackError, PackFigures, PackPlan};
 
 /// How many bytes of the pack go to the stream in one piece.
 const PIECE: usize = 64 << 10;
@@ -34,7 +34,7 @@ pub(super) async fn start(
     store: impl Objects,
     tips: Vec<ObjectId>,
     boundaries: Vec<ObjectId>,
-    naming: BaseNaming,
+    form: DeltaForm,
 ) -> Result<ComingPack, PackError> {
     let (say_planned, planned) = oneshot::channel();
     let (hand_on, pieces) = mpsc::channel(WAITING);
@@ -49,7 +49,7 @@ pub(super) async fn start(
         }
         let objects = Cell::new(0);
         let mut out = Handed { pieces: &hand_on, buffer: Vec::with_capacity(PIECE), objects: &objects };
-        let ended = plan.write(&store, naming, &mut out, &mut |count| objects.set(count));
+        let ended = plan.write(&store, form, &mut out, &mut |count| objects.set(count));
         drop(hand_on.blocking_send(Piece::End(ended)));
     });
     let objects = planned.await.map_err(|_| PackError::BrokenOff)??;

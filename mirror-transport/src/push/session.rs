@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::messages::{ServerMessages, printable};
 use super::report::{Report, ReportError, ReportReader};
 use super::send::{self, SendError};
-use mirror_git::pack::make::{BaseNaming, Objects, PackFigures};
+use mirror_git::pack::make::{DeltaForm, Objects, PackFigures};
 use mirror_git::pkt::{Band, Packet, PacketReader};
 
 /// An open conversation with a receive-pack.
@@ -108,7 +108,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ReceivePack<R, W> {
         watch: &(dyn Fn(PushEvent<'_>) + Send + Sync),
     ) -> PushAnswer {
         let mut messages = ServerMessages::bounded(self.limits.messages);
-        let (request, naming) = match self.prepare(commands) {
+        let (request, form) = match self.prepare(commands) {
             Ok(prepared) => prepared,
             Err(error) => {
                 self.close().await;
@@ -117,7 +117,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ReceivePack<R, W> {
         };
         let tips = commands.iter().map(|command| object_id(command.new)).collect();
         let boundaries = self.advertised.boundaries().map(object_id).collect();
-        let pack = match send::start(store, tips, boundaries, naming).await {
+        let pack = match send::start(store, tips, boundaries, form).await {
             Ok(pack) => pack,
             Err(source) => {
                 self.close().await;
@@ -163,7 +163,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ReceivePack<R, W> {
     }
 
     /// Checks what can be checked before anything is sent, and builds the request.
-    fn prepare(&self, commands: &[PushCommand]) -> Result<(Vec<u8>, BaseNaming), PushError> {
+    fn prepare(&self, commands: &[PushCommand]) -> Result<(Vec<u8>, DeltaForm), PushError> {
         let capabilities = self.advertised.capabilities();
         let report = capabilities.status_report().ok_or(PushError::NoReportStatus)?;
         let shown = |value: Option<CommitId>| value.map_or_else(|| "no commit".to_owned(), |id| id.to_string());
@@ -174,8 +174,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> ReceivePack<R, W> {
                 return Err(PushError::Moved { name: command.name.clone(), found, expected });
             }
         }
-        let naming = if capabilities.has("ofs-delta") { BaseNaming::Offset } else { BaseNaming::Id };
-        Ok((encode_request(commands, capabilities, report), naming))
+        let form = if capabilities.has("ofs-delta") { DeltaForm::OfsDelta } else { DeltaForm::RefDelta };
+        Ok((encode_request(commands, capabilities, report), form))
     }
 }
 

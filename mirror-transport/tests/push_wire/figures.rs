@@ -1,6 +1,6 @@
 //! The size of a push against git's own, for a flush of many commits on top of a long history.
 
-use mirror_git::pack::make::{BaseNaming, PackPlan};
+use mirror_git::pack::make::{DeltaForm, PackPlan};
 
 use crate::git::{Import, Repository, Sandbox, object};
 
@@ -56,7 +56,7 @@ fn a_flush_of_many_commits_sends_no_more_than_half_again_of_what_git_sends() {
     let store = from.objects();
     let mut ours = Vec::new();
     let plan = PackPlan::new(&store, &[tip("refs/heads/main")], &[tip("refs/heads/base")]).unwrap();
-    let figures = plan.write(&store, BaseNaming::Offset, &mut ours, &mut |_| {}).unwrap();
+    let figures = plan.write(&store, DeltaForm::OfsDelta, &mut ours, &mut |_| {}).unwrap();
     let objects = u32::from_be_bytes(*theirs[8..].first_chunk().unwrap());
     assert_eq!(figures.objects, u64::from(objects), "the same objects as git's");
     let ratio = ours.len() as f64 / theirs.len() as f64;

@@ -1,7 +1,7 @@
 //! Every pack is one that git takes, in a repository that has the boundary and nothing else.
 
 use mirror_core::name::CommitId;
-use mirror_git::pack::make::{BaseNaming, PackFigures, PackPlan};
+use mirror_git::pack::make::{DeltaForm, PackFigures, PackPlan};
 use proptest::prelude::*;
 
 use crate::git::{Import, Repository, Sandbox, object};
@@ -16,12 +16,12 @@ fn check(
     let tips: Vec<_> = tips.iter().map(|id| object(*id)).collect();
     let edge: Vec<_> = boundaries.iter().map(|(_, id)| object(*id)).collect();
     let mut made = None;
-    for (naming, name) in [(BaseNaming::Offset, "by-offset"), (BaseNaming::Id, "by-id")] {
+    for (form, name) in [(DeltaForm::OfsDelta, "by-offset"), (DeltaForm::RefDelta, "by-id")] {
         let mut pack = Vec::new();
         let store = from.objects();
         let plan = PackPlan::new(&store, &tips, &edge).unwrap();
         let mut counted = 0;
-        let figures = plan.write(&store, naming, &mut pack, &mut |count| counted = count).unwrap();
+        let figures = plan.write(&store, form, &mut pack, &mut |count| counted = count).unwrap();
         assert_eq!(
             (figures.bytes, figures.objects, counted),
             (pack.len() as u64, plan.objects() as u64, figures.objects)

@@ -19,7 +19,7 @@ mod write;
 
 pub use error::PackError;
 pub use plan::{Objects, PackPlan};
-pub use write::{BaseNaming, PackFigures};
+pub use write::{DeltaForm, PackFigures};
 
 #[cfg(test)]
 mod tests;

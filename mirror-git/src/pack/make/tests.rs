@@ -224,7 +224,7 @@ fn a_pack_without_objects_is_still_a_pack() {
     let a = store.commit(1, &[], &[("x", "1")]);
     let plan = PackPlan::new(&store, &[a], &[a]).unwrap();
     let mut out = Vec::new();
-    let figures = plan.write(&store, BaseNaming::Offset, &mut out, &mut |_| {}).unwrap();
+    let figures = plan.write(&store, DeltaForm::OfsDelta, &mut out, &mut |_| {}).unwrap();
     assert_eq!(figures, PackFigures { objects: 0, deltas: 0, bytes: 32 });
     assert_eq!(out[..12], *b"PACK\0\0\0\x02\0\0\0\0");
 }
@@ -240,7 +240,7 @@ fn a_blob_that_changes_often_is_a_chain_of_deltas() {
     }
     let plan = PackPlan::new(&store, &[tip], &[first]).unwrap();
     let mut out = Vec::new();
-    let figures = plan.write(&store, BaseNaming::Offset, &mut out, &mut |_| {}).unwrap();
+    let figures = plan.write(&store, DeltaForm::OfsDelta, &mut out, &mut |_| {}).unwrap();
     assert!(figures.deltas >= 10, "{figures:?}");
     assert!(figures.bytes < 3500, "{figures:?}: ten versions of {} bytes", body.len());
     assert_eq!(figures.bytes, out.len() as u64);
@@ -265,6 +265,6 @@ fn a_writer_that_fails_ends_the_pack() {
     let mut store = Store::default();
     let a = store.commit(1, &[], &[("x", "1")]);
     let plan = PackPlan::new(&store, &[a], &[]).unwrap();
-    let error = plan.write(&store, BaseNaming::Id, &mut Full(100), &mut |_| {}).unwrap_err();
+    let error = plan.write(&store, DeltaForm::RefDelta, &mut Full(100), &mut |_| {}).unwrap_err();
     assert!(matches!(error, PackError::Write { .. }), "{error}");
 }

@@ -11,6 +11,7 @@ use super::error::PackError;
 use super::list::{Entry, Link};
 use super::plan::{Objects, PackPlan};
 use crate::delta;
+use crate::entry::{Content, Header, Id};
 
 /// Git's own default.
 const LEVEL: u32 = 6;
@@ -28,13 +29,13 @@ const STORED: usize = 128;
 /// Up to this size both forms are compressed, where it is not clear which one wins.
 const COMPARED: usize = 64 << 10;
 
-/// How a delta names a base that stands in the same pack.
+/// In which form a delta names a base that is in the same pack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BaseNaming {
-    /// By how far back it stands (`OFS_DELTA`): short, and only for receivers that say `ofs-delta`.
-    Offset,
-    /// By its id (`REF_DELTA`).
-    Id,
+pub enum DeltaForm {
+    /// By how many bytes before it the base begins: short, and only for receivers that announce `ofs-delta`.
+    OfsDelta,
+    /// By the id of the base.
+    RefDelta,
 }
 
 /// What a pack came to.
@@ -60,12 +61,12 @@ impl PackPlan {
     pub fn write(
         &self,
         store: &impl Objects,
-        naming: BaseNaming,
+        form: DeltaForm,
         out: &mut dyn Write,
         written: &mut dyn FnMut(u64),
     ) -> Result<PackFigures, PackError> {
         let count = u32::try_from(self.objects()).map_err(|_| PackError::TooMany { count: self.objects() })?;
-        let mut pack = PackWriter::new(self, naming, out);
+        let mut pack = PackWriter::new(self, form, out);
         pack.out
             .write_all(b"PACK\0\0\0\x02")
             .and_then(|()| pack.out.write_all(&count.to_be_bytes()))
@@ -84,7 +85,7 @@ fn write_error(source: std::io::Error) -> PackError {
 
 struct PackWriter<'a> {
     plan: &'a PackPlan,
-    naming: BaseNaming,
+    form: DeltaForm,
     out: Summed<'a>,
     /// Where each entry begins.
     offsets: Vec<u64>,
@@ -108,11 +109,11 @@ struct Object {
 }
 
 impl<'a> PackWriter<'a> {
-    fn new(plan: &'a PackPlan, naming: BaseNaming, out: &'a mut dyn Write) -> Self {
+    fn new(plan: &'a PackPlan, form: DeltaForm, out: &'a mut dyn Write) -> Self {
         let none = || Object { id: ObjectId::null(gix_hash::Kind::Sha1), kind: Kind::Blob, data: Vec::new() };
         PackWriter {
             plan,
-            naming,
+            form,
             out: Summed { out, sum: Sha1::new(), bytes: 0 },
             offsets: Vec::with_capacity(plan.objects()),
             deltas: 0,
@@ -131,7 +132,7 @@ impl<'a> PackWriter<'a> {
         let object = store.read(&entry.id, &mut self.buffer)?;
         let (kind, size) = (object.kind, object.data.len());
         if size > LARGE {
-            self.out.write_all(&header(type_code(kind), size)).map_err(write_error)?;
+            self.out.write_all(&encoded(Header::object(kind, size as u64))).map_err(write_error)?;
             return compress(&mut self.deflate, object.data, &mut self.out).map_err(write_error);
         }
         self.current.id = entry.id;
@@ -182,7 +183,7 @@ impl<'a> PackWriter<'a> {
             self.whole_form.clear();
             compress(&mut self.deflate, &self.current.data, &mut self.whole_form)?;
             if self.whole_form.len() <= self.delta_form.len() + head.len() {
-                self.out.write_all(&header(type_code(self.current.kind), size))?;
+                self.out.write_all(&encoded(Header::object(self.current.kind, size as u64)))?;
                 self.out.write_all(&self.whole_form)?;
                 return Ok(true);
             }
@@ -193,27 +194,19 @@ impl<'a> PackWriter<'a> {
         Ok(true)
     }
 
-    /// # Source
-    ///
-    /// `gitformat-pack(5)`, `OBJ_OFS_DELTA` (type 6) and `OBJ_REF_DELTA` (type 7).
     fn delta_header(&self, entry: Entry) -> Vec<u8> {
-        match entry.base {
-            Some(Link::Packed { index, .. }) if self.naming == BaseNaming::Offset => {
-                let mut head = header(6, self.delta.len());
+        let content = match entry.base {
+            Some(Link::Packed { index, .. }) if self.form == DeltaForm::OfsDelta => {
                 let here = self.offsets[self.offsets.len() - 1];
-                push_distance(here - self.offsets[index as usize], &mut head);
-                head
+                Content::OfsDelta { distance: here - self.offsets[index as usize] }
             }
-            _ => {
-                let mut head = header(7, self.delta.len());
-                head.extend_from_slice(self.last.id.as_slice());
-                head
-            }
-        }
+            _ => Content::RefDelta { base: bytes_of(&self.last.id) },
+        };
+        encoded(Header { content, size: self.delta.len() as u64 })
     }
 
     fn write_whole(&mut self) -> std::io::Result<()> {
-        self.out.write_all(&header(type_code(self.current.kind), self.current.data.len()))?;
+        self.out.write_all(&encoded(Header::object(self.current.kind, self.current.data.len() as u64)))?;
         compress(&mut self.deflate, &self.current.data, &mut self.out)
     }
 
@@ -244,39 +237,14 @@ impl Write for Summed<'_> {
     }
 }
 
-fn type_code(kind: Kind) -> u8 {
-    match kind {
-        Kind::Commit => 1,
-        Kind::Tree => 2,
-        Kind::Blob => 3,
-        Kind::Tag => 4,
-    }
+fn bytes_of(id: &ObjectId) -> Id {
+    id.as_bytes().try_into().expect("because a SHA-1 has 20 bytes")
 }
 
-/// The header of an entry: its type and its size before compression.
-fn header(code: u8, size: usize) -> Vec<u8> {
-    let mut head = Vec::with_capacity(32);
-    let mut byte = code << 4 | (size & 0x0f) as u8;
-    let mut rest = size >> 4;
-    while rest > 0 {
-        head.push(byte | 0x80);
-        byte = (rest & 0x7f) as u8;
-        rest >>= 7;
-    }
-    head.push(byte);
-    head
-}
-
-/// The distance back to a base, most significant seven bits first, each further byte standing for one more than its bits.
-fn push_distance(distance: u64, head: &mut Vec<u8>) {
-    let mut bytes = vec![(distance & 0x7f) as u8];
-    let mut rest = distance >> 7;
-    while rest > 0 {
-        rest -= 1;
-        bytes.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    head.extend(bytes.iter().rev());
+fn encoded(header: Header) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(32);
+    header.encode(&mut bytes);
+    bytes
 }
 
 /// Compresses `data` into `out`, holding one piece of the compressed form at a time.

@@ -14,7 +14,7 @@ use sha1::{Digest, Sha1};
 
 use super::error::ReceiveError;
 use super::index_file::Indexed;
-use crate::entry::{Id, write_header};
+use crate::entry::{Header, Id};
 
 /// The end of a pack that is being completed.
 pub(super) struct Completion<'a> {
@@ -41,7 +41,7 @@ impl<'a> Completion<'a> {
     /// Adds an object.
     pub(super) fn add(&mut self, id: Id, kind: Kind, object: &[u8]) -> Result<(), ReceiveError> {
         let mut bytes = Vec::new();
-        write_header(kind, object.len() as u64, &mut bytes);
+        Header::object(kind, object.len() as u64).encode(&mut bytes);
         let mut deflate = ZlibEncoder::new(bytes, Compression::fast());
         let bytes = deflate.write_all(object).and_then(|()| deflate.finish()).map_err(|source| self.failed(source))?;
         self.file.write_all_at(&bytes, self.end).map_err(|source| self.failed(source))?;

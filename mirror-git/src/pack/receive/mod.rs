@@ -7,6 +7,7 @@
 //! Never: the store, other than reading bases of deltas from it.
 
 mod complete;
+mod entry;
 mod error;
 mod index_file;
 mod kept;

@@ -12,6 +12,7 @@ use mirror_core::name::CommitId;
 use tokio_util::sync::CancellationToken;
 
 use super::complete::Completion;
+use super::entry::Form;
 use super::error::{Failure, ReceiveError};
 use super::index_file::{self, Indexed};
 use super::limits::Limits;
@@ -21,7 +22,7 @@ use super::resolve::{Families, Found};
 use super::scan::{Scan, malformed, scan};
 use super::source::PackSource;
 use super::watch::{Progress, Throttle};
-use crate::entry::{Form, Id};
+use crate::entry::Id;
 use crate::references::References;
 
 /// Takes the pack that `source` gives into the request's folder. One that could not be taken leaves nothing of what arrived.

@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use gix_object::Kind;
 use tokio_util::sync::CancellationToken;
 
+use super::entry::{Entry, Form};
 use super::error::ReceiveError;
 use super::kept::Kept;
 use super::limits::Limits;
 use super::scan::{corrupt, finish, malformed, object_hasher};
 use crate::delta::{self, DeltaFault};
-use crate::entry::{Entry, Form, Id};
+use crate::entry::Id;
 use crate::inflate::Inflate;
 use crate::references::References;
 
@@ -67,8 +68,8 @@ impl<'a> Families<'a> {
         for (place, entry) in entries.iter().enumerate() {
             match entry.form {
                 Form::Whole { .. } => {}
-                Form::OnEntry(base) => first_child[base as usize + 1] += 1,
-                Form::OnObject(base) => waiting.entry(base).or_default().push(place as u32),
+                Form::OfsDelta(base) => first_child[base as usize + 1] += 1,
+                Form::RefDelta(base) => waiting.entry(base).or_default().push(place as u32),
             }
         }
         for place in 0..entries.len() {
@@ -79,7 +80,7 @@ impl<'a> Families<'a> {
         // A delta stands behind its base, so counting from the end meets every family whole.
         let mut family = vec![1u32; entries.len()];
         for (place, entry) in entries.iter().enumerate().rev() {
-            if let Form::OnEntry(base) = entry.form {
+            if let Form::OfsDelta(base) = entry.form {
                 family[base as usize] = family[base as usize].saturating_add(family[place]);
                 children[next[base as usize] as usize] = place as u32;
                 next[base as usize] += 1;
@@ -171,7 +172,7 @@ impl<'a> Families<'a> {
             Form::Whole { id, .. } => {
                 !self.children_by_place(place).is_empty() || (self.anyone_waits() && self.waits_for(id))
             }
-            Form::OnEntry(_) | Form::OnObject(_) => false,
+            Form::OfsDelta(_) | Form::RefDelta(_) => false,
         }
     }
 

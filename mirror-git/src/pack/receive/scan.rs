@@ -14,12 +14,13 @@ use gix_object::Kind;
 use mirror_core::name::CommitId;
 use sha1::{Digest, Sha1};
 
+use super::entry::{Entry, Form};
 use super::error::{Failure, ReceiveError};
 use super::kept::Kept;
 use super::limits::Limits;
 use super::source::PackSource;
 use super::watch::{Progress, Throttle, Watch};
-use crate::entry::{Distance, Entry, Form, Header, Id, TypeAndSize, Varint, kind_of};
+use crate::entry::{Content, Header, Id};
 use crate::inflate::Inflate;
 use crate::references::References;
 
@@ -102,45 +103,26 @@ impl<S: PackSource> Scanner<'_, S> {
     fn entry(&mut self) -> Result<(), Failure<S::Error>> {
         let offset = self.tee.offset;
         self.tee.crc.reset();
-        let (header, size) = self.entry_header(offset)?;
+        let header = Header::decode(|into| self.exactly(into))?.map_err(|fault| corrupt(offset, fault.to_string()))?;
+        let size = header.size;
         if size > self.limits.object_bytes {
             return Err((ReceiveError::ObjectSize { offset, bytes: size, limit: self.limits.object_bytes }).into());
         }
         let header_len = (self.tee.offset - offset) as u8;
-        let form = match header {
-            Header::Whole(kind) => Form::Whole { kind, id: self.whole(offset, kind, size)? },
-            Header::OnOffset(distance) => {
+        let form = match header.content {
+            Content::Object(kind) => Form::Whole { kind, id: self.whole(offset, kind, size)? },
+            Content::OfsDelta { distance } => {
                 let base = self.base_before(offset, distance)?;
                 self.delta(offset, size)?;
-                Form::OnEntry(base)
+                Form::OfsDelta(base)
             }
-            Header::OnObject(base) => {
+            Content::RefDelta { base } => {
                 self.delta(offset, size)?;
-                Form::OnObject(base)
+                Form::RefDelta(base)
             }
         };
         self.scan.entries.push(Entry { offset, header_len, crc: self.tee.crc.sum(), size, form });
         Ok(())
-    }
-
-    fn entry_header(&mut self, offset: u64) -> Result<(Header, u64), Failure<S::Error>> {
-        let mut first = TypeAndSize::default();
-        self.varint(offset, |byte| first.push(byte))?;
-        let header = match (first.code, kind_of(first.code)) {
-            (_, Some(kind)) => Header::Whole(kind),
-            (6, None) => {
-                let mut distance = Distance::default();
-                self.varint(offset, |byte| distance.push(byte))?;
-                Header::OnOffset(distance.value)
-            }
-            (7, None) => {
-                let mut base = [0; 20];
-                self.exactly(&mut base)?;
-                Header::OnObject(base)
-            }
-            (code, None) => return Err(corrupt(offset, format!("there is no object type {code}")).into()),
-        };
-        Ok((header, first.size))
     }
 
     /// Finds the entry that begins `distance` before `offset`.
@@ -224,20 +206,6 @@ impl<S: PackSource> Scanner<'_, S> {
         self.tee.settle()?;
         self.scan.checksum = expected;
         Ok(())
-    }
-
-    fn varint(&mut self, offset: u64, mut push: impl FnMut(u8) -> Varint) -> Result<(), Failure<S::Error>> {
-        loop {
-            let mut byte = [0];
-            self.exactly(&mut byte)?;
-            match push(byte[0]) {
-                Varint::More => {}
-                Varint::Done => return Ok(()),
-                Varint::Overflow => {
-                    return Err(corrupt(offset, "a number in an object's header has no end").into());
-                }
-            }
-        }
     }
 
     fn exactly(&mut self, mut into: &mut [u8]) -> Result<(), Failure<S::Error>> {

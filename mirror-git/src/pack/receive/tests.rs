@@ -21,7 +21,7 @@ use super::received::ReceivedPack;
 use super::request::Request;
 use super::source::PackSource;
 use super::watch::{Progress, Watch};
-use crate::entry::{Id, write_header};
+use crate::entry::{Content, Header, Id};
 
 /// A pack that is being put together.
 struct Pack {
@@ -36,35 +36,31 @@ impl Pack {
     }
 
     fn whole(self, kind: Kind, object: &[u8]) -> Self {
-        self.entry(|header| write_header(kind, object.len() as u64, header), object)
+        self.entry(Header::object(kind, object.len() as u64), object)
     }
 
     fn blob(self, object: &[u8]) -> Self {
         self.whole(Kind::Blob, object)
     }
 
-    /// A delta against the entry of this place.
-    fn on_entry(self, place: usize, delta: &[u8]) -> Self {
-        let mut distance = self.bytes.len() as u64 - self.offsets[place];
-        let mut digits = vec![(distance & 127) as u8];
-        while distance >= 128 {
-            distance = (distance >> 7) - 1;
-            digits.insert(0, 128 | (distance & 127) as u8);
-        }
-        self.entry(
-            |header| [delta_header(6, delta.len()), digits].concat().into_iter().for_each(|byte| header.push(byte)),
-            delta,
-        )
+    /// A delta whose base is the entry of this place.
+    fn ofs_delta(self, place: usize, delta: &[u8]) -> Self {
+        let distance = self.bytes.len() as u64 - self.offsets[place];
+        self.delta(Content::OfsDelta { distance }, delta)
     }
 
-    /// A delta against the object of this name.
-    fn on_object(self, base: Id, delta: &[u8]) -> Self {
-        self.entry(|header| header.extend([delta_header(7, delta.len()), base.to_vec()].concat()), delta)
+    /// A delta whose base is the object of this name.
+    fn ref_delta(self, base: Id, delta: &[u8]) -> Self {
+        self.delta(Content::RefDelta { base }, delta)
     }
 
-    fn entry(mut self, header: impl FnOnce(&mut Vec<u8>), content: &[u8]) -> Self {
+    fn delta(self, content: Content, delta: &[u8]) -> Self {
+        self.entry(Header { content, size: delta.len() as u64 }, delta)
+    }
+
+    fn entry(mut self, header: Header, content: &[u8]) -> Self {
         self.offsets.push(self.bytes.len() as u64);
-        header(&mut self.bytes);
+        header.encode(&mut self.bytes);
         let mut deflate = ZlibEncoder::new(self.bytes, Compression::fast());
         deflate.write_all(content).unwrap();
         self.bytes = deflate.finish().unwrap();
@@ -78,13 +74,6 @@ impl Pack {
         self.bytes.extend_from_slice(&trailer);
         self.bytes
     }
-}
-
-fn delta_header(code: u8, size: usize) -> Vec<u8> {
-    let mut header = Vec::new();
-    write_header(Kind::Commit, size as u64, &mut header);
-    header[0] = header[0] & 0x8f | code << 4;
-    header
 }
 
 /// A delta that puts `tail` behind the whole of a base below 128 bytes.
@@ -182,10 +171,10 @@ fn objects(received: &ReceivedPack) -> Vec<(CommitId, Vec<u8>)> {
 fn every_form_of_an_entry_is_understood_in_pieces_of_every_size() {
     let (base, one, two, three) = (b"base", b"base one", b"base one two", b"base three");
     let bytes = Pack::new()
-        .on_object(name(Kind::Blob, one), &append(8, b" two"))
+        .ref_delta(name(Kind::Blob, one), &append(8, b" two"))
         .blob(base)
-        .on_entry(1, &append(4, b" one"))
-        .on_object(name(Kind::Blob, base), &append(4, b" three"))
+        .ofs_delta(1, &append(4, b" one"))
+        .ref_delta(name(Kind::Blob, base), &append(4, b" three"))
         .finish();
     let mut expect: Vec<(CommitId, Vec<u8>)> =
         [&base[..], one, two, three].iter().map(|object| (blob(object), object.to_vec())).collect();
@@ -203,9 +192,9 @@ fn every_form_of_an_entry_is_understood_in_pieces_of_every_size() {
 #[test]
 fn bases_from_the_store_become_part_of_the_pack_once() {
     let bytes = Pack::new()
-        .on_object(name(Kind::Blob, b"here"), &append(4, b" a"))
-        .on_object(name(Kind::Blob, b"here"), &append(4, b" b"))
-        .on_object(name(Kind::Blob, b"here a"), &append(6, b" c"))
+        .ref_delta(name(Kind::Blob, b"here"), &append(4, b" a"))
+        .ref_delta(name(Kind::Blob, b"here"), &append(4, b" b"))
+        .ref_delta(name(Kind::Blob, b"here a"), &append(6, b" c"))
         .finish();
     let folder = tempfile::tempdir().unwrap();
     // The store also has one of the objects that come, which must not be added a second time.
@@ -228,7 +217,7 @@ fn a_pack_may_be_empty_or_hold_an_object_twice() {
     let received = take(Pack::new().finish(), 100, &[], folder.path()).unwrap();
     assert_eq!((received.objects, received.outside.len()), (0, 0));
     let folder = tempfile::tempdir().unwrap();
-    let twice = Pack::new().blob(b"x").blob(b"x").on_object(name(Kind::Blob, b"x"), &append(1, b"y")).finish();
+    let twice = Pack::new().blob(b"x").blob(b"x").ref_delta(name(Kind::Blob, b"x"), &append(1, b"y")).finish();
     let received = take(twice, 100, &[], folder.path()).unwrap();
     assert_eq!(received.objects, 3);
     assert!(received.contains(&blob(b"xy")));
@@ -258,7 +247,7 @@ fn a_chain_of_any_length_is_resolved_without_recursion_and_in_little_memory() {
     for place in 0..5000 {
         // Replaces the last four bytes of its base.
         let delta = [&[50, 50, 0x90, 46, 4][..], &(place as u32).to_be_bytes()].concat();
-        pack = pack.on_entry(place, &delta);
+        pack = pack.ofs_delta(place, &delta);
     }
     let folder = tempfile::tempdir().unwrap();
     let received = take(pack.finish(), 4096, &[], folder.path()).unwrap();
@@ -269,30 +258,30 @@ fn a_chain_of_any_length_is_resolved_without_recursion_and_in_little_memory() {
 
 #[test]
 fn every_fault_of_a_pack_has_its_own_error() {
-    let missing = Pack::new().on_object([5; 20], &append(4, b"x")).finish();
+    let missing = Pack::new().ref_delta([5; 20], &append(4, b"x")).finish();
     check_fault("a base that is nowhere", missing, "pack_base");
     let circle = Pack::new()
-        .on_object(name(Kind::Blob, b"b"), &[1, 1, 1, b'a'])
-        .on_object(name(Kind::Blob, b"a"), &[1, 1, 1, b'b'])
+        .ref_delta(name(Kind::Blob, b"b"), &[1, 1, 1, b'a'])
+        .ref_delta(name(Kind::Blob, b"a"), &[1, 1, 1, b'b'])
         .finish();
     check_fault("two deltas on each other", circle, "pack_base");
     check_fault(
         "a delta for another base",
-        Pack::new().blob(b"abc").on_entry(0, &append(4, b"x")).finish(),
+        Pack::new().blob(b"abc").ofs_delta(0, &append(4, b"x")).finish(),
         "pack_corrupt",
     );
     check_fault(
         "a delta that makes too much",
-        Pack::new().blob(b"abc").on_entry(0, &[3, 0xff, 0xff, 0x7f, 0x90, 3]).finish(),
+        Pack::new().blob(b"abc").ofs_delta(0, &[3, 0xff, 0xff, 0x7f, 0x90, 3]).finish(),
         "object_size",
     );
     let mut into_an_entry = Pack::new().blob(b"abc");
     into_an_entry.offsets[0] += 1;
-    check_fault("a delta into an entry", into_an_entry.on_entry(0, &append(3, b"x")).finish(), "pack_corrupt");
+    check_fault("a delta into an entry", into_an_entry.ofs_delta(0, &append(3, b"x")).finish(), "pack_corrupt");
     check_fault("a large object", Pack::new().blob(&[0; 100_001]).finish(), "object_size");
-    let lies = Pack::new().entry(|header| write_header(Kind::Blob, 5, header), b"four");
+    let lies = Pack::new().entry(Header::object(Kind::Blob, 5), b"four");
     check_fault("an object smaller than it says", lies.finish(), "pack_corrupt");
-    let lies = Pack::new().entry(|header| write_header(Kind::Blob, 3, header), b"four");
+    let lies = Pack::new().entry(Header::object(Kind::Blob, 3), b"four");
     check_fault("an object larger than it says", lies.finish(), "pack_corrupt");
     check_fault("no commit", Pack::new().whole(Kind::Commit, b"hello").finish(), "object_malformed");
     check_fault("no tree", Pack::new().whole(Kind::Tree, b"hello").finish(), "object_malformed");
@@ -337,7 +326,7 @@ fn a_fetch_that_was_given_up_ends() {
     let folder = tempfile::tempdir().unwrap();
     let cancelled = CancellationToken::new();
     cancelled.cancel();
-    let bytes = Pack::new().blob(b"abc").on_entry(0, &append(3, b"x")).finish();
+    let bytes = Pack::new().blob(b"abc").ofs_delta(0, &append(3, b"x")).finish();
     let mut source = Pieces { bytes, used: 0, size: 1000 };
     let request = Request { into: folder.path(), wants: &[], watch: None };
     let ended = receive(&mut source, &request, store(&[]).1, &Limits::default(), &cancelled);
@@ -347,7 +336,7 @@ fn a_fetch_that_was_given_up_ends() {
 #[test]
 fn a_pack_that_was_cut_leaves_its_folder_empty() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = Pack::new().blob(b"abc").on_entry(0, &append(3, b"x")).finish();
+    let whole = Pack::new().blob(b"abc").ofs_delta(0, &append(3, b"x")).finish();
     for cut in 0..whole.len() {
         let ended = take(whole[..cut].to_vec(), 7, &[], folder.path());
         assert!(ended.is_err(), "cut at {cut}");
@@ -386,7 +375,7 @@ fn who_watches_is_told_the_final_counts() {
     let folder = tempfile::tempdir().unwrap();
     let remembers = Arc::new(Remembers::default());
     let watch: Arc<dyn Watch> = remembers.clone();
-    let bytes = Pack::new().blob(b"abc").on_entry(0, &append(3, b"x")).finish();
+    let bytes = Pack::new().blob(b"abc").ofs_delta(0, &append(3, b"x")).finish();
     let length = bytes.len() as u64;
     let mut source = Pieces { bytes, used: 0, size: 1000 };
     let request = Request { into: folder.path(), wants: &[], watch: Some(&watch) };
@@ -413,7 +402,7 @@ proptest! {
                 continue;
             }
             let object = [&made[base][..], &tail].concat();
-            pack = if by_name { pack.on_object(name(Kind::Blob, &made[base]), &delta) } else { pack.on_entry(base, &delta) };
+            pack = if by_name { pack.ref_delta(name(Kind::Blob, &made[base]), &delta) } else { pack.ofs_delta(base, &delta) };
             made.push(object);
         }
         let folder = tempfile::tempdir().unwrap();
