@@ -1,10 +1,10 @@
-//! The delta encoder over arbitrary pairs: what it writes is shorter than asked, and a reading of its own gives the target back.
+//! The delta codec over arbitrary pairs: what it writes is shorter than asked, and both it and a reading of the test's own give the target back.
 
 #![no_main]
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use mirror_git::delta::encode;
+use mirror_git::delta::{self, encode};
 
 /// A target is put together from pieces of the base and from new bytes, as an edited file is.
 #[derive(Debug, Arbitrary)]
@@ -40,6 +40,9 @@ fuzz_target!(|input: Input| {
     if encode(&base, &target, limit, &mut delta) {
         assert!(delta.len() < limit);
         assert_eq!(apply(&base, &delta).as_ref(), Some(&target));
+        let mut applied = Vec::new();
+        assert_eq!(delta::apply(&base, &delta, target.len() as u64, &mut applied), Ok(()));
+        assert_eq!(applied, target);
     } else {
         assert!(limit < usize::MAX, "nothing is longer than that");
     }

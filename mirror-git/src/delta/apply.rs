@@ -1,16 +1,15 @@
 //! Applying a delta to its base.
-//!
-//! # Source
-//! gitformat-pack, "Deltified representation".
 
-/// Builds the object that `delta` makes of `base` into `target`, which is emptied first.
+use super::instruction::{Instruction, MOST_MADE, decode_size};
+
+/// Makes the object that `delta` makes of `base` into `target`, which is cleared first.
 ///
 /// # Errors
 /// What is wrong with the delta. Nothing beyond `limit` bytes is ever allocated.
-pub(crate) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>) -> Result<(), DeltaFault> {
+pub fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>) -> Result<(), DeltaFault> {
     let mut rest = delta;
-    let base_size = varint(&mut rest)?;
-    let size = varint(&mut rest)?;
+    let base_size = decode_size(&mut rest)?;
+    let size = decode_size(&mut rest)?;
     if base_size != base.len() as u64 {
         return Err(DeltaFault::Corrupt("a delta is for a base of another size"));
     }
@@ -19,20 +18,14 @@ pub(crate) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>)
     }
     let size = usize::try_from(size).map_err(|_| DeltaFault::TooLarge(size))?;
     target.clear();
-    // Every instruction is at least one byte and copies at most 16 MiB, so the claim is not believed beyond that.
-    target.reserve(size.min(rest.len().saturating_mul(MOST_COPY)));
-    while let Some((&command, tail)) = rest.split_first() {
-        rest = tail;
-        let piece = if command & 128 != 0 {
-            let (offset, length) = copy(command, &mut rest)?;
-            base.get(offset..offset + length)
-                .ok_or(DeltaFault::Corrupt("a delta copies from behind the end of its base"))?
-        } else if command != 0 {
-            let (piece, tail) = rest.split_at_checked(usize::from(command)).ok_or(CUT)?;
-            rest = tail;
-            piece
-        } else {
-            return Err(DeltaFault::Corrupt("a delta has an instruction that is not defined"));
+    // Every instruction is at least one byte, so what the rest cannot make is not reserved.
+    target.reserve(size.min(rest.len().saturating_mul(MOST_MADE)));
+    while let Some(instruction) = Instruction::decode(&mut rest)? {
+        let piece = match instruction {
+            Instruction::Copy { offset, length } => base
+                .get(offset..offset + length)
+                .ok_or(DeltaFault::Corrupt("a delta copies from behind the end of its base"))?,
+            Instruction::Insert(new) => new,
         };
         if target.len() + piece.len() > size {
             return Err(DeltaFault::Corrupt("a delta makes more than it announces"));
@@ -43,49 +36,14 @@ pub(crate) fn apply(base: &[u8], delta: &[u8], limit: u64, target: &mut Vec<u8>)
 }
 
 /// What is wrong with a delta.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum DeltaFault {
-    /// It makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeltaFault {
+    /// Its bytes make no sense.
+    #[error("{0}")]
     Corrupt(&'static str),
-    /// It makes an object of this size.
+    /// It makes an object of so many bytes, which is more than the limit.
+    #[error("a delta makes an object of {0} bytes")]
     TooLarge(u64),
-}
-
-const CUT: DeltaFault = DeltaFault::Corrupt("a delta ends in the middle of an instruction");
-const MOST_COPY: usize = 0x00ff_ffff;
-
-/// Offset and length of a copy instruction.
-fn copy(command: u8, rest: &mut &[u8]) -> Result<(usize, usize), DeltaFault> {
-    let mut numbers = [0usize; 2];
-    let mut flags = command;
-    for (number, bytes) in numbers.iter_mut().zip([4, 3]) {
-        for place in 0..bytes {
-            if flags & 1 != 0 {
-                let (byte, tail) = rest.split_first().ok_or(CUT)?;
-                *number |= usize::from(*byte) << (8 * place);
-                *rest = tail;
-            }
-            flags >>= 1;
-        }
-    }
-    let [offset, length] = numbers;
-    Ok((offset, if length == 0 { 0x10000 } else { length }))
-}
-
-fn varint(rest: &mut &[u8]) -> Result<u64, DeltaFault> {
-    let mut value = 0u64;
-    let mut shift = 0;
-    loop {
-        let (byte, tail) = rest.split_first().ok_or(CUT)?;
-        *rest = tail;
-        let bits = u64::from(byte & 127);
-        let high = bits.checked_shl(shift).filter(|high| high >> shift == bits);
-        value |= high.ok_or(DeltaFault::Corrupt("a delta announces a size that is not a number"))?;
-        shift += 7;
-        if byte & 128 == 0 {
-            return Ok(value);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -113,16 +71,10 @@ mod tests {
         check(base, &[11, 4, 0x90, 5], corrupt("a delta makes more than it announces"));
         check(base, &[11, 6, 0x90, 5], corrupt("a delta makes less than it announces"));
         check(base, &[11, 5, 0], corrupt("a delta has an instruction that is not defined"));
-        check(base, &[11, 5, 0x90], CUT.into_err());
-        check(base, &[11, 5, 5, 1], CUT.into_err());
+        check(base, &[11, 5, 0x90], corrupt("a delta ends in the middle of an instruction"));
+        check(base, &[11, 5, 5, 1], corrupt("a delta ends in the middle of an instruction"));
         check(base, &[11, 0xff, 0x7f], Err(DeltaFault::TooLarge(16383)));
         check(base, &[0x80; 12], corrupt("a delta announces a size that is not a number"));
-    }
-
-    impl DeltaFault {
-        fn into_err(self) -> Result<&'static [u8], Self> {
-            Err(self)
-        }
     }
 
     proptest! {

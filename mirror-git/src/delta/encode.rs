@@ -1,23 +1,15 @@
-//! Deltas: an object as copies from its base and new bytes between them.
+//! Describing an object by a delta.
 //!
 //! The common beginning and end of both are found first, which is all there is to find for most edits; only for what lies between them
 //! is the base indexed, by its 16-byte blocks.
-//!
-//! # Source
-//!
-//! `gitformat-pack(5)`, "Deltified representation".
+
+use super::instruction::{Writer, encode_size};
 
 /// The size of an indexed block, and the shortest copy found by index.
 const BLOCK: usize = 16;
 
 /// A shorter common beginning or end is left to the inserted bytes.
 const SHORTEST_EDGE: usize = 8;
-
-/// The longest copy one instruction is given; the format could say more, git's own readers expect no more.
-const MAX_COPY: usize = 0x10000;
-
-/// The longest run of new bytes in one instruction.
-const MAX_INSERT: usize = 0x7f;
 
 /// How many blocks of the same hash are compared; more are only met in bases that repeat themselves.
 const MAX_CANDIDATES: usize = 32;
@@ -31,9 +23,9 @@ const MAX_CANDIDATES: usize = 32;
 pub fn encode(base: &[u8], target: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
     assert!(u32::try_from(base.len()).is_ok(), "a copy instruction addresses 32 bits");
     out.clear();
-    push_size(base.len(), out);
-    push_size(target.len(), out);
-    let mut delta = Writer { out, limit, inserted: 0 };
+    encode_size(base.len() as u64, out);
+    encode_size(target.len() as u64, out);
+    let mut delta = Writer::new(out, limit);
     let start = edge(base.iter().zip(target));
     let end = edge(base[start..].iter().rev().zip(target[start..].iter().rev()));
     delta.copy(0, start);
@@ -41,7 +33,7 @@ pub fn encode(base: &[u8], target: &[u8], limit: usize, out: &mut Vec<u8>) -> bo
     if middle.len() < BLOCK {
         delta.insert(middle);
     } else {
-        delta.middle(base, middle);
+        encode_middle(base, middle, &mut delta);
     }
     delta.copy(base.len() - end, end);
     delta.fits()
@@ -55,90 +47,25 @@ fn edge<'a>(pairs: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
     }
 }
 
-fn push_size(mut size: usize, out: &mut Vec<u8>) {
-    while size >= 0x80 {
-        out.push(size as u8 | 0x80);
-        size >>= 7;
-    }
-    out.push(size as u8);
-}
-
-struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    limit: usize,
-    /// How many bytes at the end of `out` are new bytes of one instruction, whose length byte stands before them.
-    inserted: usize,
-}
-
-impl Writer<'_> {
-    fn fits(&self) -> bool {
-        self.out.len() < self.limit
-    }
-
-    fn insert(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && self.fits() {
-            if self.inserted == 0 || self.inserted == MAX_INSERT {
-                self.out.push(0);
-                self.inserted = 0;
+/// Encodes what lies between the common beginning and end.
+fn encode_middle(base: &[u8], target: &[u8], delta: &mut Writer<'_>) {
+    let index = BlockIndex::of(base);
+    let (mut at, mut pending) = (0, 0);
+    while at + BLOCK <= target.len() && delta.fits() {
+        match index.longest(base, &target[at..]) {
+            Some((from, length)) => {
+                // What was taken for new just before may belong to the same run.
+                let back =
+                    base[..from].iter().rev().zip(target[pending..at].iter().rev()).take_while(|(a, b)| a == b).count();
+                delta.insert(&target[pending..at - back]);
+                delta.copy(from - back, length + back);
+                at += length;
+                pending = at;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(MAX_INSERT - self.inserted));
-            self.out.extend_from_slice(now);
-            self.inserted += now.len();
-            let length_at = self.out.len() - self.inserted - 1;
-            self.out[length_at] = self.inserted as u8;
-            bytes = later;
+            None => at += 1,
         }
     }
-
-    fn copy(&mut self, mut from: usize, mut length: usize) {
-        while length > 0 && self.fits() {
-            let now = length.min(MAX_COPY);
-            let at = self.out.len();
-            self.out.push(0);
-            let mut code = 0x80;
-            for (bit, byte) in (from as u32).to_le_bytes().into_iter().enumerate() {
-                if byte != 0 {
-                    code |= 1 << bit;
-                    self.out.push(byte);
-                }
-            }
-            // A size of 0x10000 is written as none.
-            for (bit, byte) in (now as u16).to_le_bytes().into_iter().enumerate() {
-                if byte != 0 {
-                    code |= 0x10 << bit;
-                    self.out.push(byte);
-                }
-            }
-            self.out[at] = code;
-            (from, length) = (from + now, length - now);
-            self.inserted = 0;
-        }
-    }
-
-    /// Encodes what lies between the common beginning and end.
-    fn middle(&mut self, base: &[u8], target: &[u8]) {
-        let index = BlockIndex::of(base);
-        let (mut at, mut pending) = (0, 0);
-        while at + BLOCK <= target.len() && self.fits() {
-            match index.longest(base, &target[at..]) {
-                Some((from, length)) => {
-                    // What was taken for new just before may belong to the same run.
-                    let back = base[..from]
-                        .iter()
-                        .rev()
-                        .zip(target[pending..at].iter().rev())
-                        .take_while(|(a, b)| a == b)
-                        .count();
-                    self.insert(&target[pending..at - back]);
-                    self.copy(from - back, length + back);
-                    at += length;
-                    pending = at;
-                }
-                None => at += 1,
-            }
-        }
-        self.insert(&target[pending..]);
-    }
+    delta.insert(&target[pending..]);
 }
 
 /// The blocks of a base by their hash: for each hash the last block, for each block the one before it with the same hash.
@@ -199,60 +126,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::delta::instruction::{MAX_COPY, MAX_INSERT};
+    use crate::delta::{DeltaFault, apply};
 
-    /// Applies a delta as the format says, refusing everything that it does not allow.
-    pub(crate) fn apply(base: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
-        let mut bytes = delta.iter().copied();
-        let mut size = || {
-            let (mut size, mut shift) = (0usize, 0);
-            loop {
-                let byte = bytes.next()?;
-                size |= usize::from(byte & 0x7f) << shift;
-                shift += 7;
-                if byte & 0x80 == 0 {
-                    return Some(size);
-                }
-            }
-        };
-        if size()? != base.len() {
-            return None;
-        }
-        let size = size()?;
-        let mut out = Vec::new();
-        while let Some(code) = bytes.next() {
-            if code & 0x80 != 0 {
-                let mut number = |first: u32, count: u32| {
-                    (0..count).try_fold(0usize, |value, i| {
-                        Some(if code & (1 << (first + i)) != 0 {
-                            value | usize::from(bytes.next()?) << (8 * i)
-                        } else {
-                            value
-                        })
-                    })
-                };
-                let from = number(0, 4)?;
-                let length = match number(4, 3)? {
-                    0 => MAX_COPY,
-                    length => length,
-                };
-                out.extend_from_slice(base.get(from..from + length)?);
-            } else {
-                if code == 0 {
-                    return None;
-                }
-                for _ in 0..code {
-                    out.push(bytes.next()?);
-                }
-            }
-        }
-        (out.len() == size).then_some(out)
+    fn applied(base: &[u8], delta: &[u8]) -> Result<Vec<u8>, DeltaFault> {
+        let mut target = Vec::new();
+        apply(base, delta, u64::MAX, &mut target).map(|()| target)
     }
 
     /// The delta of a pair that must come back whole; its length.
     fn check(base: &[u8], target: &[u8]) -> usize {
         let mut delta = Vec::new();
         assert!(encode(base, target, usize::MAX, &mut delta));
-        assert_eq!(apply(base, &delta).as_deref(), Some(target));
+        assert_eq!(applied(base, &delta).as_deref(), Ok(target));
         delta.len()
     }
 
@@ -334,7 +220,7 @@ mod tests {
             let mut delta = Vec::new();
             if encode(&base, &target, limit, &mut delta) {
                 prop_assert!(delta.len() < limit);
-                prop_assert_eq!(apply(&base, &delta), Some(target));
+                prop_assert_eq!(applied(&base, &delta), Ok(target));
             }
         }
     }
