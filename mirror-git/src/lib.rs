@@ -6,6 +6,7 @@
 //!
 //! Never: a repository on disk, sockets, or deciding what is fetched and pushed.
 
+mod deflate;
 pub mod delta;
 mod entry;
 mod inflate;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::Compression;
 use gix_hash::ObjectId;
 use gix_object::Kind;
 use sha1::{Digest, Sha1};
@@ -10,6 +10,7 @@ use sha1::{Digest, Sha1};
 use super::error::PackError;
 use super::list::{Entry, Link};
 use super::plan::{Objects, PackPlan};
+use crate::deflate::Deflate;
 use crate::delta;
 use crate::entry::{Content, Header, Id};
 
@@ -21,10 +22,6 @@ const LARGE: usize = 64 << 20;
 
 /// Objects below this size are sent whole: a delta could not save what its header costs.
 const SMALL: usize = 50;
-
-/// Up to this size bytes are stored as they are. They are mostly copy instructions and ids, which compress to about what they are, and
-/// setting up the compressor costs more than the rest of such an entry.
-const STORED: usize = 128;
 
 /// Up to this size both forms are compressed, where it is not clear which one wins.
 const COMPARED: usize = 64 << 10;
@@ -95,7 +92,7 @@ struct PackWriter<'a> {
     current: Object,
     buffer: Vec<u8>,
     delta: Vec<u8>,
-    deflate: Compress,
+    deflate: Deflate,
     /// The compressed forms to choose from.
     whole_form: Vec<u8>,
     delta_form: Vec<u8>,
@@ -121,7 +118,7 @@ impl<'a> PackWriter<'a> {
             current: none(),
             buffer: Vec::new(),
             delta: Vec::new(),
-            deflate: Compress::new(Compression::new(LEVEL), true),
+            deflate: Deflate::new(Compression::new(LEVEL)),
             whole_form: Vec::new(),
             delta_form: Vec::new(),
         }
@@ -133,7 +130,7 @@ impl<'a> PackWriter<'a> {
         let (kind, size) = (object.kind, object.data.len());
         if size > LARGE {
             self.out.write_all(&encoded(Header::object(kind, size as u64))).map_err(write_error)?;
-            return compress(&mut self.deflate, object.data, &mut self.out).map_err(write_error);
+            return self.deflate.write(object.data, &mut self.out).map_err(write_error);
         }
         self.current.id = entry.id;
         self.current.kind = kind;
@@ -178,10 +175,10 @@ impl<'a> PackWriter<'a> {
         }
         let head = self.delta_header(entry);
         self.delta_form.clear();
-        compress(&mut self.deflate, &self.delta, &mut self.delta_form)?;
+        self.deflate.write(&self.delta, &mut self.delta_form)?;
         if !clear {
             self.whole_form.clear();
-            compress(&mut self.deflate, &self.current.data, &mut self.whole_form)?;
+            self.deflate.write(&self.current.data, &mut self.whole_form)?;
             if self.whole_form.len() <= self.delta_form.len() + head.len() {
                 self.out.write_all(&encoded(Header::object(self.current.kind, size as u64)))?;
                 self.out.write_all(&self.whole_form)?;
@@ -207,7 +204,7 @@ impl<'a> PackWriter<'a> {
 
     fn write_whole(&mut self) -> std::io::Result<()> {
         self.out.write_all(&encoded(Header::object(self.current.kind, self.current.data.len() as u64)))?;
-        compress(&mut self.deflate, &self.current.data, &mut self.out)
+        self.deflate.write(&self.current.data, &mut self.out)
     }
 
     fn finish(mut self) -> Result<PackFigures, PackError> {
@@ -245,38 +242,4 @@ fn encoded(header: Header) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(32);
     header.encode(&mut bytes);
     bytes
-}
-
-/// Compresses `data` into `out`, holding one piece of the compressed form at a time.
-fn compress(deflate: &mut Compress, mut data: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
-    if data.len() <= STORED {
-        return store(data, out);
-    }
-    deflate.reset();
-    let mut piece = [0; 16 << 10];
-    loop {
-        let (taken, made) = (deflate.total_in(), deflate.total_out());
-        let status = deflate.compress(data, &mut piece, FlushCompress::Finish)?;
-        data = &data[(deflate.total_in() - taken) as usize..];
-        out.write_all(&piece[..(deflate.total_out() - made) as usize])?;
-        if status == Status::StreamEnd {
-            return Ok(());
-        }
-    }
-}
-
-/// Puts at most 64 KiB into `out` in the compressed form that compresses nothing.
-///
-/// # Source
-///
-/// RFC 1950, section 2.2 (the stream and its checksum); RFC 1951, section 3.2.4 (a block without compression).
-fn store(bytes: &[u8], out: &mut dyn Write) -> std::io::Result<()> {
-    let length = (bytes.len() as u16).to_le_bytes();
-    out.write_all(&[0x78, 0x01, 0x01, length[0], length[1], !length[0], !length[1]])?;
-    out.write_all(bytes)?;
-    let (a, b) = bytes.iter().fold((1u32, 0u32), |(a, b), byte| {
-        let a = (a + u32::from(*byte)) % 65521;
-        (a, (b + a) % 65521)
-    });
-    out.write_all(&(b << 16 | a).to_be_bytes())
 }

@@ -3,17 +3,17 @@
 //! Owns the bytes behind the last entry, the count in the header, and the trailer. Never: which objects are needed.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use gix_object::Kind;
 use sha1::{Digest, Sha1};
 
 use super::error::ReceiveError;
 use super::index_file::Indexed;
+use crate::deflate::Deflate;
 use crate::entry::{Header, Id};
 
 /// The end of a pack that is being completed.
@@ -21,6 +21,7 @@ pub(super) struct Completion<'a> {
     file: &'a File,
     path: &'a Path,
     end: u64,
+    deflate: Deflate,
     /// The objects added.
     pub(super) added: Vec<Added>,
 }
@@ -35,15 +36,14 @@ pub(super) struct Added {
 impl<'a> Completion<'a> {
     /// Stands where the last entry of the pack ends.
     pub(super) fn new(file: &'a File, path: &'a Path, end: u64) -> Self {
-        Self { file, path, end, added: Vec::new() }
+        Self { file, path, end, deflate: Deflate::new(Compression::fast()), added: Vec::new() }
     }
 
     /// Adds an object.
     pub(super) fn add(&mut self, id: Id, kind: Kind, object: &[u8]) -> Result<(), ReceiveError> {
         let mut bytes = Vec::new();
         Header::object(kind, object.len() as u64).encode(&mut bytes);
-        let mut deflate = ZlibEncoder::new(bytes, Compression::fast());
-        let bytes = deflate.write_all(object).and_then(|()| deflate.finish()).map_err(|source| self.failed(source))?;
+        self.deflate.write(object, &mut bytes).map_err(|source| self.failed(source))?;
         self.file.write_all_at(&bytes, self.end).map_err(|source| self.failed(source))?;
         let mut crc = flate2::Crc::new();
         crc.update(&bytes);
