@@ -11,8 +11,8 @@ use mirror_server::tokens::TokensError;
 use crate::args::UsageError;
 use crate::file::FileError;
 use crate::grammar::GrammarError;
+use crate::init::InitError;
 use crate::remote::RemoteError;
-use crate::verbs::InitError;
 
 /// An error that ended a verb before it had a report.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

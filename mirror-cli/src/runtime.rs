@@ -9,7 +9,7 @@ use mirror_engine::stop::Stop;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::CliError;
-use crate::show::Talk;
+use crate::output::Talk;
 
 /// The exit code of a process that was told twice to stop: nothing is known, so no code of a report would be true.
 const LEFT_AT_ONCE: i32 = 130;

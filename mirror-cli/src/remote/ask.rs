@@ -23,7 +23,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::address::ServerUrl;
 use super::error::RemoteError;
 use super::tls;
-use crate::show::clean;
+use crate::output::clean;
 
 /// From the first packet to an open connection.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use crate::args::{Cli, Format, Globals, UsageError, Verb};
 use crate::environment::Environment;
 use crate::error::CliError;
 use crate::grammar;
-use crate::show::{self, LogForm, Look, Out, Talk};
+use crate::output::{self, LogForm, Look, Out, Talk};
 use crate::verbs::{self, Scene};
 
 /// Runs the program once.
@@ -38,7 +38,7 @@ pub fn run(environment: &Environment, stdout: &mut dyn Write, stderr: Box<dyn Wr
         }
     };
     let look = Look::of(environment.stderr, environment);
-    show::start_log(talk.clone(), look, show::log_level(&cli.globals), log_form(&cli));
+    output::start_log(talk.clone(), look, output::log_level(&cli.globals), log_form(&cli));
     let mut out = Out::new(&cli.globals, environment, stdout, talk);
     let mut scene = Scene { environment, globals: &cli.globals, out: &mut out };
     let ended = if cli.globals.quiet && cli.globals.verbose > 0 {
@@ -67,7 +67,7 @@ fn finish(out: Out<'_>, code: ExitCode) -> ExitCode {
     match out.end() {
         Ok(()) => code,
         Err(source) => {
-            talk.put(show::draw(&CliError::Output(source), Look::PLAIN).as_bytes());
+            talk.put(output::draw(&CliError::Output(source), Look::PLAIN).as_bytes());
             if code == ExitCode::Done { ExitCode::Failed } else { code }
         }
     }

@@ -6,7 +6,7 @@ use mirror_engine::verbs;
 use super::Scene;
 use crate::args::TargetArgs;
 use crate::error::CliError;
-use crate::show::Steps;
+use crate::output::Steps;
 
 /// Walks the road to upstream; the steps appear as they are passed.
 pub(super) fn run(target: &TargetArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {

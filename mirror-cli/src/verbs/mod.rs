@@ -1,8 +1,9 @@
-//! One file a verb: reads the options, calls the engine, hands the report to [`show`](crate::show).
+//! One file a verb: reads the options, calls the engine, hands the report to [`output`](crate::output).
 //!
 //! No verb decides what should happen to a ref, and none prints by itself.
 
 mod config;
+mod context;
 mod doctor;
 mod flush;
 mod history;
@@ -11,15 +12,13 @@ mod lane;
 mod maintain;
 mod pages;
 mod remote;
-mod scene;
 mod serve;
 mod snapshots;
 mod status;
 mod sync;
 mod token;
 
-pub use init::InitError;
-pub use scene::Scene;
+pub use context::Scene;
 
 use mirror_core::report::ExitCode;
 

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 use super::Scene;
 use crate::args::{ServerArgs, TargetArgs};
 use crate::error::CliError;
+use crate::output::Shown;
 use crate::remote::{self, Asked, RemoteError, ServerUrl};
 use crate::runtime::{self, Crew};
-use crate::show::Shown;
 
 /// A token is one short line; more than this is another file.
 const TOKEN_LIMIT: u64 = 4096;

@@ -7,7 +7,7 @@ use mirror_engine::verbs;
 use super::{Scene, remote};
 use crate::args::StatusArgs;
 use crate::error::CliError;
-use crate::show::Steps;
+use crate::output::Steps;
 
 /// Tells how each lane stands. Without `--refresh` it reads the disk alone and needs no threads.
 pub(super) fn run(args: &StatusArgs, scene: &mut Scene<'_, '_>) -> Result<ExitCode, CliError> {
