@@ -118,7 +118,7 @@ pub enum AcrossFault {
     },
     /// A key of the other kind of node.
     #[error("`{path}` belongs to a {belongs} node, and node {node} is a {is} one")]
-    #[diagnostic(code(mirror::config::other_kind), help("remove it, or make {node} a {belongs} node"))]
+    #[diagnostic(code(mirror::config::other_place), help("remove it, or make {node} a {belongs} node"))]
     OtherKind {
         /// The path of the key.
         path: String,
