@@ -1,6 +1,6 @@
 //! Push: our own send-pack.
 //!
-//! In the order of a conversation: [`Advertised`] is what the server says first, [`PushCommand`] what is asked of it, [`pack`] the objects
+//! In the order of a conversation: [`Advertised`] is what the server says first, [`PushCommand`] what is asked of it, [`mirror_git::pack::make`] the objects
 //! that it lacks, [`report`] its answer, and [`ReceivePack`] the conversation itself, on an injected byte stream. Every command ends
 //! as one `mirror_core::flush::PushEnding`.
 //!
