@@ -4,7 +4,7 @@
 //! [`window`](super::window) in memory: the answer still reaches everybody who reads along, at the pace of the slowest of them, is joined by
 //! nobody any more, and is not kept. A reader that does not move for some time, while others wait for room in the window, is cut off.
 //!
-//! It never starts or stops a git; that is [`make`](super::make)'s.
+//! It never starts or stops a git; that is [`build`](super::build)'s.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -22,7 +22,7 @@
 //! - Answers of a git that failed or was stopped; the answer is cut off, so that no client takes it for whole.
 //! - `ERR` answers, such as to a want of an object that is not there: it may come with the next sync.
 //! - With `include-tag`, an answer during which tags changed. The key holds a digest of the tags, as the answer depends on which there are.
-//! - Answers for which there is no room: see [`pack`].
+//! - Answers for which there is no room: see [`pack`](super::pack).
 //!
 //! A want of an object that was pruned meanwhile may still be answered from here, until the entry is evicted. That is no more than what a client could have
 //! fetched a moment before the prune.
