@@ -44,7 +44,7 @@
 //! let plan = sync::plan_sync(&seen, &LaneView::of(lane, &config.snapshots.prefix))?;
 //!
 //! assert_eq!(plan.source.outcome, RefOutcome::FastForwarded);
-//! assert_eq!(plan.gitops.outcome, RefOutcome::Absent);
+//! assert_eq!(plan.gitops.map(|change| change.outcome), Some(RefOutcome::Absent));
 //! // The snapshot is made before anyone can see the branch move, and every edit carries the value it expects.
 //! let refs: Vec<_> = plan.edits.iter().map(|edit| edit.name().as_str()).collect();
 //! assert_eq!(refs[0], format!("refs/mirror/snapshots/app/main/{new}"));

@@ -263,6 +263,7 @@ fn parts_that_do_not_go_together() {
         .whole("a folder and a cluster", "cluster: { context: d601 }", "cluster: { context: d601 }\n    cache: ./x")
         .small("neither a folder nor a cluster", "    cache: ./mirror-cache\n", "")
         .small("a namespace on a local node", "    lanes:\n", "    namespace: devops-infra\n    lanes:\n")
+        .small("a GitOps block without its branch", "gitops: { branch: gitops }", "gitops: {}")
         .small("a pipeline on a local node", "        gitops: { branch: gitops }\n", "        gitops: { branch: gitops }\n        pipeline: { namespace: ci, name: x }\n")
         .whole("readers with tokens that are nowhere", "        tokens: { secret: readers, key: tokens.yaml }\n", "")
         .whole("readers of an address that others reach, unsaid", "listen: 127.0.0.1:8080\n      tls: { certificate: ./tls.crt, key: ./tls.key }\n      readers: open", "listen: 0.0.0.0:8080")

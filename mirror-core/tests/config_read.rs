@@ -151,11 +151,32 @@ fn values_are_taken_as_they_are_written() {
         .replace("app }", "0x1F }");
     let lane = read(&text).only_node().unwrap().lane("main").unwrap().clone();
     assert_eq!(
-        [lane.source.branch.as_str(), lane.gitops.as_str()],
+        [lane.source.branch.as_str(), lane.gitops.as_ref().unwrap().as_str()],
         ["1.10", "yes"],
         "no number and no boolean is made of a name"
     );
     assert_eq!(lane.source.snapshot_group.as_str(), "0x1F");
+}
+
+#[test]
+fn a_lane_without_gitops_only_builds() {
+    for text in ["", ", gitops:", ", gitops: null", ", gitops: ~"] {
+        let config = read(&LEAST.replace(", gitops: { branch: gitops }", text));
+        let node = config.only_node().unwrap();
+        let lane = node.lane("main").unwrap();
+        assert_eq!(lane.gitops, None, "{text}");
+        assert_eq!(lane.branches().map(ToString::to_string).collect::<Vec<_>>(), ["main"]);
+        assert!(!config.show().contains("gitops"), "{}", config.show());
+        assert_eq!(read(&config.show()), config);
+    }
+    // Two such lanes of one repository share nothing that a push could move.
+    let main = "main: { repository: hwlab, source: { branch: main, snapshotGroup: app }";
+    let text = LEAST.replace(&format!("{main}, gitops: {{ branch: gitops }}"), main);
+    let two = text.replace(
+        main,
+        &format!("next: {{ repository: hwlab, source: {{ branch: main, snapshotGroup: b }} }}\n      {main}"),
+    );
+    assert_eq!(read(&two).only_node().unwrap().lanes.len(), 2);
 }
 
 #[test]

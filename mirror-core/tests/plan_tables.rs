@@ -34,8 +34,12 @@ fn names() -> Names {
 
 fn plan(seen: &Observation) -> SyncPlan {
     let names = names();
-    let view =
-        LaneView { source: &names.source, snapshot_group: &names.group, gitops: &names.gitops, prefix: &names.prefix };
+    let view = LaneView {
+        source: &names.source,
+        snapshot_group: &names.group,
+        gitops: Some(&names.gitops),
+        prefix: &names.prefix,
+    };
     plan_sync(seen, &view).unwrap()
 }
 
@@ -102,9 +106,31 @@ fn source_rows() {
 fn check_gitops(seen: BranchSeen, outcome: RefOutcome, edits: &[&str]) {
     let source = BranchSeen::default();
     let plan = plan(&Observation { source, gitops: seen, snapshot: None });
-    assert_eq!(plan.gitops.outcome, outcome);
+    let change = plan.gitops.unwrap();
+    assert_eq!(change.outcome, outcome);
     assert_eq!(shown(&plan.edits), edits);
-    assert_eq!(plan.gitops.before != plan.gitops.after, !edits.is_empty(), "the change tells what the edits do");
+    assert_eq!(change.before != change.after, !edits.is_empty(), "the change tells what the edits do");
+}
+
+#[test]
+fn a_lane_without_a_gitops_branch_moves_its_source_alone() {
+    let names = names();
+    let check = |source: BranchSeen, outcome: RefOutcome, edits: &[String]| {
+        let view =
+            LaneView { source: &names.source, snapshot_group: &names.group, gitops: None, prefix: &names.prefix };
+        // What stands here for a GitOps branch says nothing of a lane that has none.
+        let gitops = seen(None, Some(UPSTREAM), None);
+        let plan = plan_sync(&Observation { source, gitops, snapshot: None }, &view).unwrap();
+        assert_eq!((plan.source.outcome, plan.gitops), (outcome, None));
+        assert_eq!(shown(&plan.edits), edits);
+    };
+    let made = format!("{} := 3", snapshot_ref(UPSTREAM));
+    let to = |edit: &str| vec![made.clone(), format!("refs/heads/v0.3 {edit}")];
+    check(seen(None, Some(UPSTREAM), None), RefOutcome::Created, &to(":= 3"));
+    check(seen(Some(UPSTREAM), Some(UPSTREAM), None), RefOutcome::UpToDate, std::slice::from_ref(&made));
+    check(seen(Some(LOCAL), Some(UPSTREAM), Some(BEHIND)), RefOutcome::FastForwarded, &to("2 -> 3"));
+    check(seen(Some(LOCAL), Some(UPSTREAM), Some(diverged())), RefOutcome::Rewound, &to("2 -> 3"));
+    check(seen(Some(LOCAL), None, None), RefOutcome::GoneUpstream, &[]);
 }
 
 #[test]
@@ -125,7 +151,7 @@ fn gitops_rows() {
 #[test]
 fn a_diverged_branch_keeps_both_tips_the_merge_base_and_the_counts() {
     let gitops = seen(Some(LOCAL), Some(UPSTREAM), Some(diverged()));
-    let change = plan(&Observation { gitops, ..Observation::default() }).gitops;
+    let change = plan(&Observation { gitops, ..Observation::default() }).gitops.unwrap();
     assert_eq!(
         (change.before, change.upstream, change.after),
         (Some(commit(LOCAL)), Some(commit(UPSTREAM)), Some(commit(LOCAL)))
@@ -140,7 +166,7 @@ fn without_objects_nothing_is_guessed_and_nothing_is_planned() {
         let unknown = BranchSeen { staged: None, ..seen(Some(LOCAL), Some(UPSTREAM), relation) };
         let plan = plan(&Observation { source: unknown, gitops: unknown, snapshot: None });
         assert_eq!(plan.source.outcome, RefOutcome::NeedsObjects);
-        assert_eq!(plan.gitops.outcome, RefOutcome::NeedsObjects);
+        assert_eq!(plan.gitops.as_ref().unwrap().outcome, RefOutcome::NeedsObjects);
         assert_eq!(plan.snapshot.unwrap().outcome, SnapshotOutcome::NeedsObjects);
         assert_eq!(plan.edits, []);
     }
@@ -151,7 +177,7 @@ fn equal_tips_are_up_to_date_whatever_relation_was_noted() {
     let odd = seen(Some(LOCAL), Some(LOCAL), Some(diverged()));
     let plan = plan(&Observation { source: odd, gitops: odd, snapshot: Some(commit(LOCAL)) });
     assert_eq!(plan.source.outcome, RefOutcome::UpToDate);
-    assert_eq!(plan.gitops.outcome, RefOutcome::UpToDate);
+    assert_eq!(plan.gitops.as_ref().unwrap().outcome, RefOutcome::UpToDate);
 }
 
 #[test]
@@ -188,8 +214,12 @@ fn i5_the_snapshot_comes_before_the_branches_and_mirror_stage_comes_last() {
 #[test]
 fn i1_a_snapshot_that_holds_another_commit_stops_the_lane() {
     let names = names();
-    let view =
-        LaneView { source: &names.source, snapshot_group: &names.group, gitops: &names.gitops, prefix: &names.prefix };
+    let view = LaneView {
+        source: &names.source,
+        snapshot_group: &names.group,
+        gitops: Some(&names.gitops),
+        prefix: &names.prefix,
+    };
     let source = seen(Some(LOCAL), Some(UPSTREAM), Some(BEHIND));
     let seen = Observation { source, gitops: BranchSeen::default(), snapshot: Some(commit(LOCAL)) };
     let moved = plan_sync(&seen, &view).unwrap_err();

@@ -11,6 +11,7 @@ use mirror_core::flush::{
 };
 use mirror_core::name::{BranchName, CommitId, GroupName, LaneName, NodeName, RefName, RefPrefix, RepositoryName};
 use mirror_core::report::flush::{FlushReport, LaneFlush};
+use mirror_core::report::resolve::LaneResolve;
 use mirror_core::report::status::{LaneStatus, SnapshotValue, StatusReport};
 use mirror_core::report::sync::{LaneSync, SyncReport};
 use mirror_core::report::{ExitCode, Holder, LaneReport, Mode, Reported};
@@ -73,7 +74,7 @@ fn on_lane(verb: &str, rest: &str) -> String {
 fn synced(source: BranchSeen, gitops_seen: BranchSeen) -> LaneSync {
     let (source_branch, group) = (BranchName::parse("main").unwrap(), GroupName::parse("app").unwrap());
     let (gitops, prefix) = (gitops(), RefPrefix::parse("refs/mirror/snapshots").unwrap());
-    let view = LaneView { source: &source_branch, snapshot_group: &group, gitops: &gitops, prefix: &prefix };
+    let view = LaneView { source: &source_branch, snapshot_group: &group, gitops: Some(&gitops), prefix: &prefix };
     let plan = plan_sync(&Observation { source, gitops: gitops_seen, snapshot: None }, &view).unwrap();
     LaneSync::synced(&lane(), &repository(), &plan, Vec::new(), at(10))
 }
@@ -325,6 +326,19 @@ fn a_lane_without_a_gitops_branch_has_nothing_to_flush() {
     assert_eq!((&json["outcome"], &json["push"], report.exit()), (&json!("absent"), &Value::Null, ExitCode::Done));
 }
 
+#[test]
+fn a_lane_that_only_builds_is_flushed_and_resolved_without_doing_anything() {
+    for mode in [Mode::DryRun, Mode::Confirm] {
+        let line = LaneFlush::no_gitops(&lane(), &repository());
+        assert_eq!((line.word(), line.ok, line.name.clone()), ("no-gitops", true, None));
+        let report = flush_report(line, mode);
+        assert_eq!((report.exit(), report.next.as_slice()), (ExitCode::Done, [].as_slice()));
+    }
+    let line = LaneResolve::no_gitops(&lane(), &repository());
+    assert_eq!((line.word(), line.ok, line.exit()), ("no-gitops", true, ExitCode::Done));
+    assert!(line.next(&node(), Some(Mode::Confirm)).is_empty());
+}
+
 fn facts(gitops_local: CommitId, gitops_upstream: CommitId) -> LaneFacts {
     let text = "apiVersion: git-mirror/v1\nkind: MirrorConfig\nrepositories:\n  hwlab: { upstream: \"ssh://git@ssh.github.com:443/pikasTech/HWLAB.git\" }\n\
                 nodes:\n  local:\n    cache: ./cache\n    githubTransport: { mode: ssh, identity: { file: ./key } }\n    lanes:\n      \
@@ -340,7 +354,7 @@ fn facts(gitops_local: CommitId, gitops_upstream: CommitId) -> LaneFacts {
         observed: Some(ObservedTip { commit: Some(upstream), observed_at: at(50) }),
     };
     facts.source = branch(&facts.source, OLD, OLD);
-    facts.gitops = branch(&facts.gitops, gitops_local, gitops_upstream);
+    facts.gitops = Some(branch(facts.gitops.as_ref().unwrap(), gitops_local, gitops_upstream));
     facts.gitops_relation = Some(relation(gitops_upstream));
     facts.snapshot = Some(SnapshotValue {
         name: RefName::parse(&format!("refs/mirror/snapshots/app/main/{OLD}")).unwrap(),

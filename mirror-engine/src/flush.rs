@@ -11,7 +11,7 @@ use mirror_core::fault::Fault;
 use mirror_core::flush::{
     Effect, FlushMachine, FlushPlan, FlushPolicy, FlushVerdict, Input, PushEnding, Recovery, Tip, decide,
 };
-use mirror_core::name::{CommitId, LaneName, RefName, RefPrefix};
+use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::report::flush::LaneFlush;
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::Tip::Branch;
@@ -50,9 +50,10 @@ impl<P: Ports> Operation<P> for Flush<'_> {
     async fn act(&mut self, work: &mut Work<'_, P>) -> Vec<LaneFlush> {
         let mut ends = Vec::new();
         for lane in &self.lanes {
-            let end = match work.terms.mode {
-                Mode::DryRun => self.decide(work, lane).await,
-                Mode::Confirm => self.flush(work, lane).await,
+            let end = match (&lane.gitops, work.terms.mode) {
+                (None, _) => Ok(LaneFlush::no_gitops(&lane.name, &self.repository.name)),
+                (Some(gitops), Mode::DryRun) => self.decide(work, lane, gitops).await,
+                (Some(gitops), Mode::Confirm) => self.flush(work, lane, gitops).await,
             };
             let end = end.unwrap_or_else(|fault| LaneFlush::failed(&lane.name, &self.repository.name, fault));
             ends.push(match self.status.after(work, &lane.name) {
@@ -85,36 +86,46 @@ impl LaneEnd for LaneFlush {
 
 impl Flush<'_> {
     /// Looks once and says what a flush would do. Nothing is fetched.
-    async fn decide<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<LaneFlush, Fault> {
-        let Some(local) = local_tip(work.cache.as_ref(), lane)? else { return Ok(self.nothing(lane)) };
-        let refs = work.look(&asked(lane)).await?;
+    async fn decide<P: Ports>(
+        &self,
+        work: &mut Work<'_, P>,
+        lane: &Lane,
+        gitops: &BranchName,
+    ) -> Result<LaneFlush, Fault> {
+        let Some(local) = local_tip(work.cache.as_ref(), gitops)? else { return Ok(self.nothing(lane, gitops)) };
+        let refs = work.look(&asked(gitops)).await?;
         let commit = refs.first().map(|seen| seen.target);
         let relation = match (work.cache.as_ref(), commit) {
             (Some(cache), Some(commit)) => Some(cache.relation(local, commit)?),
             _ => None,
         };
         let seen = Tip { commit, relation, observed_at: work.ports.clock().now() };
-        Ok(LaneFlush::planned(&lane.name, &self.repository.name, &lane.gitops, local, &seen, decide(local, &seen)))
+        Ok(LaneFlush::planned(&lane.name, &self.repository.name, gitops, local, &seen, decide(local, &seen)))
     }
 
     /// Runs the machine to its verdict, then lets the cache remember what was seen.
-    async fn flush<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<LaneFlush, Fault> {
-        let Some(local) = local_tip(work.cache.as_ref(), lane)? else { return Ok(self.nothing(lane)) };
+    async fn flush<P: Ports>(
+        &self,
+        work: &mut Work<'_, P>,
+        lane: &Lane,
+        gitops: &BranchName,
+    ) -> Result<LaneFlush, Fault> {
+        let Some(local) = local_tip(work.cache.as_ref(), gitops)? else { return Ok(self.nothing(lane, gitops)) };
         work.renew_deadline();
-        let plan = FlushPlan { branch: lane.gitops.clone(), local };
+        let plan = FlushPlan { branch: gitops.clone(), local };
         let policy = FlushPolicy { deadline: self.deadline, ..FlushPolicy::default() };
-        let mut errand = Errand { flush: self, lane, local, seen: None };
+        let mut errand = Errand { flush: self, lane, gitops, local, seen: None };
         let verdict = drive(work, &mut errand, FlushMachine::new(plan, policy, work.ports.seed())).await;
-        let end = LaneFlush::ended(&lane.name, &self.repository.name, &lane.gitops, local, &verdict);
+        let end = LaneFlush::ended(&lane.name, &self.repository.name, gitops, local, &verdict);
         // What was pushed was pushed, even where the cache cannot remember that it was seen.
-        Ok(match errand.seen.map_or(Ok(()), |seen| remember(work.cache_mut(), lane, &seen)) {
+        Ok(match errand.seen.map_or(Ok(()), |seen| remember(work.cache_mut(), gitops, &seen)) {
             Ok(()) => end,
             Err(fault) => end.with_fault(fault),
         })
     }
 
-    fn nothing(&self, lane: &Lane) -> LaneFlush {
-        LaneFlush::nothing(&lane.name, &self.repository.name, &lane.gitops)
+    fn nothing(&self, lane: &Lane, gitops: &BranchName) -> LaneFlush {
+        LaneFlush::nothing(&lane.name, &self.repository.name, gitops)
     }
 }
 
@@ -166,6 +177,7 @@ async fn drive<P: Ports>(work: &mut Work<'_, P>, errand: &mut Errand<'_>, mut ma
 struct Errand<'a> {
     flush: &'a Flush<'a>,
     lane: &'a Lane,
+    gitops: &'a BranchName,
     local: CommitId,
     seen: Option<Tip>,
 }
@@ -187,7 +199,7 @@ impl Errand<'_> {
         work.phase(if self.seen.is_none() { Phase::Observe } else { Phase::Prove });
         let watch = work.terms.watch.clone();
         let (upstream, _) = work.upstream()?;
-        let refs = upstream.look(&asked(self.lane), &watch).await?;
+        let refs = upstream.look(&asked(self.gitops), &watch).await?;
         let observed_at = work.ports.clock().now();
         let commit = refs.first().map(|seen| seen.target);
         let relation = match commit {
@@ -209,7 +221,7 @@ impl Errand<'_> {
             return Ok(());
         }
         work.phase(Phase::Fetch);
-        let from: Vec<_> = work.cache_mut().find(&self.lane.gitops.stage_ref())?.into_iter().collect();
+        let from: Vec<_> = work.cache_mut().find(&self.gitops.stage_ref())?.into_iter().collect();
         let watch = work.terms.watch.clone();
         let (upstream, cache) = work.upstream()?;
         let cache = cache.expect("because a confirmed operation opened the cache");
@@ -225,7 +237,7 @@ impl Errand<'_> {
 
     async fn push<P: Ports>(&self, work: &mut Work<'_, P>, expected: Option<CommitId>, new: CommitId) -> PushEnding {
         work.phase(Phase::Push);
-        let name = self.lane.gitops.ref_name();
+        let name = self.gitops.ref_name();
         let watch = work.terms.watch.clone();
         let (upstream, cache) = match work.upstream() {
             Ok(parts) => parts,
@@ -242,7 +254,7 @@ impl Errand<'_> {
         let Flush { repository, prefix, status, .. } = self.flush;
         let sync = Sync { repository, lanes: vec![self.lane], prefix, status: status.clone() };
         let synced = sync.one_lane(work, self.lane).await?;
-        let change = synced.plan.gitops;
+        let change = synced.plan.gitops.expect("because only a lane with a GitOps branch is flushed");
         let relation = match change.upstream {
             Some(upstream) => Some(work.cache_mut().relation(self.local, upstream)?),
             None => None,
@@ -253,23 +265,23 @@ impl Errand<'_> {
     }
 }
 
-fn asked(lane: &Lane) -> [RefPattern; 1] {
-    [RefPattern::Exact(lane.gitops.ref_name())]
+fn asked(gitops: &BranchName) -> [RefPattern; 1] {
+    [RefPattern::Exact(gitops.ref_name())]
 }
 
-fn local_tip<C: Cache>(cache: Option<&C>, lane: &Lane) -> Result<Option<CommitId>, Fault> {
-    cache.map_or(Ok(None), |cache| cache.find(&lane.gitops.ref_name()))
+fn local_tip<C: Cache>(cache: Option<&C>, gitops: &BranchName) -> Result<Option<CommitId>, Fault> {
+    cache.map_or(Ok(None), |cache| cache.find(&gitops.ref_name()))
 }
 
 /// Lets mirror-stage follow what the last look saw. A tip whose objects are not here stays out of it, as does an absent branch:
 /// the record of observations says so instead.
-fn remember<C: Cache>(cache: &mut C, lane: &Lane, seen: &Tip) -> Result<(), Fault> {
-    let stage: RefName = lane.gitops.stage_ref();
+fn remember<C: Cache>(cache: &mut C, gitops: &BranchName, seen: &Tip) -> Result<(), Fault> {
+    let stage: RefName = gitops.stage_ref();
     if let Some(commit) = seen.commit
         && cache.has(Branch(commit))?
     {
         let edit = RefEdit::bring(stage.clone(), cache.find(&stage)?, commit);
         cache.apply(edit.as_slice(), seen.observed_at)?;
     }
-    cache.note_observed(&[(lane.gitops.ref_name(), seen.commit)], seen.observed_at)
+    cache.note_observed(&[(gitops.ref_name(), seen.commit)], seen.observed_at)
 }

@@ -2,7 +2,7 @@
 
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::Fault;
-use mirror_core::name::{CommitId, LaneName, RefName};
+use mirror_core::name::{BranchName, CommitId, LaneName, RefName};
 use mirror_core::report::Mode;
 use mirror_core::report::resolve::{LaneResolve, Resolution, ResolveOutcome};
 use mirror_core::sync::{RefEdit, Relation};
@@ -33,7 +33,11 @@ impl<P: Ports> Operation<P> for AdoptUpstream<'_> {
     async fn act(&mut self, work: &mut Work<'_, P>) -> Vec<LaneResolve> {
         let mut ends = Vec::new();
         for lane in &self.lanes {
-            ends.push(match self.adopt(work, lane).await {
+            let Some(gitops) = &lane.gitops else {
+                ends.push(LaneResolve::no_gitops(&lane.name, &self.repository.name));
+                continue;
+            };
+            ends.push(match self.adopt(work, lane, gitops).await {
                 Ok(resolution) => LaneResolve::resolved(&lane.name, &self.repository.name, resolution),
                 Err(fault) => LaneResolve::failed(&lane.name, &self.repository.name, fault),
             });
@@ -47,8 +51,13 @@ impl<P: Ports> Operation<P> for AdoptUpstream<'_> {
 }
 
 impl AdoptUpstream<'_> {
-    async fn adopt<P: Ports>(&self, work: &mut Work<'_, P>, lane: &Lane) -> Result<Resolution, Fault> {
-        let name = lane.gitops.ref_name();
+    async fn adopt<P: Ports>(
+        &self,
+        work: &mut Work<'_, P>,
+        lane: &Lane,
+        gitops: &BranchName,
+    ) -> Result<Resolution, Fault> {
+        let name = gitops.ref_name();
         let refs = work.look(&[RefPattern::Exact(name.clone())]).await?;
         let observed_at = work.ports.clock().now();
         let upstream = refs.first().map(|seen| seen.target);
@@ -69,7 +78,7 @@ impl AdoptUpstream<'_> {
             return Ok(resolution);
         };
         if work.terms.mode == Mode::Confirm && !work.cache_mut().has(Tip::Branch(tip))? {
-            let from: Vec<_> = work.cache_mut().find(&lane.gitops.stage_ref())?.into_iter().collect();
+            let from: Vec<_> = work.cache_mut().find(&gitops.stage_ref())?.into_iter().collect();
             work.fetch(&[Tip::Branch(tip)], &from).await?;
         }
         let relation = work.cache.as_ref().map_or(Ok(Relation::NeedsObjects), |cache| cache.relation(local, tip))?;
@@ -80,7 +89,7 @@ impl AdoptUpstream<'_> {
                 let rescue = rescue_ref(lane, observed_at, local);
                 if work.terms.mode == Mode::Confirm {
                     work.phase(Phase::Commit);
-                    self.set_aside(work, lane, &rescue, local, tip, observed_at)?;
+                    self.set_aside(work, gitops, &rescue, local, tip, observed_at)?;
                 }
                 resolution.outcome = ResolveOutcome::Adopted;
                 resolution.after = Some(tip);
@@ -94,22 +103,22 @@ impl AdoptUpstream<'_> {
     fn set_aside<P: Ports>(
         &self,
         work: &mut Work<'_, P>,
-        lane: &Lane,
+        gitops: &BranchName,
         rescue: &RefName,
         local: CommitId,
         tip: CommitId,
         at: jiff::Timestamp,
     ) -> Result<(), Fault> {
         let cache = work.cache_mut();
-        let stage = lane.gitops.stage_ref();
+        let stage = gitops.stage_ref();
         let staged = cache.find(&stage)?;
         let edits = [
             Some(RefEdit::Create { name: rescue.clone(), new: local }),
-            Some(RefEdit::Update { name: lane.gitops.ref_name(), expected: local, new: tip }),
+            Some(RefEdit::Update { name: gitops.ref_name(), expected: local, new: tip }),
             RefEdit::bring(stage, staged, tip),
         ];
         cache.apply(&edits.into_iter().flatten().collect::<Vec<_>>(), at)?;
-        cache.note_observed(&[(lane.gitops.ref_name(), Some(tip))], at)
+        cache.note_observed(&[(gitops.ref_name(), Some(tip))], at)
     }
 }
 

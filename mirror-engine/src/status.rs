@@ -9,7 +9,7 @@ use mirror_core::name::{BranchName, CommitId, LaneName, RefPrefix};
 use mirror_core::report::Mode;
 use mirror_core::report::status::{LaneState, LaneStatus, OperationSummary, SnapshotValue};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, Origin, derive};
-use mirror_core::sync::LaneView;
+use mirror_core::sync::{LaneView, Relation};
 use mirror_store::Observed;
 use mirror_transport::fetch::RefPattern;
 
@@ -48,7 +48,7 @@ impl Status<'_> {
         let asked: Vec<_> = self
             .lanes
             .iter()
-            .flat_map(|lane| [lane.source.branch.ref_name(), lane.gitops.ref_name()])
+            .flat_map(|lane| lane.branches().map(BranchName::ref_name))
             .map(RefPattern::Exact)
             .collect();
         let mut work = Work::new(ports, None, terms, Purpose::Read);
@@ -115,10 +115,8 @@ impl Status<'_> {
     fn read_lane<C: Cache>(&self, cache: &C, lane: &Lane, facts: &mut LaneFacts) -> Result<(), Fault> {
         let observed = cache.observed()?;
         facts.source = branch(cache, &observed, &lane.source.branch)?;
-        facts.gitops = branch(cache, &observed, &lane.gitops)?;
-        if let (Some(local), Some(staged)) = (facts.gitops.local, facts.gitops.staged) {
-            facts.gitops_relation = Some(cache.relation(local, staged)?);
-        }
+        facts.gitops = lane.gitops.as_ref().map(|name| branch(cache, &observed, name)).transpose()?;
+        facts.gitops_relation = gitops_relation(Some(cache), facts)?;
         if let Some(tip) = facts.source.local {
             let name = LaneView::of(lane, self.prefix).snapshot_of(tip).ref_name();
             facts.snapshot = cache.find(&name)?.map(|commit| SnapshotValue { name, commit });
@@ -140,17 +138,19 @@ fn branch<C: Cache>(cache: &C, observed: &Observed, branch: &BranchName) -> Resu
 /// Puts what was just seen in the place of what the cache remembers.
 fn look_instead<C: Cache>(cache: Option<&C>, fresh: &Fresh, facts: &mut LaneFacts) -> Result<(), Fault> {
     facts.origin = Origin::Upstream;
-    for branch in [&mut facts.source, &mut facts.gitops] {
+    for branch in [&mut facts.source].into_iter().chain(&mut facts.gitops) {
         let name = branch.branch.ref_name();
         let commit: Option<CommitId> = fresh.tips.iter().find(|tip| tip.name == name).map(|tip| tip.target);
         branch.staged = commit;
         branch.observed = Some(ObservedTip { commit, observed_at: fresh.at });
     }
-    facts.gitops_relation = match (cache, facts.gitops.local, facts.gitops.staged) {
-        (Some(cache), Some(local), Some(upstream)) => Some(cache.relation(local, upstream)?),
-        _ => None,
-    };
+    facts.gitops_relation = gitops_relation(cache, facts)?;
     Ok(())
+}
+
+fn gitops_relation<C: Cache>(cache: Option<&C>, facts: &LaneFacts) -> Result<Option<Relation>, Fault> {
+    let tips = facts.gitops.as_ref().and_then(|branch| branch.local.zip(branch.staged));
+    cache.zip(tips).map(|(cache, (local, upstream))| cache.relation(local, upstream)).transpose()
 }
 
 fn note_ends(last: &LastEnds, lane: &Lane, facts: &mut LaneFacts) {

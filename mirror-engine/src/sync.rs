@@ -169,7 +169,7 @@ impl Sync<'_> {
     }
 
     fn lane_branches(&self) -> impl Iterator<Item = &BranchName> {
-        self.lanes.iter().flat_map(|lane| [&lane.source.branch, &lane.gitops])
+        self.lanes.iter().flat_map(|lane| lane.branches())
     }
 
     /// Fetches what is missing. Where one transfer for all fails for good, each lane and the further refs get a transfer of their own,
@@ -189,9 +189,8 @@ impl Sync<'_> {
             return failed;
         }
         for lane in &self.lanes {
-            let own = [&lane.source.branch, &lane.gitops];
-            let tips =
-                own.iter().filter_map(|branch| seen.tips.get(&branch.ref_name())).copied().map(Tip::Branch).collect();
+            let own = lane.branches().filter_map(|branch| seen.tips.get(&branch.ref_name()));
+            let tips = own.copied().map(Tip::Branch).collect();
             if let Err(fault) = self.receive_tips(work, tips).await {
                 failed.lanes.insert(lane.name.clone(), fault);
             }
@@ -238,7 +237,8 @@ impl Sync<'_> {
             (Some(cache), Some(tip)) => cache.find(&view.snapshot_of(tip).ref_name())?,
             _ => None,
         };
-        let gitops = branch_seen(cache, seen, &lane.gitops)?;
+        let gitops = lane.gitops.as_ref().map(|branch| branch_seen(cache, seen, branch)).transpose()?;
+        let gitops = gitops.unwrap_or_default();
         plan_sync(&Observation { source, gitops, snapshot }, &view).map_err(|refusal| Fault::of(&refusal))
     }
 
@@ -313,7 +313,7 @@ impl Sync<'_> {
         for lane in &self.lanes {
             let plan = lanes.remove(&lane.name).expect("because every lane was planned");
             let proved = plan.and_then(|plan| match work.terms.mode {
-                Mode::Confirm => prove(work.cache.as_ref(), &plan.edits, &lane.gitops).map(|()| plan),
+                Mode::Confirm => prove(work.cache.as_ref(), &plan.edits, lane.gitops.as_ref()).map(|()| plan),
                 Mode::DryRun => Ok(plan),
             });
             // The further refs belong to the repository; the first lane carries them.
@@ -355,10 +355,10 @@ fn branch_seen<C: Cache>(cache: Option<&C>, seen: &Seen, branch: &BranchName) ->
 }
 
 /// Reads every edited ref again. The GitOps branch alone may have moved on since: pushes to it need no turn of ours.
-fn prove<C: Cache>(cache: Option<&C>, edits: &[RefEdit], gitops: &BranchName) -> Result<(), Fault> {
+fn prove<C: Cache>(cache: Option<&C>, edits: &[RefEdit], gitops: Option<&BranchName>) -> Result<(), Fault> {
     let Some(cache) = cache else { return Ok(()) };
-    let gitops = gitops.ref_name();
-    for edit in edits.iter().filter(|edit| *edit.name() != gitops) {
+    let gitops = gitops.map(BranchName::ref_name);
+    for edit in edits.iter().filter(|edit| Some(edit.name()) != gitops.as_ref()) {
         let found = cache.find(edit.name())?;
         if found != Some(edit.new_value()) {
             return Err(Fault::of(&Unproved { name: edit.name().clone(), wrote: edit.new_value(), found }));
@@ -401,7 +401,7 @@ mod tests {
         let commit = |byte| CommitId::from_bytes([byte; 20]);
         let (main, gitops) = (BranchName::parse("main").unwrap(), BranchName::parse("gitops").unwrap());
         let (group, prefix) = (GroupName::parse("app").unwrap(), RefPrefix::parse("refs/mirror/snapshots").unwrap());
-        let view = LaneView { source: &main, snapshot_group: &group, gitops: &gitops, prefix: &prefix };
+        let view = LaneView { source: &main, snapshot_group: &group, gitops: Some(&gitops), prefix: &prefix };
         let still =
             BranchSeen { upstream: Some(commit(1)), local: Some(commit(1)), staged: Some(commit(1)), relation: None };
         let plan =

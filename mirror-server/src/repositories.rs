@@ -59,7 +59,9 @@ impl Repositories {
                 cache: OnceLock::new(),
                 looking: Arc::default(),
             });
-            entry.gitops.entry(lane.gitops.clone()).or_default().push(lane.name.clone());
+            if let Some(branch) = &lane.gitops {
+                entry.gitops.entry(branch.clone()).or_default().push(lane.name.clone());
+            }
         }
         let served: Vec<_> = served.into_values().map(Arc::new).collect();
         let mut paths = BTreeMap::new();

@@ -17,7 +17,7 @@ use mirror_tests::procfs;
 use mirror_tests::rawpush::{self, RawPush};
 use mirror_tests::sandbox::{Answer, Repository};
 use mirror_tests::server::{Served, became, small_world};
-use mirror_tests::world::Run;
+use mirror_tests::world::{REPOSITORY, Run};
 use serde_json::{Value, json};
 
 const GITOPS: &str = "refs/heads/gitops";
@@ -106,6 +106,43 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     }
     noise.truncate(bytes);
     noise
+}
+
+#[test]
+fn a_lane_that_only_builds_is_synced_and_served_and_takes_no_push() {
+    let built = || json!({ "repository": REPOSITORY, "source": { "branch": "main", "snapshotGroup": "built" } });
+    let mut world = small_world();
+    world.configure(|config| config["nodes"]["local"]["lanes"]["built"] = built());
+    let synced = world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
+    assert_eq!(synced.lane("built")["refs"].as_array().map(Vec::len), Some(1), "its source alone: {}", synced.stdout);
+
+    let status = world.mirror(&["status", "--lane", "built"]).expect(0);
+    let lane = status.lane("built");
+    assert_eq!((&lane["localGitops"], &lane["githubGitops"]), (&Value::Null, &Value::Null), "{}", status.stdout);
+    assert_eq!((&lane["pendingFlush"], &lane["githubInSync"]), (&json!(false), &json!(true)), "{}", status.stdout);
+    let snapshot = lane["snapshot"]["ref"].as_str().expect("because the source was synced").to_owned();
+    for mode in ["--dry-run", "--confirm"] {
+        assert_eq!(world.mirror(&["flush", mode, "--lane", "built"]).expect(0).lane("built")["outcome"], "no-gitops");
+        let resolved = world.mirror(&["lane", "resolve", "--adopt-upstream", mode, "--lane", "built"]).expect(0);
+        assert_eq!(resolved.lane("built")["resolution"], Value::Null, "{}", resolved.stdout);
+    }
+
+    let site = Served::start(world, |_| {});
+    let work = site.client().clone_bare(&site.url(), "work", &[]);
+    let read = site.client().ask(work.path(), ["fetch", &site.url(), &snapshot]);
+    assert!(read.status.success(), "{}", read.stderr);
+    let client = site.client().with(&site.token("promoter", &[]));
+    work.commit("main").file("built", "here\n").make();
+    refused(&push(&client, &site, &work, &["main"]), &["read-only here", "only GitOps branch refs/heads/gitops"]);
+
+    // Where no lane has a GitOps branch, no push at all is let in.
+    let Served { mut world, server } = site;
+    drop(server);
+    world.configure(|config| config["nodes"]["local"]["lanes"] = json!({ "built": built() }));
+    let site = Served::start(world, |_| {});
+    let client = site.client().with(&site.token("builder", &[]));
+    refused(&push(&client, &site, &work, &["main"]), &["nothing can be pushed", "no lane of it has a GitOps branch"]);
+    assert_eq!(site.server.get("/api/v1/status").json()["lanes"][0]["localGitops"], Value::Null);
 }
 
 #[test]

@@ -408,8 +408,9 @@ struct LocalLaneForm {
     repository: RepositoryName,
     /// What is built.
     source: SourceForm,
-    /// What is deployed.
-    gitops: GitopsForm,
+    /// What is deployed; left out, the lane only builds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gitops: Option<GitopsForm>,
 }
 
 /// A lane of a cluster node.
@@ -420,8 +421,9 @@ struct LaneForm {
     repository: RepositoryName,
     /// What is built.
     source: SourceForm,
-    /// What is deployed.
-    gitops: GitopsForm,
+    /// What is deployed; left out, the lane only builds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gitops: Option<GitopsForm>,
     /// Further manifests that apply brings to the cluster; globs relative to the configuration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]

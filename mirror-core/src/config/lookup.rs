@@ -149,11 +149,10 @@ impl MirrorConfig {
         node: &'a Node,
         repository: &'a Repository,
     ) -> impl Iterator<Item = &'a BranchName> {
-        repository.branches.iter().filter(|branch| {
-            !node.lanes.values().any(|lane| {
-                lane.repository == repository.name && (lane.source.branch == **branch || lane.gitops == **branch)
-            })
-        })
+        let is_own = |lane: &Lane, branch: &BranchName| {
+            lane.repository == repository.name && lane.branches().any(|own| own == branch)
+        };
+        repository.branches.iter().filter(move |branch| !node.lanes.values().any(|lane| is_own(lane, branch)))
     }
 }
 

@@ -353,7 +353,7 @@ impl Default for FreeSpace {
     }
 }
 
-/// One source branch and one GitOps branch of a repository, on one node.
+/// One source branch of a repository on one node, and mostly one GitOps branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
     /// Its name.
@@ -364,14 +364,21 @@ pub struct Lane {
     pub repository: RepositoryName,
     /// What is built.
     pub source: Source,
-    /// The branch with what is deployed.
-    pub gitops: BranchName,
+    /// The branch with what is deployed; a lane without one only builds.
+    pub gitops: Option<BranchName>,
     /// Further manifests that apply brings to the cluster; globs relative to the configuration file.
     pub manifests: Vec<String>,
     /// What builds it.
     pub pipeline: Option<Pipeline>,
     /// What deploys it.
     pub argo: Option<Argo>,
+}
+
+impl Lane {
+    /// Gives its branches: the source, then the GitOps branch where it has one.
+    pub fn branches(&self) -> impl Iterator<Item = &BranchName> + Clone {
+        [&self.source.branch].into_iter().chain(&self.gitops)
+    }
 }
 
 /// The source of a lane.

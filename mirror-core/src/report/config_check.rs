@@ -45,8 +45,8 @@ pub struct ConfiguredLane {
     pub repository: RepositoryName,
     /// The branch builds are made from.
     pub source: BranchName,
-    /// The branch Argo CD deploys from.
-    pub gitops: BranchName,
+    /// The branch Argo CD deploys from; null where the lane only builds.
+    pub gitops: Option<BranchName>,
 }
 
 impl ConfiguredLane {

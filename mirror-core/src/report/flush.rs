@@ -27,7 +27,7 @@ pub struct LaneFlush {
     pub repository: RepositoryName,
     /// Whether an observation made after the last push shows the local tip upstream, or nothing was to flush.
     pub ok: bool,
-    /// The GitOps branch; null where the flush did not come to look at it.
+    /// The GitOps branch; null where the lane has none, or the flush did not come to look at it.
     #[serde(rename = "ref")]
     pub name: Option<RefName>,
     /// Its local tip; null where it is absent.
@@ -64,6 +64,8 @@ pub struct LaneFlush {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlushWord {
+    /// The lane has no GitOps branch by its configuration: it only builds, and there is nothing to flush.
+    NoGitops,
     /// There is no local GitOps branch, so there is nothing to flush.
     Absent,
     /// Upstream had the local tip already.
@@ -94,7 +96,8 @@ pub enum FlushWord {
 
 impl FlushWord {
     /// Every word, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
+        Self::NoGitops,
         Self::Absent,
         Self::UpToDate,
         Self::WouldPush,
@@ -114,6 +117,7 @@ impl FlushWord {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::NoGitops => "no-gitops",
             Self::Absent => "absent",
             Self::UpToDate => "up-to-date",
             Self::WouldPush => "would-push",
@@ -259,6 +263,12 @@ impl LaneFlush {
         line.concluded()
     }
 
+    /// A lane without a GitOps branch: it only builds.
+    #[must_use]
+    pub fn no_gitops(lane: &LaneName, repository: &RepositoryName) -> Self {
+        Self::blank(lane, repository, FlushWord::NoGitops).concluded()
+    }
+
     /// A lane whose flush did not come to begin.
     #[must_use]
     pub fn failed(lane: &LaneName, repository: &RepositoryName, fault: Fault) -> Self {
@@ -339,7 +349,8 @@ impl LaneReport for LaneFlush {
         match self.outcome {
             FlushWord::Diverged => findings.push(Finding::Diverged),
             FlushWord::Behind => findings.push(Finding::OutOfSync),
-            FlushWord::Absent
+            FlushWord::NoGitops
+            | FlushWord::Absent
             | FlushWord::UpToDate
             | FlushWord::WouldPush
             | FlushWord::NeedsObjects
@@ -374,8 +385,16 @@ impl LaneReport for LaneFlush {
             FlushWord::Diverged => vec![command(NextVerb::ResolveAdoptPlan)],
             FlushWord::Unproved => vec![command(NextVerb::Sync)],
             FlushWord::Rejected | FlushWord::NotFlushed | FlushWord::Unknown => after(NextVerb::Flush),
-            FlushWord::Absent | FlushWord::UpToDate | FlushWord::Flushed | FlushWord::Recovered => {
-                if self.fault.is_some() || !self.findings().is_empty() { after(NextVerb::Flush) } else { Vec::new() }
+            FlushWord::NoGitops
+            | FlushWord::Absent
+            | FlushWord::UpToDate
+            | FlushWord::Flushed
+            | FlushWord::Recovered => {
+                if self.fault.is_some() || !self.findings().is_empty() {
+                    after(NextVerb::Flush)
+                } else {
+                    Vec::new()
+                }
             }
         }
     }

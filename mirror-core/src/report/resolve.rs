@@ -23,7 +23,7 @@ pub struct LaneResolve {
     pub repository: RepositoryName,
     /// Whether all went well.
     pub ok: bool,
-    /// What became of the GitOps branch; null where nothing could be decided.
+    /// What became of the GitOps branch; null where the lane has none, or nothing could be decided.
     pub resolution: Option<Resolution>,
     /// The state of the lane afterwards; its fields stand beside the others.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -104,6 +104,19 @@ impl LaneResolve {
         line
     }
 
+    /// A lane without a GitOps branch: it only builds, and there is nothing to resolve.
+    #[must_use]
+    pub fn no_gitops(lane: &LaneName, repository: &RepositoryName) -> Self {
+        Self {
+            lane: lane.clone(),
+            repository: repository.clone(),
+            ok: true,
+            resolution: None,
+            state: None,
+            fault: None,
+        }
+    }
+
     /// A lane that could not be resolved.
     #[must_use]
     pub fn failed(lane: &LaneName, repository: &RepositoryName, fault: Fault) -> Self {
@@ -127,7 +140,11 @@ impl LaneResolve {
     /// The lane's outcome in one word.
     #[must_use]
     pub fn word(&self) -> &'static str {
-        self.resolution.as_ref().map_or("failed", |resolution| resolution.outcome.as_str())
+        match (&self.resolution, &self.fault) {
+            (Some(resolution), _) => resolution.outcome.as_str(),
+            (None, Some(_)) => "failed",
+            (None, None) => "no-gitops",
+        }
     }
 }
 

@@ -39,19 +39,19 @@ pub struct LaneState {
     pub local_source: RefValue,
     /// The source branch upstream, as last observed.
     pub github_source: RefValue,
-    /// The GitOps branch, as readers see it.
-    pub local_gitops: RefValue,
-    /// The GitOps branch upstream, as last observed.
-    pub github_gitops: RefValue,
-    /// How many commits only the local GitOps branch has; null where that cannot be told.
+    /// The GitOps branch, as readers see it; null where the lane only builds.
+    pub local_gitops: Option<RefValue>,
+    /// The GitOps branch upstream, as last observed; null where the lane only builds.
+    pub github_gitops: Option<RefValue>,
+    /// How many commits only the local GitOps branch has; null where that is not known, or the lane only builds.
     pub ahead: Option<u64>,
-    /// How many commits only the GitOps branch upstream has; null where that cannot be told.
+    /// How many commits only the GitOps branch upstream has; null where that is not known, or the lane only builds.
     pub behind: Option<u64>,
     /// Whether neither GitOps tip contains the other.
     pub diverged: bool,
     /// Whether the local GitOps tip is not contained in the one last observed upstream.
     pub pending_flush: bool,
-    /// Whether source and GitOps tips both equal the ones last observed upstream.
+    /// Whether source and GitOps tips both equal the ones last observed upstream; of a lane that only builds, whether the source does.
     pub github_in_sync: bool,
     /// Where the upstream side comes from.
     pub ref_sources: RefSources,
@@ -104,7 +104,7 @@ pub struct RefSources {
     /// Whether the `github…` fields are what the mirror remembers, not what upstream has this moment (R14). False only where a
     /// status looked at upstream itself (`--refresh`).
     pub github_fields_are_mirror_stage_cache: bool,
-    /// When upstream was last looked at, for the older of the two branches; null where it never was.
+    /// When upstream was last looked at, for the older of its branches; null where it never was.
     #[schemars(with = "Option<Instant>")]
     pub observed_at: Option<Timestamp>,
     /// How long ago that was.
@@ -158,7 +158,8 @@ impl LaneState {
             && (self.local_source.commit.is_some() || self.github_in_sync);
         // A branch that is ahead is pending, and one that diverged is diverged: "out of sync" is said of what a sync repairs.
         let source_differs = !gone && self.local_source.commit != self.github_source.commit;
-        let gitops_differs = !self.pending_flush && self.local_gitops.commit != self.github_gitops.commit;
+        let commit = |value: &Option<RefValue>| value.as_ref().and_then(|value| value.commit);
+        let gitops_differs = !self.pending_flush && commit(&self.local_gitops) != commit(&self.github_gitops);
         let unobserved = self.ref_sources.observed_at.is_none();
         let unexplained = !self.github_in_sync && !gone && !self.pending_flush;
         let holds = |finding: &Finding| match finding {

@@ -112,7 +112,7 @@ impl LaneSync {
         extra: Vec<RefChange>,
         observed_at: Timestamp,
     ) -> Self {
-        let refs = [&plan.source, &plan.gitops].into_iter().chain(&extra).map(RefLine::from).collect();
+        let refs = [&plan.source].into_iter().chain(&plan.gitops).chain(&extra).map(RefLine::from).collect();
         let line = Self {
             lane: lane.clone(),
             repository: repository.clone(),

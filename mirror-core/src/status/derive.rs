@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{BranchFacts, LaneFacts, Origin};
-use crate::name::CommitId;
+use crate::name::{BranchName, CommitId};
 use crate::report::status::{LaneState, LaneStatus, RefSources, RefValue};
 use crate::sync::{Relation, settle};
 
@@ -15,27 +15,26 @@ use crate::sync::{Relation, settle};
 #[must_use]
 pub fn derive(facts: &LaneFacts) -> LaneStatus {
     let source = Side::of(&facts.source, facts.sent_at);
-    let gitops = Side::of(&facts.gitops, facts.sent_at);
-    let relation = match (facts.gitops.local, gitops.github) {
-        (Some(local), Some(github)) => Some(settle(local, github, facts.gitops_relation)),
-        _ => None,
+    let gitops = facts.gitops.as_ref().map(|branch| Gitops::of(branch, facts));
+    let observed_at = match &gitops {
+        None => source.observed_at,
+        Some(gitops) => source.observed_at.zip(gitops.side.observed_at).map(|(source, gitops)| source.min(gitops)),
     };
-    let observed_at = match (source.observed_at, gitops.observed_at) {
-        (Some(source), Some(gitops)) => Some(source.min(gitops)),
-        _ => None,
-    };
-    let (ahead, behind) = counts(facts.gitops.local, gitops.github, relation);
+    let (ahead, behind) = gitops.as_ref().map_or((None, None), Gitops::counts);
     let state = LaneState {
         transport: facts.transport.clone(),
         local_source: RefValue { name: facts.source.branch.ref_name(), commit: facts.source.local },
         github_source: RefValue { name: facts.source.branch.stage_ref(), commit: source.github },
-        local_gitops: RefValue { name: facts.gitops.branch.ref_name(), commit: facts.gitops.local },
-        github_gitops: RefValue { name: facts.gitops.branch.stage_ref(), commit: gitops.github },
+        local_gitops: gitops.as_ref().map(|gitops| RefValue { name: gitops.branch.ref_name(), commit: gitops.local }),
+        github_gitops: gitops
+            .as_ref()
+            .map(|gitops| RefValue { name: gitops.branch.stage_ref(), commit: gitops.side.github }),
         ahead,
         behind,
-        diverged: matches!(relation, Some(Relation::Diverged { .. })),
-        pending_flush: facts.gitops.local.is_some() && !(contained(relation) && gitops.vouched),
-        github_in_sync: source.agrees(facts.source.local) && gitops.agrees(facts.gitops.local),
+        diverged: gitops.as_ref().is_some_and(|gitops| matches!(gitops.relation, Some(Relation::Diverged { .. }))),
+        pending_flush: gitops.as_ref().is_some_and(Gitops::is_pending),
+        github_in_sync: source.agrees(facts.source.local)
+            && gitops.as_ref().is_none_or(|gitops| gitops.side.agrees(gitops.local)),
         ref_sources: RefSources {
             github_fields_are_mirror_stage_cache: facts.origin == Origin::MirrorStage,
             observed_at,
@@ -79,20 +78,40 @@ impl Side {
     }
 }
 
-/// Whether the local tip is in the upstream one.
-const fn contained(relation: Option<Relation>) -> bool {
-    match relation {
-        Some(Relation::Same | Relation::LocalBehind { .. }) => true,
-        Some(Relation::LocalAhead { .. } | Relation::Diverged { .. } | Relation::NeedsObjects) | None => false,
-    }
+/// Both sides of the GitOps branch, where the lane has one.
+struct Gitops<'a> {
+    branch: &'a BranchName,
+    local: Option<CommitId>,
+    side: Side,
+    relation: Option<Relation>,
 }
 
-/// Where neither side has the branch, neither is ahead; where one lacks it, commits are not counted.
-fn counts(local: Option<CommitId>, github: Option<CommitId>, relation: Option<Relation>) -> (Option<u64>, Option<u64>) {
-    match (local, github, relation) {
-        (None, None, _) => (Some(0), Some(0)),
-        (_, _, Some(relation)) => (relation.ahead(), relation.behind()),
-        _ => (None, None),
+impl<'a> Gitops<'a> {
+    fn of(branch: &'a BranchFacts, facts: &LaneFacts) -> Self {
+        let side = Side::of(branch, facts.sent_at);
+        let relation = match (branch.local, side.github) {
+            (Some(local), Some(github)) => Some(settle(local, github, facts.gitops_relation)),
+            _ => None,
+        };
+        Self { branch: &branch.branch, local: branch.local, side, relation }
+    }
+
+    /// Whether the local tip is not known to be in the upstream one.
+    fn is_pending(&self) -> bool {
+        let contained = match self.relation {
+            Some(Relation::Same | Relation::LocalBehind { .. }) => true,
+            Some(Relation::LocalAhead { .. } | Relation::Diverged { .. } | Relation::NeedsObjects) | None => false,
+        };
+        self.local.is_some() && !(contained && self.side.vouched)
+    }
+
+    /// Where neither side has the branch, neither is ahead; where one lacks it, commits are not counted.
+    fn counts(&self) -> (Option<u64>, Option<u64>) {
+        match (self.local, self.side.github, self.relation) {
+            (None, None, _) => (Some(0), Some(0)),
+            (_, _, Some(relation)) => (relation.ahead(), relation.behind()),
+            _ => (None, None),
+        }
     }
 }
 

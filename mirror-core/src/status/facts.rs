@@ -20,8 +20,8 @@ pub struct LaneFacts {
     pub transport: TransportView,
     /// The source branch.
     pub source: BranchFacts,
-    /// The GitOps branch.
-    pub gitops: BranchFacts,
+    /// The GitOps branch; absent where the lane only builds.
+    pub gitops: Option<BranchFacts>,
     /// Where the upstream side of the facts comes from.
     pub origin: Origin,
     /// How the local GitOps tip relates to its upstream tip, where both exist.
@@ -84,7 +84,7 @@ impl LaneFacts {
             repository: repository.name.clone(),
             transport: TransportView::of(repository, transport),
             source: BranchFacts::unread(&lane.source.branch),
-            gitops: BranchFacts::unread(&lane.gitops),
+            gitops: lane.gitops.as_ref().map(BranchFacts::unread),
             origin: Origin::MirrorStage,
             gitops_relation: None,
             snapshot: None,

@@ -35,7 +35,7 @@ fn unread() -> LaneFacts {
             proxy: Some("http://172.26.0.1:10808".to_owned()),
         },
         source: branch("v0.3"),
-        gitops: branch("v0.3-gitops"),
+        gitops: Some(branch("v0.3-gitops")),
         gitops_relation: None,
         snapshot: None,
         last_sync: None,
@@ -54,7 +54,12 @@ fn settled() -> LaneFacts {
     let mut facts = unread();
     facts.source =
         BranchFacts { local: Some(SOURCE), staged: Some(SOURCE), observed: observed(Some(SOURCE)), ..facts.source };
-    facts.gitops = BranchFacts { local: Some(OLD), staged: Some(OLD), observed: observed(Some(OLD)), ..facts.gitops };
+    facts.gitops = Some(BranchFacts {
+        local: Some(OLD),
+        staged: Some(OLD),
+        observed: observed(Some(OLD)),
+        ..facts.gitops.unwrap()
+    });
     facts.gitops_relation = Some(Relation::Same);
     let name = format!("refs/unidesk/snapshots/hwlab-node-runtime/v0.3/{SOURCE}");
     facts.snapshot = Some(SnapshotValue { name: RefName::parse(&name).unwrap(), commit: SOURCE });
@@ -64,7 +69,7 @@ fn settled() -> LaneFacts {
 /// A lane in sync but for GitOps commits that were accepted since.
 fn pending() -> LaneFacts {
     let mut facts = settled();
-    facts.gitops.local = Some(NEW);
+    facts.gitops.as_mut().unwrap().local = Some(NEW);
     facts.gitops_relation = Some(Relation::LocalAhead { ahead: 2 });
     facts
 }
@@ -153,7 +158,7 @@ fn i4_a_lane_whose_source_branch_exists_nowhere_is_not_as_wanted() {
 #[test]
 fn a_lane_whose_gitops_branch_exists_nowhere_is_in_sync() {
     let mut facts = settled();
-    facts.gitops = BranchFacts { local: None, staged: None, observed: observed(None), ..facts.gitops };
+    facts.gitops = Some(BranchFacts { local: None, staged: None, observed: observed(None), ..facts.gitops.unwrap() });
     facts.gitops_relation = None;
     let state = derive(&facts).state;
     assert!(state.github_in_sync && !state.pending_flush);
@@ -161,10 +166,34 @@ fn a_lane_whose_gitops_branch_exists_nowhere_is_in_sync() {
 }
 
 #[test]
+fn a_lane_that_only_builds_speaks_of_its_source_alone() {
+    let built = |mut facts: LaneFacts| {
+        facts.gitops = None;
+        derive(&facts).state
+    };
+    for facts in [settled(), pending()] {
+        let state = built(facts);
+        assert!(state.github_in_sync && !state.pending_flush && !state.diverged);
+        assert_eq!((&state.local_gitops, &state.github_gitops), (&None, &None));
+        assert_eq!((state.ahead, state.behind), (None, None));
+        assert_eq!(state.ref_sources.observed_at, settled().source.observed.map(|seen| seen.observed_at));
+        assert!(state.findings().is_empty());
+    }
+    let mut moved = settled();
+    moved.source.local = Some(NEW);
+    let state = built(moved);
+    assert!(!state.github_in_sync && !state.pending_flush);
+    assert_eq!(state.findings(), [Finding::OutOfSync]);
+    let state = built(unread());
+    assert!(!state.github_in_sync && !state.pending_flush);
+    assert_eq!(state.findings(), [Finding::OutOfSync]);
+}
+
+#[test]
 fn relations_become_counts_flags_and_findings() {
     let check = |relation, ahead, behind, diverged, pending, expect: &[Finding]| {
         let mut facts = pending_with(relation);
-        facts.gitops.local = Some(NEW);
+        facts.gitops.as_mut().unwrap().local = Some(NEW);
         let state = derive(&facts).state;
         assert_eq!((state.ahead, state.behind), (ahead, behind), "{relation:?}");
         assert_eq!((state.diverged, state.pending_flush), (diverged, pending), "{relation:?}");
@@ -194,19 +223,19 @@ fn a_branch_that_upstream_lost_is_null_although_mirror_stage_remembers_it() {
     assert_eq!(findings(&facts), [Finding::GoneUpstream]);
 
     let mut facts = settled();
-    facts.gitops.observed = observed(None);
+    facts.gitops.as_mut().unwrap().observed = observed(None);
     let state = derive(&facts).state;
-    assert_eq!(state.github_gitops.commit, None);
+    assert_eq!(state.github_gitops.unwrap().commit, None);
     assert!(state.pending_flush && !state.github_in_sync, "upstream no longer has the commits");
 }
 
 #[test]
 fn i4_nothing_is_claimed_where_a_crash_came_between_the_ref_and_the_record() {
     let mut facts = settled();
-    facts.gitops.observed = observed(Some(NEW));
+    facts.gitops.as_mut().unwrap().observed = observed(Some(NEW));
     let state = derive(&facts).state;
     assert!(state.pending_flush && !state.github_in_sync);
-    assert_eq!(state.github_gitops.commit, Some(OLD), "the ref is shown");
+    assert_eq!(state.github_gitops.unwrap().commit, Some(OLD), "the ref is shown");
 
     let mut facts = settled();
     facts.source.observed = None;

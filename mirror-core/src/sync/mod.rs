@@ -26,7 +26,7 @@
 //! };
 //! let plan = plan_sync(&seen, &lane)?;
 //! assert_eq!(plan.source.outcome, RefOutcome::FastForwarded);
-//! assert_eq!(plan.gitops.outcome, RefOutcome::Absent);
+//! assert_eq!(plan.gitops.map(|change| change.outcome), Some(RefOutcome::Absent));
 //! // The snapshot is there before anyone can see the branch move.
 //! assert_eq!(plan.edits[0].name().as_str(), format!("refs/mirror/snapshots/app/main/{new}"));
 //! assert_eq!(plan.edits[1].name().as_str(), "refs/heads/main");

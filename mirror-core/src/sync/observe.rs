@@ -96,7 +96,7 @@ pub(crate) fn settle(local: CommitId, upstream: CommitId, noted: Option<Relation
 pub struct Observation {
     /// The lane's source branch.
     pub source: BranchSeen,
-    /// The lane's GitOps branch.
+    /// The lane's GitOps branch. It says nothing where the lane has none.
     pub gitops: BranchSeen,
     /// Where the snapshot ref of `source.upstream` points, where it exists.
     pub snapshot: Option<CommitId>,

@@ -17,8 +17,8 @@ pub struct LaneView<'a> {
     pub source: &'a BranchName,
     /// The group its snapshots belong to.
     pub snapshot_group: &'a GroupName,
-    /// The branch Argo CD deploys from.
-    pub gitops: &'a BranchName,
+    /// The branch Argo CD deploys from; absent where the lane only builds.
+    pub gitops: Option<&'a BranchName>,
     /// Where snapshots live.
     pub prefix: &'a RefPrefix,
 }
@@ -27,7 +27,12 @@ impl<'a> LaneView<'a> {
     /// Takes what a plan needs of a configured lane.
     #[must_use]
     pub const fn of(lane: &'a Lane, prefix: &'a RefPrefix) -> Self {
-        Self { source: &lane.source.branch, snapshot_group: &lane.source.snapshot_group, gitops: &lane.gitops, prefix }
+        Self {
+            source: &lane.source.branch,
+            snapshot_group: &lane.source.snapshot_group,
+            gitops: lane.gitops.as_ref(),
+            prefix,
+        }
     }
 
     /// The snapshot of a commit of the source branch.
@@ -54,8 +59,8 @@ pub struct SyncPlan {
     pub edits: Vec<RefEdit>,
     /// What becomes of the source branch.
     pub source: RefChange,
-    /// What becomes of the GitOps branch.
-    pub gitops: RefChange,
+    /// What becomes of the GitOps branch, where the lane has one.
+    pub gitops: Option<RefChange>,
     /// The snapshot of the upstream source tip, where there is such a tip.
     pub snapshot: Option<SnapshotChange>,
 }
@@ -77,7 +82,7 @@ impl Classified for SnapshotMoved {
 /// a commit whose snapshot cannot be read (I5), and the snapshot must not move at all (I1).
 pub fn plan_sync(seen: &Observation, lane: &LaneView<'_>) -> Result<SyncPlan, SnapshotMoved> {
     let source = change(RefKind::Source, lane.source, &seen.source, source_outcome(&seen.source));
-    let gitops = change(RefKind::Gitops, lane.gitops, &seen.gitops, gitops_outcome(&seen.gitops));
+    let gitops = lane.gitops.map(|branch| change(RefKind::Gitops, branch, &seen.gitops, gitops_outcome(&seen.gitops)));
     let snapshot = snapshot_change(seen, lane, source.outcome)?;
 
     let snapshot_edit = snapshot
@@ -87,9 +92,9 @@ pub fn plan_sync(seen: &Observation, lane: &LaneView<'_>) -> Result<SyncPlan, Sn
     let edits = [
         snapshot_edit,
         head_edit(&source),
-        head_edit(&gitops),
+        gitops.as_ref().and_then(head_edit),
         stage_edit(lane.source, &seen.source, source.outcome),
-        stage_edit(lane.gitops, &seen.gitops, gitops.outcome),
+        lane.gitops.zip(gitops.as_ref()).and_then(|(branch, change)| stage_edit(branch, &seen.gitops, change.outcome)),
     ];
     Ok(SyncPlan { edits: in_order(edits.iter().flatten()), source, gitops, snapshot })
 }

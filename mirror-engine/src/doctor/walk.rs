@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
-use mirror_core::name::RefName;
+use mirror_core::name::{BranchName, RefName};
 use mirror_core::report::doctor::{DoctorStep, LaneDoctor, RoadStep};
 use mirror_core::report::status::TransportView;
 use mirror_store::{Cache, OpenError, network_file_system};
@@ -52,7 +52,7 @@ async fn steps(node: &LocalNode, repository: &Repository, lane: &Lane, notes: &N
     let road = road::load(node, repository)?;
     notes.pass(road.identity.describe());
 
-    let asked = [lane.source.branch.ref_name(), lane.gitops.ref_name()];
+    let asked: Vec<_> = lane.branches().map(BranchName::ref_name).collect();
     let patterns: Vec<_> = asked.iter().cloned().map(RefPattern::Exact).collect();
     let mut link = Link::new(road, Purpose::Read);
     let refs = link.look(&patterns, &mut notes.clone()).await.map_err(|error| Fault::of(&error))?;

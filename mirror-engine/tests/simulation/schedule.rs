@@ -39,6 +39,7 @@ nodes:
     lanes:
       one: { repository: app, source: { branch: main, snapshotGroup: app }, gitops: { branch: deploy-one } }
       two: { repository: app, source: { branch: main, snapshotGroup: app }, gitops: { branch: deploy-two } }
+      built: { repository: app, source: { branch: main, snapshotGroup: app } }
 ";
 
 type Task = Pin<Box<dyn Future<Output = Vec<Claim>>>>;
@@ -333,17 +334,21 @@ impl Run {
         panic!("verb {verb} does not end in a quiet world");
     }
 
-    /// What a status says of both lanes.
+    /// What a status says of all lanes.
     fn states(&mut self) -> Vec<LaneState> {
         let claims = self.finish(STATUS);
         let state = |claim| if let Claim::State(state) = claim { Some(*state) } else { None };
         let states: Vec<_> = claims.into_iter().filter_map(state).collect();
-        assert_eq!(states.len(), 2, "a status cannot be read");
+        assert_eq!(states.len(), 3, "a status cannot be read");
+        assert_eq!(states.iter().filter(|state| state.local_gitops.is_none()).count(), 1, "one lane only builds");
         states
     }
 }
 
 fn judge_state(world: &World, state: &LaneState) {
+    if state.local_gitops.is_none() {
+        assert!(!state.pending_flush && !state.diverged, "a lane that only builds has nothing to flush");
+    }
     let Some(at) = state.ref_sources.observed_at else {
         assert!(!state.github_in_sync, "I4: in sync, and nobody looked");
         return;
@@ -356,13 +361,16 @@ fn judge_state(world: &World, state: &LaneState) {
             std::iter::once(world.upstream_at(at, name)).chain(times).any(|then| then == local)
         };
         assert!(seen(state.local_source.commit, &state.local_source.name), "I4: the source was never so upstream");
+        let gitops = state.local_gitops.as_ref();
         assert!(
-            seen(state.local_gitops.commit, &state.local_gitops.name),
+            gitops.is_none_or(|gitops| seen(gitops.commit, &gitops.name)),
             "I4: the GitOps branch was never so upstream"
         );
     }
-    if let (false, Some(local)) = (state.pending_flush, state.local_gitops.commit) {
-        let there = world.upstream.get(&state.local_gitops.name).is_some_and(|tip| world.graph.contains(*tip, local));
+    if let (false, Some(gitops)) = (state.pending_flush, &state.local_gitops)
+        && let Some(local) = gitops.commit
+    {
+        let there = world.upstream.get(&gitops.name).is_some_and(|tip| world.graph.contains(*tip, local));
         assert!(there, "I4: nothing is pending, and upstream does not contain {local}");
     }
 }
@@ -410,6 +418,13 @@ fn of_flush(lane: LaneFlush) -> Vec<Claim> {
     let mut claims = Vec::new();
     if lane.fault.as_ref().is_some_and(|fault| fault.code == "mirror::lock::busy") {
         claims.push(Claim::Busy);
+    }
+    if lane.lane.as_str() == "built" && lane.fault.is_none() {
+        assert_eq!(
+            (lane.outcome.as_str(), lane.ok),
+            ("no-gitops", true),
+            "a lane that only builds has nothing to flush"
+        );
     }
     // A dry run's ok says that upstream has the local tip already, by the look it made.
     if let (true, Some(local), Some(branch)) = (lane.ok && lane.outcome.as_str() != "would-push", lane.local, lane.name)

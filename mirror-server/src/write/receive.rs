@@ -182,11 +182,15 @@ fn admit<'a>(served: &ServedRepository, caller: &'a Caller) -> Result<Writer<'a>
         return Ok(writer);
     }
     let needed = served.gitops.values().flatten().map(LaneName::as_str).collect::<Vec<_>>();
-    let said = format!(
-        "writer {name} may not push to {}: a token for one of its lanes is needed ({})",
-        served.name,
-        listed(needed.into_iter())
-    );
+    let said = if needed.is_empty() {
+        format!("nothing can be pushed to {}: no lane of it has a GitOps branch", served.name)
+    } else {
+        format!(
+            "writer {name} may not push to {}: a token for one of its lanes is needed ({})",
+            served.name,
+            listed(needed.into_iter())
+        )
+    };
     Err(Box::new(words(StatusCode::FORBIDDEN, &said)))
 }
 

@@ -2,7 +2,7 @@
 
 use mirror_core::config::NodeKind;
 use mirror_core::report::Reported;
-use mirror_core::report::config_check::ConfigCheckReport;
+use mirror_core::report::config_check::{ConfigCheckReport, ConfiguredLane};
 
 use super::{View, fault};
 use crate::output::humanize::count;
@@ -33,10 +33,17 @@ impl Shown for ConfigCheckReport {
                     Cell::new(Tone::Strong, lane.node.as_str()),
                     Cell::plain(lane.lane.as_str()),
                     Cell::new(Tone::Dim, kind),
-                    Cell::plain(format!("{}: {} → {}", lane.repository, lane.source, lane.gitops)),
+                    Cell::plain(branches(lane)),
                 ])
             })
             .collect();
         page.table(&rows);
+    }
+}
+
+fn branches(lane: &ConfiguredLane) -> String {
+    match &lane.gitops {
+        Some(gitops) => format!("{}: {} → {gitops}", lane.repository, lane.source),
+        None => format!("{}: {}, only built", lane.repository, lane.source),
     }
 }

@@ -63,6 +63,7 @@ fn phrase(lane: &LaneFlush, view: &View) -> String {
     let seen = lane.observed_at.map(|at| format!(", seen {}", ago(at, view.now))).unwrap_or_default();
     let since = if pending { "; newer commits came since and wait for a flush" } else { "" };
     match (lane.outcome, &lane.fault) {
+        (FlushWord::NoGitops, _) => "no GitOps branch by its configuration, nothing to flush".to_owned(),
         (FlushWord::Absent, _) => format!("no {name} here, nothing to flush"),
         (FlushWord::UpToDate, _) => format!("nothing to flush: upstream has {name} at {here}{seen}{since}"),
         (FlushWord::WouldPush, _) => match ahead {

@@ -10,7 +10,8 @@ use crate::output::style::{Mark, Tone};
 impl Shown for InitReport {
     fn write(&self, page: &mut Page, _view: &View) {
         let lane = |lane: &mirror_core::report::config_check::ConfiguredLane| {
-            format!("lane {} of {}: source {}, GitOps {}", lane.lane, lane.repository, lane.source, lane.gitops)
+            let gitops = lane.gitops.as_ref().map(|branch| format!(", GitOps {branch}")).unwrap_or_default();
+            format!("lane {} of {}: source {}{gitops}", lane.lane, lane.repository, lane.source)
         };
         let lanes: Vec<String> = self.lanes.iter().map(lane).collect();
         page.table(&[Row::marked(

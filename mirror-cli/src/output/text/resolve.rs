@@ -45,7 +45,7 @@ fn row(page: &Page, lane: &LaneResolve, tense: Tense, view: &View) -> Row {
         return row.with_below(fault::lines(page, wrong, view));
     }
     let Some(resolution) = &lane.resolution else {
-        return Row::marked(mark, [name, Cell::plain("nothing was decided")]);
+        return Row::marked(mark, [name, Cell::plain("no GitOps branch by its configuration, nothing to resolve")]);
     };
     let tone = if mark == Mark::Good { Tone::Plain } else { mark.tone() };
     let row = Row::marked(mark, [name, Cell::new(tone, phrase(resolution, tense))]);

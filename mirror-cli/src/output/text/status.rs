@@ -48,7 +48,8 @@ fn row(page: &Page, lane: &LaneStatus, view: &View) -> Row {
         }
         None => {
             let verdict = if mark == Mark::Good { "in sync".to_owned() } else { verdict(state) };
-            let tips = format!("{}  {}", tip(&state.local_source), tip(&state.local_gitops));
+            let tips: Vec<String> = [&state.local_source].into_iter().chain(&state.local_gitops).map(tip).collect();
+            let tips = tips.join("  ");
             Row::marked(
                 mark,
                 [name, Cell::new(mark.tone(), verdict), Cell::plain(tips), Cell::new(Tone::Dim, seen(state, view))],
@@ -72,7 +73,7 @@ fn row(page: &Page, lane: &LaneStatus, view: &View) -> Row {
 /// Everything that is not as wanted, the gravest first.
 fn verdict(state: &LaneState) -> String {
     let branch = |value: &RefValue| value.name.as_str().trim_start_matches("refs/heads/").to_owned();
-    let gitops = branch(&state.local_gitops);
+    let gitops = state.local_gitops.as_ref().map_or_else(|| "GitOps".to_owned(), branch);
     let of = |number: Option<u64>| number.map(|number| count(number, "commit"));
     let say = |finding: &Finding| match finding {
         Finding::Diverged => match (state.ahead, state.behind) {
@@ -114,11 +115,12 @@ fn details(page: &Page, state: &LaneState, view: &View) -> Vec<String> {
         let name = here.name.as_str().trim_start_matches("refs/heads/");
         format!("{name}: here {}, upstream {}", short(here.commit), short(there.commit))
     };
-    let gitops = match (state.ahead, state.behind) {
-        (Some(ahead), Some(behind)) => {
-            format!("{}; {ahead} ahead, {behind} behind", sides(&state.local_gitops, &state.github_gitops))
-        }
-        _ => sides(&state.local_gitops, &state.github_gitops),
+    let gitops = match (&state.local_gitops, &state.github_gitops) {
+        (Some(here), Some(there)) => match (state.ahead, state.behind) {
+            (Some(ahead), Some(behind)) => format!("{}; {ahead} ahead, {behind} behind", sides(here, there)),
+            _ => sides(here, there),
+        },
+        _ => "none: the lane only builds".to_owned(),
     };
     let road = match &state.transport.proxy {
         Some(proxy) => format!("{} through {proxy}", state.transport.endpoint),

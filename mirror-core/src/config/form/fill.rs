@@ -167,7 +167,7 @@ impl From<&Lane> for LocalLaneForm {
                 branch: lane.source.branch.clone(),
                 snapshot_group: lane.source.snapshot_group.clone(),
             },
-            gitops: GitopsForm { branch: lane.gitops.clone() },
+            gitops: lane.gitops.clone().map(|branch| GitopsForm { branch }),
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct LaneSeen {
     pub(super) lane: Lane,
     pub(super) repository: Span,
     pub(super) source: Span,
-    pub(super) gitops: Span,
+    pub(super) gitops: Option<Span>,
 }
 
 pub(super) fn verify_across(declared: &Declared, found: &mut Found) {
@@ -106,7 +106,7 @@ pub(super) fn resolve_repositories(lanes: &mut [LaneSeen], declared: &Declared, 
 
 fn refuse_shared_branches(lanes: &[LaneSeen], found: &mut Found) {
     for (at, writer) in lanes.iter().enumerate() {
-        let branch = &writer.lane.gitops;
+        let (Some(branch), Some(written)) = (&writer.lane.gitops, &writer.gitops) else { continue };
         let of_same = |other: &&LaneSeen| other.lane.repository == writer.lane.repository;
         for reader in lanes.iter().filter(of_same).filter(|reader| reader.lane.source.branch == *branch) {
             let fault = AcrossFault::SourceIsGitops {
@@ -114,17 +114,19 @@ fn refuse_shared_branches(lanes: &[LaneSeen], found: &mut Found) {
                 source_lane: reader.lane.name.to_string(),
                 gitops_lane: writer.lane.name.to_string(),
             };
-            let finding = Finding::new(fault, writer.gitops.clone(), "written here");
+            let finding = Finding::new(fault, written.clone(), "written here");
             found.push(finding.also(reader.source.clone(), "read here"));
         }
-        for other in lanes[..at].iter().filter(of_same).filter(|other| other.lane.gitops == *branch) {
+        let same_branch = |other: &&LaneSeen| other.lane.gitops.as_ref() == Some(branch);
+        for other in lanes[..at].iter().filter(of_same).filter(same_branch) {
+            let Some(as_well) = &other.gitops else { continue };
             let fault = AcrossFault::SharedGitops {
                 branch: branch.to_string(),
                 first: other.lane.name.to_string(),
                 second: writer.lane.name.to_string(),
             };
-            let finding = Finding::new(fault, writer.gitops.clone(), "written here");
-            found.push(finding.also(other.gitops.clone(), "and here"));
+            let finding = Finding::new(fault, written.clone(), "written here");
+            found.push(finding.also(as_well.clone(), "and here"));
         }
     }
 }
@@ -146,7 +148,8 @@ fn refuse_ref_conflicts(declared: &Declared, found: &mut Found) {
             let mut refs = common.clone();
             for seen in lanes.iter().filter(|seen| seen.lane.repository == *repository) {
                 refs.push((seen.lane.source.branch.ref_name(), seen.source.clone()));
-                refs.push((seen.lane.gitops.ref_name(), seen.gitops.clone()));
+                let gitops = seen.lane.gitops.iter().zip(&seen.gitops);
+                refs.extend(gitops.map(|(branch, span)| (branch.ref_name(), span.clone())));
             }
             report_conflicts(&refs, &mut shown, found);
         }

@@ -10,7 +10,7 @@ use super::kubernetes::{label_name, object_name};
 use super::repository::read_branch;
 use crate::config::problem::AcrossFault;
 use crate::config::types::{Argo, Lane, NodeKind, Pipeline, Source};
-use crate::name::{GroupName, LaneName, RepositoryName};
+use crate::name::{BranchName, GroupName, LaneName, RepositoryName};
 
 /// The name of a lane, and its place among the lanes of its node.
 pub(super) struct LaneKey {
@@ -27,12 +27,7 @@ pub(super) fn read_lane(field: &Field<'_>, key: LaneKey, judge: &Judge<'_>, foun
     let source = block
         .need("source", "`source: { branch: main, snapshotGroup: app }`")
         .and_then(|field| read_source(&field, found));
-    let gitops = block.need("gitops", "`gitops: { branch: gitops }`").and_then(|field| {
-        let mut block = field.block(found)?;
-        let branch = block.need("branch", "`branch: gitops`").and_then(|field| read_branch(&field, found));
-        block.finish(found);
-        branch
-    });
+    let gitops = block.take("gitops").map(|field| read_gitops(&field, found));
     let manifests = block.take("manifests");
     let pipeline = block.take("pipeline");
     let argo = block.take("argo");
@@ -55,33 +50,45 @@ pub(super) fn read_lane(field: &Field<'_>, key: LaneKey, judge: &Judge<'_>, foun
     seen(key, repository, source, gitops, manifests, pipeline, argo)
 }
 
-type SourceSeen = (At<crate::name::BranchName>, GroupName);
+type SourceSeen = (At<BranchName>, GroupName);
 
 fn seen(
     LaneKey { name, position }: LaneKey,
     repository: Option<At<RepositoryName>>,
     source: Option<SourceSeen>,
-    gitops: Option<At<crate::name::BranchName>>,
+    gitops: Option<Option<At<BranchName>>>,
     manifests: Vec<String>,
     pipeline: Option<Pipeline>,
     argo: Option<Argo>,
 ) -> Option<LaneSeen> {
-    let (repository, (source, snapshot_group), gitops) = (repository?, source?, gitops?);
+    let (repository, (source, snapshot_group)) = (repository?, source?);
+    // One that is there and could not be read spoils the lane: nothing may be taken for a lane that only builds.
+    let gitops = match gitops {
+        None => None,
+        Some(gitops) => Some(gitops?),
+    };
     Some(LaneSeen {
         repository: repository.span,
         source: source.span,
-        gitops: gitops.span,
+        gitops: gitops.as_ref().map(|at| at.span.clone()),
         lane: Lane {
             name,
             position,
             repository: repository.value,
             source: Source { branch: source.value, snapshot_group },
-            gitops: gitops.value,
+            gitops: gitops.map(|at| at.value),
             manifests,
             pipeline,
             argo,
         },
     })
+}
+
+fn read_gitops(field: &Field<'_>, found: &mut Found) -> Option<At<BranchName>> {
+    let mut block = field.block(found)?;
+    let branch = block.need("branch", "`branch: gitops`").and_then(|field| read_branch(&field, found));
+    block.finish(found);
+    branch
 }
 
 fn read_source(field: &Field<'_>, found: &mut Found) -> Option<SourceSeen> {

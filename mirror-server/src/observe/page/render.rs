@@ -152,7 +152,9 @@ fn article(view: &View<'_>, lane: &LaneStatus) -> Markup {
                 thead { tr { th scope="col" { "Branch" } th scope="col" { "Here" } th scope="col" { "Upstream, as last seen" } } }
                 tbody {
                     (branch("source", &state.local_source, &state.github_source))
-                    (branch("GitOps", &state.local_gitops, &state.github_gitops))
+                    @if let (Some(here), Some(upstream)) = (&state.local_gitops, &state.github_gitops) {
+                        (branch("GitOps", here, upstream))
+                    }
                 }
             }
             dl {

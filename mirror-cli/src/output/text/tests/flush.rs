@@ -45,6 +45,7 @@ fn flush_done() {
     recovered.partial_success_recovered = true;
     let lanes = vec![
         LaneFlush::nothing(&lane_name("absent"), &repository(), &branch_name("v0.3-gitops")),
+        LaneFlush::no_gitops(&lane_name("built"), &repository()),
         flush("clean", FlushWord::UpToDate),
         flushed,
         pushed(flush("contained", FlushWord::Contained), PushOutcome::Accepted, None),

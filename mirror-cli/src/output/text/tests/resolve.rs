@@ -28,6 +28,7 @@ fn resolve_done_and_dry() {
             lane("fine", NothingToResolve),
             lane("gone", NothingUpstream),
             LaneResolve::failed(&lane_name("broken"), &repository(), fault()),
+            LaneResolve::no_gitops(&lane_name("built"), &repository()),
         ]
     };
     let done = texts(&Report::of(node(), lanes()).in_mode(Mode::Confirm));

@@ -20,7 +20,7 @@ fn facts(lane: &str) -> LaneFacts {
         repository: repository(),
         transport: road(),
         source: branch("v0.3"),
-        gitops: branch("v0.3-gitops"),
+        gitops: Some(branch("v0.3-gitops")),
         origin: Origin::MirrorStage,
         gitops_relation: Some(Relation::Same),
         snapshot: Some(SnapshotValue { name: snapshot.ref_name(), commit: snapshot.commit }),
@@ -47,13 +47,15 @@ fn status(lanes: Vec<LaneFacts>) -> Report<LaneStatus> {
 fn status_in_sync() {
     let mut looked = facts("v01");
     looked.origin = Origin::Upstream;
-    insta::assert_snapshot!(texts(&status(vec![facts("v03"), facts("v02"), looked])));
+    let mut built = facts("v04");
+    built.gitops = None;
+    insta::assert_snapshot!(texts(&status(vec![facts("v03"), facts("v02"), looked, built])));
 }
 
 #[test]
 fn status_with_findings_and_a_running_operation() {
     let mut pending = facts("pending");
-    pending.gitops.local = Some(commit('2'));
+    pending.gitops.as_mut().unwrap().local = Some(commit('2'));
     pending.gitops_relation = Some(Relation::LocalAhead { ahead: 2 });
     pending.running = Some(Holder {
         operation: "8".to_owned(),
@@ -63,11 +65,12 @@ fn status_with_findings_and_a_running_operation() {
         since: before(5),
     });
     let mut diverged = facts("diverged");
-    diverged.gitops.local = Some(commit('2'));
+    diverged.gitops.as_mut().unwrap().local = Some(commit('2'));
     diverged.gitops_relation = Some(Relation::Diverged { merge_base: Some(commit('a')), ahead: 2, behind: 3 });
     let mut behind = facts("behind");
-    behind.gitops.staged = Some(commit('3'));
-    behind.gitops.observed = Some(ObservedTip { commit: Some(commit('3')), observed_at: before(7200) });
+    behind.gitops.as_mut().unwrap().staged = Some(commit('3'));
+    behind.gitops.as_mut().unwrap().observed =
+        Some(ObservedTip { commit: Some(commit('3')), observed_at: before(7200) });
     behind.gitops_relation = Some(Relation::LocalBehind { behind: 1 });
     let mut gone = facts("gone");
     gone.source.observed = Some(ObservedTip { commit: None, observed_at: before(90) });
@@ -80,7 +83,7 @@ fn status_with_findings_and_a_running_operation() {
 fn status_of_a_lane_that_was_never_synced_and_of_one_that_cannot_be_read() {
     let mut fresh = facts("fresh");
     fresh.source = BranchFacts::unread(&branch_name("v0.3"));
-    fresh.gitops = BranchFacts::unread(&branch_name("v0.3-gitops"));
+    fresh.gitops = Some(BranchFacts::unread(&branch_name("v0.3-gitops")));
     fresh.gitops_relation = None;
     fresh.snapshot = None;
     fresh.last_sync = None;
@@ -94,7 +97,7 @@ fn colour_adds_nothing_but_colour() {
     let mut report = status(vec![facts("v03")]);
     mirror_core::report::Reported::add_global_args(&mut report, &["-f".to_owned(), "x.yaml".to_owned()]);
     let mut pending = facts("pending");
-    pending.gitops.local = Some(commit('2'));
+    pending.gitops.as_mut().unwrap().local = Some(commit('2'));
     pending.gitops_relation = Some(Relation::LocalAhead { ahead: 2 });
     for report in [report, status(vec![pending])] {
         let view = View { detail: Detail::Full, now: now() };
