@@ -2,12 +2,13 @@
 //!
 //! Reads and flushes are never its business: a flush writes a few bytes, and brings what is here to safety. It frees nothing itself.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mirror_core::config::{ByteSize, FreeSpace};
 use mirror_core::fault::{Classified, FaultClass, Retry};
+use mirror_store::disk::free_space;
 
 /// How long an answer of the file system counts.
 const FRESH: Duration = Duration::from_secs(1);
@@ -125,20 +126,12 @@ impl SpaceGuard {
         {
             return Some(space);
         }
-        let free = free_bytes(&self.folder)?;
+        let free = free_space(&self.folder).ok()?;
         let before = known.map_or(Verdict::Enough, |(_, space)| space.verdict);
         let space = Space { free, verdict: before.next(free, self.marks) };
         *known = Some((now, space));
         Some(space)
     }
-}
-
-/// The bytes that this user may still write below `folder`, or below the nearest folder above it that exists.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    folder.ancestors().find_map(|place| {
-        let found = rustix::fs::statvfs(place).ok()?;
-        Some(found.f_bavail.saturating_mul(found.f_frsize))
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mirror_engine::space::SpaceGuard;
 use mirror_engine::stop::Stop;
+use mirror_store::disk::network_file_system;
 use mirror_store::git::GitProgram;
-use mirror_store::network_file_system;
 
 use crate::auth::Authority;
 use crate::front::Handlers;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mirror_core::name::BranchName;
 
-use super::disk::{At, DiskError, is_absent, remove_if_there, sync_folder, write_synced};
+use super::disk::{At, DiskError, is_absent, remove_if_there, sync, write_synced};
 use super::layout::Layout;
 use super::open::{Cache, OpenError, marker};
 
@@ -66,7 +66,7 @@ impl Cache {
         }
         made?;
         drop(lock);
-        sync_folder(&parent)?;
+        sync(&parent)?;
         Self::open(path)
     }
 
@@ -168,9 +168,9 @@ fn build(layout: &Layout, head: &BranchName) -> Result<(), DiskError> {
     write_synced(&layout.head(), format!("ref: {}\n", head.ref_name()).as_bytes())?;
     write_synced(&layout.format(), marker().as_bytes())?;
     for folder in folders.iter().rev() {
-        sync_folder(&root.join(folder))?;
+        sync(&root.join(folder))?;
     }
-    sync_folder(root)
+    sync(root)
 }
 
 /// Moves a finished cache to its place. Where another maker was first, its cache stays and ours goes.

@@ -14,7 +14,7 @@ use gix_object::Kind;
 use mirror_core::name::{BranchName, CommitId, RefName, conflicts};
 use mirror_core::sync::RefEdit;
 
-use super::disk::{At, DiskError, is_absent, replace, sync_folder, write_synced};
+use super::disk::{At, DiskError, is_absent, replace, sync, write_synced};
 use super::locks::{LockError, Locks, Wanted};
 use super::objects::{ObjectError, object_id};
 use super::operation::Operation;
@@ -151,7 +151,7 @@ impl Operation {
             let folder = layout.loose(edit.name().as_str()).parent().map(Path::to_owned);
             // What came before is durable before the next folder changes: a branch never survives a power cut without its snapshot.
             if let Some(last) = unsynced.take().filter(|last| Some(last) != folder.as_ref()) {
-                sync_folder(&last).map_err(cut(done, true))?;
+                sync(&last).map_err(cut(done, true))?;
             }
             locks.commit(number).map_err(cut(done, false))?;
             done += 1;
@@ -163,7 +163,7 @@ impl Operation {
         let there = there.map(|(edit, _)| layout.loose(edit.name().as_str())).filter(|file| file.exists());
         last.extend(there.filter_map(|file| file.parent().map(Path::to_owned)));
         for folder in last {
-            sync_folder(&folder).map_err(cut(done, true))?;
+            sync(&folder).map_err(cut(done, true))?;
         }
         // The edits hold by now; what failed is only to give the locks back.
         locks.finish().map_err(cut(done, false))?;

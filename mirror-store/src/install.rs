@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::connectivity::ClosedPack;
-use super::disk::{At, DiskError, sync_folder};
+use super::disk::{At, DiskError, sync};
 use super::operation::Operation;
 
 impl Operation {
@@ -33,16 +33,12 @@ impl Operation {
         link(&closed.index, &target(&packs, &closed.index))?;
         // A dead operation's pack of this name may have been taken back just before its index was there.
         link(&closed.pack, &target(&packs, &closed.pack))?;
-        sync_folder(&packs)?;
+        sync(&packs)?;
         for file in [&closed.index, &closed.pack] {
             fs::remove_file(file).at("remove", file)?;
         }
         Ok(())
     }
-}
-
-fn sync(file: &Path) -> Result<(), DiskError> {
-    fs::File::open(file).and_then(|opened| opened.sync_all()).at("sync", file)
 }
 
 fn target(packs: &Path, file: &Path) -> PathBuf {

@@ -39,7 +39,7 @@
 mod ancestry;
 mod connectivity;
 mod create;
-mod disk;
+pub mod disk;
 mod edit;
 mod fault;
 pub mod git;
@@ -59,7 +59,6 @@ mod recover;
 mod refs;
 mod snapshots;
 mod view;
-mod volume;
 mod window;
 
 pub use ancestry::AncestryError;
@@ -79,5 +78,5 @@ pub use recover::Recovered;
 pub use refs::RefError;
 pub use snapshots::{SnapshotFound, Snapshots};
 pub use view::{Below, SeenRef, View};
-pub use volume::network_file_system;
+
 pub use window::Adding;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use mirror_core::name::RefName;
 use rustix::io::Errno;
 
-use super::disk::{At, DiskError, remove_if_there, sync_folder};
+use super::disk::{At, DiskError, remove_if_there, sync};
 use super::layout::Layout;
 
 /// The list of a batch's links, written before the first is made.
@@ -207,7 +207,7 @@ fn sync_all(files: &[(PathBuf, File)], folder: &Path) -> Result<(), DiskError> {
             files.iter().map(|(path, file)| scope.spawn(|| file.sync_all().at("sync", path))).collect();
         waiting.into_iter().try_for_each(|one| one.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
-    sync_folder(folder)
+    sync(folder)
 }
 
 /// Makes the folders in which a loose ref stands, each brought to the disk.
@@ -217,7 +217,7 @@ fn create_parents(layout: &Layout, name: &RefName) -> Result<(), LockError> {
         match fs::create_dir(&folder) {
             Ok(()) => {
                 if let Some(parent) = folder.parent() {
-                    sync_folder(parent)?;
+                    sync(parent)?;
                 }
             }
             Err(_) if folder.is_dir() => {}

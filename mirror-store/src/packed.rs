@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix_ref::packed::Buffer;
 use mirror_core::name::{CommitId, RefName};
 
+use super::disk::Stamp;
 use super::disk::{At, DiskError, is_absent};
 use super::refs::RefError;
 use super::view::SeenRef;
-use super::view::stamp::Stamp;
 
 /// Larger files are mapped instead of read.
 const MAP_ABOVE: u64 = 32 * 1024;

@@ -11,7 +11,7 @@ use std::time::Instant;
 use mirror_core::name::{CommitId, RefName, RefPrefix};
 use mirror_core::snapshot::SnapshotDrop;
 
-use super::disk::{At, DiskError, is_absent, replace, sync_folder};
+use super::disk::{At, DiskError, is_absent, replace, sync};
 use super::edit::ApplyError;
 use super::locks::{LockError, Locks, Wanted};
 use super::operation::Operation;
@@ -89,7 +89,7 @@ impl Operation {
                 _ => folders.extend(path.parent().filter(|folder| folder.is_dir()).map(ToOwned::to_owned)),
             }
         }
-        folders.iter().try_for_each(|folder| sync_folder(folder))?;
+        folders.iter().try_for_each(|folder| sync(folder))?;
         packed.finish()?;
         locks.finish()?;
         let gone: HashSet<&str> = names.iter().map(RefName::as_str).collect();

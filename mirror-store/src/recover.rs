@@ -7,7 +7,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there, sync_folder};
+use super::disk::{At, DiskError, is_absent, is_same_file, read_bounded, remove_if_there, sync};
 use super::layout::Layout;
 use super::locks::INTENT;
 use super::open::Cache;
@@ -184,7 +184,7 @@ fn sweep_packs(layout: &Layout, quarantine: &Path, swept: &mut Recovered) -> Res
                     Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
                         return Err(DiskError::new("install", installed, source));
                     }
-                    _ => sync_folder(&layout.packs())?,
+                    _ => sync(&layout.packs())?,
                 }
                 continue;
             }

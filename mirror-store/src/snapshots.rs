@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use mirror_core::name::{CommitId, RefName, RefPrefix};
 use mirror_core::snapshot::SnapshotName;
 
-use super::disk::{At, DiskError, is_absent, replace, sync_folder};
+use super::disk::{At, DiskError, is_absent, replace, sync};
 use super::open::Cache;
 use super::operation::Operation;
 use super::refs::RefError;
@@ -131,7 +131,7 @@ impl Operation {
         }
         log.write_all(&text).at("write", &path)?;
         log.sync_all().at("sync", &path)?;
-        if length == 0 { sync_folder(&self.cache().own_folder()) } else { Ok(()) }
+        if length == 0 { sync(&self.cache().own_folder()) } else { Ok(()) }
     }
 
     /// Writes the log anew without the refs that were dropped.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use mirror_store::disk::{DiskError, replace};
 
 use super::Reading;
 use super::record::{LINE_LIMIT, Record};
@@ -93,10 +94,8 @@ pub(super) fn pack(path: &Path) -> io::Result<()> {
         io::copy(&mut File::open(path)?, &mut packer)?;
         packer.finish()?.sync_data()
     });
-    let folder = path.parent().unwrap_or(path);
     packed
-        .and_then(|()| std::fs::rename(&temporary, packed_name(path)))
-        .and_then(|()| File::open(folder)?.sync_all())
+        .and_then(|()| replace(&temporary, &packed_name(path)).map_err(DiskError::into_source))
         .inspect_err(|_| drop(std::fs::remove_file(&temporary)))?;
     std::fs::remove_file(path)
 }

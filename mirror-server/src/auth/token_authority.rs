@@ -2,13 +2,12 @@
 //!
 //! A file that cannot be understood changes nothing: the last good one holds, and the log says so once. A file that is gone knows nobody.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::tokens::{TokenFile, TokensError};
 use jiff::Timestamp;
+use mirror_store::disk::Stamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Authority, Caller, Denied, Judged};
@@ -30,22 +29,6 @@ struct Held {
     is_stale: bool,
 }
 
-/// What tells one state of the file from another without reading it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    place: (u64, u64),
-    size: u64,
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Option<Self> {
-        let seen = fs::metadata(path).ok()?;
-        // The change of the inode cannot be set back, as the time of its content can.
-        Some(Self { place: (seen.dev(), seen.ino()), size: seen.size(), changed: (seen.ctime(), seen.ctime_nsec()) })
-    }
-}
-
 impl TokenAuthority {
     /// Reads the file. One that is not there yet knows nobody until it comes.
     ///
@@ -54,7 +37,7 @@ impl TokenAuthority {
     pub(crate) fn open(path: Option<PathBuf>) -> Result<Self, TokensError> {
         let mut held = Held::default();
         if let Some(path) = &path {
-            held.stamp = Stamp::of(path);
+            held.stamp = Stamp::of(path).ok().flatten();
             match TokenFile::read(path) {
                 Ok(tokens) => held.tokens = Arc::new(tokens),
                 Err(TokensError::Missing { .. }) => {
@@ -70,7 +53,7 @@ impl TokenAuthority {
     fn tokens(&self) -> (Arc<TokenFile>, bool) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(path) = &self.path else { return (Arc::clone(&held.tokens), false) };
-        let stamp = Stamp::of(path);
+        let stamp = Stamp::of(path).ok().flatten();
         if stamp != held.stamp {
             // Read after the stamp: a change in between shows at the next request.
             match TokenFile::read(path) {
@@ -123,6 +106,9 @@ impl Authority for TokenAuthority {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use crate::tokens::{self, Token, TokenTerms};
 
     use super::*;

@@ -1,13 +1,12 @@
 //! Changing the token file: read, change, write beside it, move into place. A server that reads it meanwhile sees the old one or the new one.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::path::Path;
 
 use jiff::Timestamp;
 use mirror_core::name::LaneName;
+use mirror_store::disk::{self, Access};
 
 use super::error::TokensError;
 use super::file::{TokenEntry, TokenFile, WriterName};
@@ -78,31 +77,7 @@ fn change<T>(path: &Path, with: impl FnOnce(&mut TokenFile) -> Result<T, TokensE
         read => read?,
     };
     let changed = with(&mut file)?;
-    let beside = beside(path);
-    let written = write_private(&beside, file.show().as_bytes()).and_then(|()| fs::rename(&beside, path));
-    if let Err(source) = written {
-        // The refusal is what counts; a leftover is written over by the next change.
-        let _ = fs::remove_file(&beside);
-        return Err(failed("write", path)(source));
-    }
-    lock.sync_all().map_err(failed("sync", folder))?;
+    disk::replace_content(path, file.show().as_bytes(), Access::Private)
+        .map_err(|error| failed("write", path)(error.into_source()))?;
     Ok(changed)
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    path.with_file_name(name)
-}
-
-/// Writes a file that only its owner can read, and brings it to the disk.
-fn write_private(path: &Path, text: &[u8]) -> std::io::Result<()> {
-    // A leftover of a change that was cut may have other rights.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

@@ -12,9 +12,8 @@ use super::cover::first_uncovered;
 use super::error::UpkeepError;
 use super::packs::StorePack;
 use super::rules::{UpkeepRules, UpkeepTools};
-use super::survey::free_bytes;
 use crate::connectivity::ClosedPack;
-use crate::disk::{At, DiskError};
+use crate::disk::{At, DiskError, free_space, sync};
 use crate::git::GitCommand;
 use crate::operation::Operation;
 
@@ -45,7 +44,7 @@ impl Packer<'_> {
     /// Refuses to begin a pack for which there may be no room.
     pub(super) fn make_room(&self, bytes: u64) -> Result<(), UpkeepError> {
         let cache = self.operation.cache();
-        let (needed, free) = (bytes.saturating_add(self.rules.spare_bytes), free_bytes(cache)?);
+        let (needed, free) = (bytes.saturating_add(self.rules.spare_bytes), free_space(cache.path())?);
         if free < needed {
             return Err(UpkeepError::NoRoom { path: cache.path().to_owned(), needed, free });
         }
@@ -130,7 +129,7 @@ impl Packer<'_> {
         let reverse = made.closed.pack.with_extension("rev");
         if reverse.exists() {
             // Git trusts what it says, and looks at no checksum.
-            fs::File::open(&reverse).and_then(|file| file.sync_all()).at("sync", &reverse)?;
+            sync(&reverse)?;
             let target = packs.join(reverse.file_name().unwrap_or_default());
             match fs::hard_link(&reverse, &target) {
                 Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {

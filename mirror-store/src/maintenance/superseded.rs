@@ -8,7 +8,7 @@ use super::notes::Notes;
 use super::packer::Packer;
 use super::packs::{PackFolder, Role, StorePack};
 use super::rules::UpkeepRules;
-use crate::disk::sync_folder;
+use crate::disk::sync;
 
 /// The replaced packs of a store.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Superseded {
         notes.superseded.retain(|stem, _| is_there(stem));
         notes.unreachable.retain(|stem, _| is_there(stem));
         if !removed.is_empty() {
-            sync_folder(&packer.operation.cache().layout().packs())?;
+            sync(&packer.operation.cache().layout().packs())?;
             packer.tools.pass("forget the packs that were removed")?;
         }
         if notes != Notes::read(packer.operation.cache())? {

@@ -13,7 +13,7 @@ use super::loose;
 use super::notes::Notes;
 use super::packs::{PackFolder, Role};
 use super::rules::UpkeepRules;
-use crate::disk::{At, DiskError, is_absent};
+use crate::disk::{At, DiskError, free_space, is_absent};
 use crate::open::Cache;
 use crate::snapshots::list_loose;
 
@@ -45,14 +45,8 @@ pub(super) fn survey(cache: &Cache, rules: &UpkeepRules) -> Result<StoreFacts, U
     facts.loose_refs = refs.len() as u64;
     facts.packed_refs = packed_refs(&cache.layout().packed_refs())?;
     facts.commit_graph_at = graph::written_at(cache)?;
-    facts.free_bytes = free_bytes(cache)?;
+    facts.free_bytes = free_space(cache.path())?;
     Ok(facts)
-}
-
-/// Tells how much room the file system of a cache has left for us.
-pub(super) fn free_bytes(cache: &Cache) -> Result<u64, DiskError> {
-    let seen = rustix::fs::statvfs(cache.path()).map_err(std::io::Error::from).at("look at", cache.path())?;
-    Ok(seen.f_bavail.saturating_mul(seen.f_frsize))
 }
 
 /// Counts the refs in the packed file: its lines, without those that say what a tag peels to.

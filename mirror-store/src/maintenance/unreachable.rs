@@ -26,7 +26,7 @@ use super::packer::Packer;
 use super::packs::{PackFolder, Role, StorePack};
 use super::reach::{OutOfReach, Reach};
 use super::rules::UpkeepRules;
-use crate::disk::{At, sync_folder};
+use crate::disk::{At, sync};
 use crate::git::{GitError, gave_up};
 
 /// More refs than this have no room in one listing.
@@ -155,7 +155,7 @@ impl Unreachable {
             pack.remove()?;
             notes.unreachable.remove(&pack.stem);
         }
-        sync_folder(&cache.layout().packs())?;
+        sync(&cache.layout().packs())?;
         packer.tools.pass("forget the packs that were dropped")?;
         // Inside the window: who opens the store after it sees by the notes that it has changed.
         notes.write(packer.operation)?;

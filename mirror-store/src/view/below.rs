@@ -6,11 +6,11 @@ use std::vec::IntoIter;
 
 use mirror_core::name::RefName;
 
-use super::super::disk::{At, DiskError, is_absent};
-use super::super::open::Cache;
-use super::super::packed::PackedRun;
-use super::super::refs::RefError;
 use super::SeenRef;
+use crate::disk::{At, DiskError, is_absent};
+use crate::open::Cache;
+use crate::packed::PackedRun;
+use crate::refs::RefError;
 
 /// The refs whose names begin with a text, in the order of their names. Holds the loose ones; reads the packed ones from the mapped file
 /// as they are asked for. An error ends it.

@@ -7,12 +7,12 @@ use std::time::{Instant, SystemTime};
 
 use mirror_core::name::{CommitId, RefName};
 
-use super::super::disk::{At, DiskError, is_absent};
-use super::super::objects::ObjectError;
-use super::super::open::Cache;
-use super::super::refs::RefError;
-use super::stamp::Stamp;
 use super::{SeenRef, TAGS};
+use crate::disk::Stamp;
+use crate::disk::{At, DiskError, is_absent};
+use crate::objects::ObjectError;
+use crate::open::Cache;
+use crate::refs::RefError;
 
 /// The loose refs that stand in one folder, as they were when it was read.
 #[derive(Debug, Clone)]

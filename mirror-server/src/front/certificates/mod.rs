@@ -2,11 +2,11 @@
 //!
 //! A new pair that cannot be used never takes the place of one that can: it is warned of, and the old one goes on.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
+use mirror_store::disk::Stamp;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -91,12 +91,9 @@ struct Files {
     key: PathBuf,
 }
 
-/// What tells one content of a file from another.
-type Stamp = Option<(u64, u64, i64, i64, u64)>;
-
 struct Looked {
     at: Instant,
-    stamps: [Stamp; 2],
+    stamps: [Option<Stamp>; 2],
 }
 
 impl Certificates {
@@ -158,11 +155,8 @@ impl Certificates {
 }
 
 impl Files {
-    fn stamps(&self) -> [Stamp; 2] {
-        [&self.certificate, &self.key].map(|path| {
-            let data = std::fs::metadata(path).ok()?;
-            Some((data.dev(), data.ino(), data.mtime(), data.mtime_nsec(), data.size()))
-        })
+    fn stamps(&self) -> [Option<Stamp>; 2] {
+        [&self.certificate, &self.key].map(|path| Stamp::of(path).ok().flatten())
     }
 
     fn read(&self, provider: &CryptoProvider) -> Result<CertifiedKey, CertificatesError> {

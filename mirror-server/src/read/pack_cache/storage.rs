@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use mirror_store::disk::free_space;
 use rustix::fs::{FlockOperation, flock};
 
 use super::cached::CachedPack;
@@ -132,8 +133,7 @@ impl Storage {
     /// How many bytes kept answers have to make free for so many more, beside what is left to others; 0 where there is room for these.
     pub(super) fn shortage(&self, bytes: u64) -> u64 {
         // Where the file system does not tell, writing does.
-        let free = rustix::fs::statvfs(&self.folder).map(|seen| seen.f_bavail.saturating_mul(seen.f_frsize));
-        free.map_or(0, |free| self.reserve.shortage(free, bytes))
+        free_space(&self.folder).map_or(0, |free| self.reserve.shortage(free, bytes))
     }
 }
 

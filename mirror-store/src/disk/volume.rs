@@ -1,9 +1,12 @@
-//! On what kind of file system a cache lies, or is going to lie.
+//! On what kind of file system a cache lies, or is going to lie, and how much room it has.
 //!
 //! A cache belongs on a disk of its machine: `op.lock` has to be released by the kernel when its holder dies, and the stamps of folders, by which views of refs are
 //! kept true, have to be those of one clock. File systems of a network promise neither.
 
+use std::io;
 use std::path::Path;
+
+use super::error::{At, DiskError};
 
 /// Numbers by which file systems of a network name themselves.
 ///
@@ -34,6 +37,21 @@ fn named(number: u32) -> Option<&'static str> {
     OF_A_NETWORK.iter().find(|(known, _)| *known == number).map(|(_, name)| *name)
 }
 
+/// Gives the bytes that this user may still write on the file system of a path, or of the nearest folder above it that is there.
+///
+/// # Errors
+/// What the disk refuses.
+pub fn free_space(path: &Path) -> Result<u64, DiskError> {
+    let absolute = std::path::absolute(path).at("look at", path)?;
+    let asked = |place: &Path| match rustix::fs::statvfs(place) {
+        Err(rustix::io::Errno::NOENT) => None,
+        asked => Some(asked),
+    };
+    let seen = absolute.ancestors().find_map(asked).unwrap_or(Err(rustix::io::Errno::NOENT));
+    let seen = seen.map_err(io::Error::from).at("look at", path)?;
+    Ok(seen.f_bavail.saturating_mul(seen.f_frsize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,5 +72,12 @@ mod tests {
         let asked = rustix::fs::statfs(folder.path()).unwrap().f_type as u32;
         assert_eq!(network_file_system(&folder.path().join("not/made/yet")), named(asked));
         assert_eq!(network_file_system(Path::new("")), None);
+    }
+
+    #[test]
+    fn the_room_of_a_folder_that_is_not_made_yet_is_that_of_the_one_above() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_space(&folder.path().join("not/made/yet")).unwrap() > 0);
+        assert!(free_space(Path::new("/proc/self/status/below")).is_err(), "no folder, and not absent");
     }
 }

@@ -7,12 +7,12 @@ use std::time::{Instant, SystemTime};
 
 use mirror_core::name::RefName;
 
-use super::super::objects::ObjectError;
-use super::super::open::Cache;
-use super::super::refs::RefError;
 use super::folder::Folder;
-use super::stamp::Stamp;
 use super::{BRANCHES, LOOK_AGAIN, SeenRef, TAGS};
+use crate::disk::Stamp;
+use crate::objects::ObjectError;
+use crate::open::Cache;
+use crate::refs::RefError;
 
 /// What a view was read from, with the stamps that tell whether it changed. Cheap to take over into the next view.
 #[derive(Debug)]

@@ -14,11 +14,11 @@ use gix_object::{Exists, Find, Kind};
 use gix_odb::store::init::{Options, Slots};
 use mirror_core::name::CommitId;
 
+use super::disk::Stamp;
 use super::disk::{At, DiskError, is_absent};
 use super::handle::ObjectHandle;
 use super::layout::Layout;
 use super::open::Cache;
-use super::view::stamp::Stamp;
 
 /// What a handle may keep of decoded bases of deltas.
 const DECODED_BYTES: usize = 16 << 20;

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::super::disk::{DiskError, is_absent};
+use super::{DiskError, is_absent};
 
 /// The clock of a file system moves in steps of some milliseconds, so two changes within one step leave one stamp. A stamp that was
 /// older than this when the content was read cannot be that of a later change.
@@ -14,9 +14,9 @@ use super::super::disk::{DiskError, is_absent};
 /// Git's technical documentation, `racy-git`.
 const RACY: Duration = Duration::from_millis(50);
 
-/// The identity and the times of a file or a folder.
+/// The identity, the length and the times of a file or a folder. While it stays the same, nothing was written, replaced or given other rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -25,8 +25,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Looks at a path; `None` where nothing is there.
-    pub(crate) fn of(path: &Path) -> Result<Option<Self>, DiskError> {
+    /// Takes the stamp of what is at a path, links followed; `None` where nothing is there.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    pub fn of(path: &Path) -> Result<Option<Self>, DiskError> {
         match fs::metadata(path) {
             Ok(seen) => Ok(Some(Self {
                 device: seen.dev(),

@@ -13,7 +13,6 @@
 mod below;
 mod folder;
 mod parts;
-pub(super) mod stamp;
 
 use std::collections::HashSet;
 use std::time::Duration;

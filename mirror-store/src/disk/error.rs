@@ -1,9 +1,8 @@
-//! What a disk can refuse, with the operation and the path, and the few file operations that are durable when they return.
+//! What a disk can refuse, with the operation and the path.
 //!
 //! It never decides what a refusal means for a ref or a pack; its callers do.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -98,10 +97,23 @@ impl DiskError {
             _ => Self::Failed { action, path, source },
         }
     }
+
+    /// Gives what the system answered, for callers whose own error names the operation and the path.
+    #[must_use]
+    pub fn into_source(self) -> io::Error {
+        match self {
+            Self::Full { source, .. }
+            | Self::ReadOnly { source, .. }
+            | Self::Denied { source, .. }
+            | Self::NoHardLinks { source, .. }
+            | Self::Failed { source, .. } => source,
+            Self::Oversized { .. } => io::Error::new(io::ErrorKind::FileTooLarge, self),
+        }
+    }
 }
 
 /// Names the operation and the path of an error of the system.
-pub(super) trait At<T> {
+pub(crate) trait At<T> {
     /// Turns the error into one that says what was done to which path.
     fn at(self, action: &'static str, path: &Path) -> Result<T, DiskError>;
 }
@@ -110,69 +122,6 @@ impl<T> At<T> for io::Result<T> {
     fn at(self, action: &'static str, path: &Path) -> Result<T, DiskError> {
         self.map_err(|source| DiskError::new(action, path, source))
     }
-}
-
-/// What most small files have room in, so that one read brings them.
-const SMALL: usize = 4096;
-
-/// Reads a small file whole; `None` where there is none.
-pub(super) fn read_bounded(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DiskError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(source) if is_absent(&source) => return Ok(None),
-        Err(source) => return Err(DiskError::new("open", path, source)),
-    };
-    let mut bytes = Vec::with_capacity(SMALL);
-    file.take(limit + 1).read_to_end(&mut bytes).at("read", path)?;
-    if bytes.len() as u64 > limit {
-        return Err(DiskError::Oversized { path: path.to_owned(), limit });
-    }
-    Ok(Some(bytes))
-}
-
-/// Says whether an error means that nothing stands at a path: no such entry, or a file in the place of a folder on the way.
-pub(super) fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
-}
-
-/// Writes a new file and brings it to the disk.
-pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
-    let mut file = File::create(path).at("create", path)?;
-    file.write_all(bytes).at("write", path)?;
-    file.sync_all().at("sync", path)
-}
-
-/// Brings the entries of a folder to the disk.
-pub(super) fn sync_folder(path: &Path) -> Result<(), DiskError> {
-    File::open(path).and_then(|folder| folder.sync_all()).at("sync", path)
-}
-
-/// Replaces a file by another one on the same file system, and brings the change to the disk.
-pub(super) fn replace(from: &Path, to: &Path) -> Result<(), DiskError> {
-    fs::rename(from, to).at("replace", to)?;
-    match to.parent() {
-        Some(folder) => sync_folder(folder),
-        None => Ok(()),
-    }
-}
-
-/// Removes a file that may be gone already.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), DiskError> {
-    match fs::remove_file(path) {
-        Err(source) if !is_absent(&source) => Err(DiskError::new("remove", path, source)),
-        _ => Ok(()),
-    }
-}
-
-/// Says whether two paths are links to one file; `false` where either is gone.
-pub(super) fn is_same_file(one: &Path, other: &Path) -> Result<bool, DiskError> {
-    use std::os::unix::fs::MetadataExt;
-    let look = |path: &Path| match fs::symlink_metadata(path) {
-        Ok(seen) => Ok(Some((seen.dev(), seen.ino()))),
-        Err(source) if is_absent(&source) => Ok(None),
-        Err(source) => Err(DiskError::new("look at", path, source)),
-    };
-    Ok(matches!((look(one)?, look(other)?), (Some(one), Some(other)) if one == other))
 }
 
 #[cfg(test)]
@@ -192,25 +141,5 @@ mod tests {
         check(Errno::ROFS, "cannot write /x/y: the file system is read-only");
         check(Errno::ACCESS, "not permitted to write /x/y");
         check(Errno::IO, "cannot write /x/y");
-    }
-
-    #[test]
-    fn a_full_disk_is_an_error_of_its_own() {
-        let error = write_synced(Path::new("/dev/full"), b"x").unwrap_err();
-        assert!(
-            matches!(&error, DiskError::Full { action: "write", path, .. } if path == Path::new("/dev/full")),
-            "{error:?}"
-        );
-    }
-
-    #[test]
-    fn a_file_beyond_its_bound_is_refused_unread() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("f");
-        std::fs::write(&path, "12345").unwrap();
-        assert_eq!(read_bounded(&path, 5).unwrap().as_deref(), Some(&b"12345"[..]));
-        assert!(matches!(read_bounded(&path, 4), Err(DiskError::Oversized { limit: 4, .. })));
-        assert_eq!(read_bounded(&folder.path().join("none"), 4).unwrap(), None);
-        assert_eq!(read_bounded(&path.join("below"), 4).unwrap(), None);
     }
 }
