@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "did not end within")]
-    fn what_never_ends_is_ended_with_its_children() {
+    fn a_timeout_kills_the_process_group() {
         finish_within(Duration::from_millis(50), Command::new("sh").args(["-c", "sleep 1000 & wait"]), &[]);
     }
 }

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_footprint_tells_every_change() {
+    fn a_footprint_detects_every_change() {
         let folder = tempfile::tempdir().unwrap();
         let inside = folder.path().join("inside");
         assert!(Footprint::of(&inside).is_empty());

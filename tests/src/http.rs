@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_answer_is_none() {
+    fn an_incomplete_answer_is_an_error() {
         for torn in [
             "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_belongs_to_nothing_is_named_and_the_rest_is_not() {
+    fn leftovers_are_listed_and_regular_files_are_not() {
         let folder = tempfile::tempdir().expect("because a temporary folder can be made");
         let expected_files = [
             "HEAD",

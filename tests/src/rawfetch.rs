@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pack_is_taken_out_of_a_whole_answer_only() {
+    fn only_a_complete_answer_gives_its_pack() {
         let answer = b"000dpackfile\n0009\x01PACK0008\x02hmm0006\x01!0000";
         assert_eq!(pack(answer).as_deref(), Some(b"PACK!".as_slice()));
         assert_eq!(pack(&answer[..answer.len() - 2]), None);

@@ -7,9 +7,9 @@
 //! use mirror_tests::server::Served;
 //! use mirror_tests::world::World;
 //!
-//! let site = Served::start(World::builder().build(), |serve| serve["readers"] = "open".into());
-//! let token = site.token("ci", &[]);
-//! site.client().with(&token).run(site.world.sandbox().path(), ["ls-remote", &site.url()]);
+//! let served = Served::start(World::builder().build(), |serve| serve["readers"] = "open".into());
+//! let token = served.token("ci", &[]);
+//! served.client().with(&token).run(served.world.sandbox().path(), ["ls-remote", &served.url()]);
 //! ```
 
 use std::io::{BufRead, BufReader, Read};
@@ -399,7 +399,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_metric_is_found_by_its_whole_name() {
+    fn a_metric_is_found_by_its_full_name() {
         let text = "# TYPE packs counter\npacks_total 3\npacks_total{kind=\"made\"} 2\npacks_total_more 9\n";
         assert_eq!(find_metric(text, "packs_total"), Some(3.0));
         assert_eq!(find_metric(text, "packs_total{kind=\"made\"}"), Some(2.0));

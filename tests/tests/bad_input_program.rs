@@ -1,7 +1,7 @@
 //! Bad input through the whole program: the place, what is wrong, the repair, the documented exit code, and no change.
 //!
-//! The snapshots hold the text of every case as a person reads it, with paths, ports and whatever else differs between two runs put
-//! behind names. The texts of single configuration errors stand with the configuration's own tests.
+//! The snapshots hold the text output of every case, with paths, ports and whatever else differs between two runs put
+//! behind names. The texts of single configuration errors are in the configuration's own tests.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -27,12 +27,12 @@ fn world() -> World {
 /// Several cases and what the program made of them.
 struct Cases<'w> {
     world: &'w World,
-    told: String,
+    text: String,
 }
 
 impl<'w> Cases<'w> {
     fn of(world: &'w World) -> Self {
-        Self { world, told: String::new() }
+        Self { world, text: String::new() }
     }
 
     /// Runs one case and proves its exit code, that nothing anywhere changed, and that no upstream was troubled before its turn.
@@ -54,7 +54,7 @@ impl<'w> Cases<'w> {
         let said = redact(self.world, &format!("{}{}", run.stdout, run.stderr));
         let exit = run.exit.unwrap_or_default();
         let words = redact(self.world, &words.join(" "));
-        writeln!(self.told, "# {what}\n$ git-mirror {words}\n{}\n[exit {exit}]\n", said.trim_end())
+        writeln!(self.text, "# {what}\n$ git-mirror {words}\n{}\n[exit {exit}]\n", said.trim_end())
             .expect("because a string takes everything");
     }
 }
@@ -92,7 +92,7 @@ fn with_config(world: &mut World, change: impl FnOnce(&mut serde_json::Value), t
     world.configure(|config| *config = before);
 }
 
-/// Runs the program as somebody who is not root, so that modes of files mean something.
+/// Runs the program as a user other than root, so that file modes are effective.
 fn unprivileged(world: &World, words: &[&str]) -> Command {
     let folder = world.sandbox().path();
     std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).expect("because the folder is ours");
@@ -115,7 +115,7 @@ fn same_surroundings(command: &mut Command, as_of: &Command) {
 }
 
 #[test]
-fn words_that_contradict_each_other_or_name_nothing() {
+fn contradictory_and_unknown_arguments() {
     let world = world();
     let mut cases = Cases::of(&world);
     for verb in ["sync", "flush"] {
@@ -129,12 +129,12 @@ fn words_that_contradict_each_other_or_name_nothing() {
     cases.case("an unknown lane", &["flush", "--confirm", "--lane", "v03"], 2);
     cases.case("a misspelt lane", &["status", "--lane", "mian"], 2);
     cases.case("an unknown verb", &["snyc"], 2);
-    assert!(world.host().record().connections.is_empty(), "nobody was asked");
-    insta::assert_snapshot!(cases.told);
+    assert!(world.host().record().connections.is_empty(), "no connection was made");
+    insta::assert_snapshot!(cases.text);
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read() {
+fn an_unreadable_configuration() {
     let world = world();
     let mut cases = Cases::of(&world);
     let put = |content: &[u8]| world.sandbox().write("git-mirror.yaml", content);
@@ -166,13 +166,13 @@ fn a_configuration_that_cannot_be_read() {
         .stdin(Stdio::null())
         .args(["sync", "--confirm"]);
     cases.run("no file in any of the usual places", &["sync", "--confirm"], &mut nowhere, 2);
-    insta::assert_snapshot!(cases.told);
+    insta::assert_snapshot!(cases.text);
 }
 
 #[test]
-fn an_upstream_that_is_written_wrongly() {
+fn a_malformed_upstream() {
     let mut world = world();
-    let mut told = String::new();
+    let mut text = String::new();
     for (what, url) in [
         ("https", "https://github.com/octo/app.git"),
         ("no path", "ssh://git@ssh.github.com:443"),
@@ -183,10 +183,10 @@ fn an_upstream_that_is_written_wrongly() {
         with_config(&mut world, change, |world| {
             let mut cases = Cases::of(world);
             cases.case(what, &["sync", "--confirm"], 2);
-            told += &cases.told;
+            text += &cases.text;
         });
     }
-    assert!(!told.contains("hunter2"), "a password is never repeated");
+    assert!(!text.contains("hunter2"), "a password is never repeated");
     let scp = |config: &mut serde_json::Value| {
         config["repositories"]["app"]["upstream"] = json!("git@github.com:octo/app.git")
     };
@@ -194,11 +194,11 @@ fn an_upstream_that_is_written_wrongly() {
         let run = world.mirror_as_text(&["config", "show"]).expect(0);
         assert!(run.stdout.contains("ssh://git@github.com/octo/app.git"), "the canonical form: {}", run.stdout);
     });
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
-fn a_cache_path_where_no_cache_may_be() {
+fn a_cache_path_that_is_not_allowed() {
     let world = world();
     let (sandbox, git) = (world.sandbox(), world.sandbox().git());
     let path = world.cache().path().to_owned();
@@ -219,15 +219,15 @@ fn a_cache_path_where_no_cache_may_be() {
     sandbox.write("cache/app.git/notes.txt", "mine\n");
     check("a folder with other things in it");
     git.run(sandbox.path(), ["clone", "--quiet", "--bare", &url, &path.to_string_lossy()]);
-    check("somebody else's bare repository");
-    assert!(world.host().record().connections.is_empty(), "nobody was asked");
-    insta::assert_snapshot!(cases.told);
+    check("a bare repository of another owner");
+    assert!(world.host().record().connections.is_empty(), "no connection was made");
+    insta::assert_snapshot!(cases.text);
 }
 
 #[test]
-fn a_cache_on_a_place_that_cannot_be_written() {
+fn a_cache_folder_that_is_not_writable() {
     let world = world();
-    // Sound, in sync, and somebody else's.
+    // Valid, in sync, and owned by another user.
     world.mirror(&["sync", "--confirm"]).expect(0);
     for name in ["identity", "known_hosts"] {
         let path = world.sandbox().path().join(name);
@@ -242,10 +242,10 @@ fn a_cache_on_a_place_that_cannot_be_written() {
     // Reading goes on.
     let status = Run::of(unprivileged(&world, &["status"]).args(["-o", "json"])).expect(0);
     assert_eq!(status.lane("main")["githubInSync"], true);
-    insta::assert_snapshot!(cases.told);
+    insta::assert_snapshot!(cases.text);
 }
 
-/// Lets everybody read, and nobody but the owner write.
+/// Makes it readable for all and writable for its owner only.
 fn open_for_reading(path: &Path) {
     let mode = if path.is_dir() { 0o755 } else { 0o644 };
     if !rustix::process::geteuid().is_root() && path.is_dir() {
@@ -265,7 +265,7 @@ fn open_for_reading(path: &Path) {
 }
 
 #[test]
-fn a_disk_without_space_for_the_journal() {
+fn a_full_disk_at_the_journal() {
     let world = world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     world.upstream().commit("main").file("a.txt", "two\n").make();
@@ -286,11 +286,11 @@ fn a_disk_without_space_for_the_journal() {
         (refs, upstream),
         "what cannot be noted down is not begun"
     );
-    insta::assert_snapshot!(cases.told);
+    insta::assert_snapshot!(cases.text);
 }
 
 #[test]
-fn a_disk_that_fills_up_while_objects_arrive() {
+fn a_disk_that_fills_up_during_a_fetch() {
     let world = world();
     // Bytes that no compression makes smaller.
     let mut state = 1_u64;
@@ -323,7 +323,7 @@ fn a_disk_that_fills_up_while_objects_arrive() {
 }
 
 #[test]
-fn a_key_that_cannot_be_used() {
+fn an_unusable_key() {
     let mut world = world();
     let key = private_key(KeyKind::Ed25519);
     let sandbox = world.sandbox();
@@ -331,7 +331,7 @@ fn a_key_that_cannot_be_used() {
     let locked = key.encrypt_with(Cipher::Aes256Ctr, kdf, 7, "right horse").expect("because it is a key");
     let locked = sandbox.write("locked", locked.to_openssh(LineEnding::LF).expect("because it is a key").as_bytes());
     let wrong = sandbox.write("passphrase", "wrong horse\n");
-    let text = sandbox.write("text", "this is no key\n");
+    let not_a_key = sandbox.write("text", "this is no key\n");
     let public = sandbox.write("key.pub", key.public_key().to_openssh().expect("because it is a key"));
     let forbidden = sandbox.write("forbidden", "whatever is in it\n");
     std::fs::set_permissions(&forbidden, PermissionsExt::from_mode(0o000)).expect("because the file is ours");
@@ -339,7 +339,7 @@ fn a_key_that_cannot_be_used() {
     let folder = sandbox.path().join("home");
     let stranger = sandbox.write("stranger", key.to_openssh(LineEnding::LF).expect("because it is a key").as_bytes());
 
-    let mut told = String::new();
+    let mut text = String::new();
     let mut check = |what: &str, identity: serde_json::Value, exit: i32, nobody: bool| {
         with_config(
             &mut world,
@@ -349,14 +349,14 @@ fn a_key_that_cannot_be_used() {
                 let words = ["sync"];
                 let mut command = if nobody { unprivileged(world, &words) } else { world.command(&words) };
                 cases.run(what, &words, &mut command, exit);
-                told += &cases.told;
+                text += &cases.text;
             },
         );
     };
     check("a key that is not there", json!({ "file": missing }), 2, false);
     check("a key that may not be read", json!({ "file": forbidden }), 2, true);
     check("a folder", json!({ "file": folder }), 2, false);
-    check("no key", json!({ "file": text }), 2, false);
+    check("no key", json!({ "file": not_a_key }), 2, false);
     check("the public half", json!({ "file": public }), 2, false);
     check("a key under a passphrase that is not given", json!({ "file": locked }), 2, false);
     check("a key under another passphrase", json!({ "file": locked, "passphraseFile": wrong }), 2, false);
@@ -367,12 +367,12 @@ fn a_key_that_cannot_be_used() {
         false,
     );
     check("a key that upstream does not know", json!({ "file": stranger }), 5, false);
-    assert!(!told.contains("horse"), "a passphrase is never repeated");
-    insta::assert_snapshot!(told);
+    assert!(!text.contains("horse"), "a passphrase is never repeated");
+    insta::assert_snapshot!(text);
 }
 
 #[test]
-fn known_hosts_that_cannot_be_used() {
+fn unusable_known_hosts() {
     let mut world = world();
     let sandbox = world.sandbox();
     let right = world.address().known_hosts();
@@ -389,7 +389,7 @@ fn known_hosts_that_cannot_be_used() {
         ("no file", 2, sandbox.path().join("missing")),
         ("a binary file", 2, write("binary", "\0\u{1}\u{2}\n")),
     ];
-    let mut told = String::new();
+    let mut text = String::new();
     for (what, exit, file) in files {
         with_config(
             &mut world,
@@ -397,15 +397,15 @@ fn known_hosts_that_cannot_be_used() {
             |world| {
                 let mut cases = Cases::of(world);
                 cases.case(what, &["sync"], exit);
-                told += &cases.told;
+                text += &cases.text;
             },
         );
     }
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(text);
 }
 
 #[test]
-fn an_upstream_that_is_not_what_the_configuration_says() {
+fn an_upstream_other_than_configured() {
     let mut world = world();
     let git = world.sandbox().git().clone();
     let folder = world.sandbox().path().to_owned();
@@ -417,7 +417,7 @@ fn an_upstream_that_is_not_what_the_configuration_says() {
         &folder.join("sha256-work"),
         [OsStr::new("push"), OsStr::new("--quiet"), folder.join("sha256.git").as_os_str(), OsStr::new("main")],
     );
-    let mut told = String::new();
+    let mut text = String::new();
     let mut check = |what: &str, change: &dyn Fn(&mut serde_json::Value), exit: i32| {
         with_config(&mut world, change, |world| {
             let mut cases = Cases::of(world);
@@ -428,7 +428,7 @@ fn an_upstream_that_is_not_what_the_configuration_says() {
             let cache = world.cache();
             assert!(!cache.path().exists() || cache.refs().is_empty(), "{what}: {:?}", cache.refs());
             drop(std::fs::remove_dir_all(world.cache_folder()));
-            told += &cases.told;
+            text += &cases.text;
         });
     };
     let lacking = |config: &mut serde_json::Value| {
@@ -446,5 +446,5 @@ fn an_upstream_that_is_not_what_the_configuration_says() {
     check("an upstream without any branch", &at("empty.git"), 3);
     check("an upstream in SHA-256 format", &at("sha256.git"), 5);
     check("a path where no repository is", &at("nothing.git"), 5);
-    insta::assert_snapshot!(told);
+    insta::assert_snapshot!(text);
 }

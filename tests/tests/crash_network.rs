@@ -1,6 +1,6 @@
 //! `kill -9` of the real program at bytes of its conversation with upstream, and what the same verb then makes of it (I7).
 //!
-//! The proxy stalls the tunnel at a byte, says when it got there, and only then the program is killed: no timing is involved. The bytes
+//! The proxy stalls the tunnel at a byte, reports that it got there, and only then the program is killed: no timing is involved. The bytes
 //! are spread evenly over both directions of an undisturbed run. `real_crash` does the same at every effect on the disk.
 
 use std::os::unix::process::ExitStatusExt;
@@ -51,7 +51,7 @@ fn kill_at_bytes(job: Job, wanted: usize) {
         let mut program = fixture.command();
         let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("because it was built");
         fixture.world.proxy().wait(|record| {
-            // A run that says less than the undisturbed one ends before it gets there.
+            // A run that sends less than the undisturbed one ends before it gets there.
             record.tunnels.get(tunnels).is_some_and(|tunnel| passed(tunnel, direction) >= after || tunnel.ended)
         });
         child.kill().expect("because the child was not waited for");
@@ -65,16 +65,16 @@ fn kill_at_bytes(job: Job, wanted: usize) {
 }
 
 #[test]
-fn i7_a_first_sync_killed_at_any_byte_is_done_by_the_next() {
+fn i7_first_sync_recovers_from_kill_at_any_byte() {
     kill_at_bytes(Job::FirstSync, 60);
 }
 
 #[test]
-fn i7_a_following_sync_killed_at_any_byte_is_done_by_the_next() {
+fn i7_sync_recovers_from_kill_at_any_byte() {
     kill_at_bytes(Job::FollowingSync, 60);
 }
 
 #[test]
-fn i7_a_flush_killed_at_any_byte_is_done_by_the_next() {
+fn i7_flush_recovers_from_kill_at_any_byte() {
     kill_at_bytes(Job::Flush, 140);
 }

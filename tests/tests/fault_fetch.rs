@@ -13,7 +13,7 @@ use mirror_tests::sshhost::embedded::{
 const STAGES: usize = 6;
 
 /// The commits of an upstream that does not exist.
-const NOBODY: &str = "1111111111111111111111111111111111111111";
+const UNKNOWN: &str = "1111111111111111111111111111111111111111";
 
 fn on_upload_pack(what: ChannelFault) -> HostFault {
     HostFault::Channel { on: Channels::Of(Service::UploadPack), what }
@@ -40,7 +40,7 @@ fn disturb(fixture: &mut Fixture, HostFaults(first, later): HostFaults, name: &s
     fixture.limit(&[]);
     fixture.world.host().clear_faults();
     fixture.prove_true(&run, name);
-    assert_eq!(packs, self::packs(fixture), "{name}: something of it was kept");
+    assert_eq!(packs, self::packs(fixture), "{name}: a part of it was stored");
     fixture.recover(name);
     let fault = &run.lane("main")["fault"];
     assert!(fault["help"].as_str().is_some_and(|help| !help.is_empty()), "{name}: {}", run.stdout);
@@ -63,15 +63,15 @@ fn check<T: Sync + std::fmt::Debug>(cases: &[(T, &[&str])], faults: impl Fn(&Fix
         let faults = faults(fixture, case);
         let (code, exit) = disturb(fixture, faults, &name);
         if exit != Some(5) || !expected.contains(&code.as_str()) {
-            let told = format!("{name}: {exit:?} {code}, not {expected:?}");
-            wrong.lock().expect("because no other case failed").push(told);
+            let result = format!("{name}: {exit:?} {code}, not {expected:?}");
+            wrong.lock().expect("because no other case failed").push(result);
         }
     });
     let wrong = wrong.into_inner().expect("because no case failed");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// An upstream that says what version 2 of git's protocol begins with.
+/// An upstream that begins as version 2 of git's protocol does.
 fn speaks_git() -> Script {
     let script = Script::new().pkt("version 2\n").pkt("agent=git/rig\n").pkt("ls-refs\n").pkt("fetch=shallow\n");
     script.pkt("object-format=sha1\n").flush()
@@ -84,11 +84,11 @@ fn lists(lines: &[String]) -> Script {
 }
 
 fn named(name: &str) -> String {
-    format!("{NOBODY} {name}\n")
+    format!("{UNKNOWN} {name}\n")
 }
 
 #[test]
-fn hostile_lists_of_refs_are_refused_by_their_own_codes() {
+fn hostile_ref_lists_have_their_own_codes() {
     let main = || named("refs/heads/main");
     let cases: Vec<(Vec<String>, &[&str])> = vec![
         (vec![named("refs/heads/../../../etc/passwd")], &["mirror::fetch::unasked_ref"]),
@@ -112,17 +112,17 @@ fn hostile_lists_of_refs_are_refused_by_their_own_codes() {
 }
 
 #[test]
-fn things_that_are_no_advertisement_are_refused_by_their_own_codes() {
-    let say = |bytes: &[u8]| Script::new().send(bytes).line(Line::AwaitEof);
+fn non_advertisements_have_their_own_codes() {
+    let send = |bytes: &[u8]| Script::new().send(bytes).line(Line::AwaitEof);
     let sha256 = Script::new().pkt("version 2\n").pkt("ls-refs\n").pkt("fetch\n").pkt("object-format=sha256\n").flush();
     let flood = Script::new().pkt("version 2\n");
     let flood = flood.line(Line::SendForever(format!("{:04x}{}\n", 1005, "x".repeat(1000)).into_bytes()));
     let refused = Script::new().line(Line::SendError(b"ERROR: Repository not found.\n".to_vec())).exit(128);
     let cases: Vec<(Script, &[&str])> = vec![
-        (say(b"Welcome to the guest network!\n"), &["mirror::fetch::not_git"]),
-        (say(b"zzzzversion 2\n"), &["mirror::fetch::not_git", "mirror::fetch::pkt_line"]),
-        (say(b"0001"), &["mirror::fetch::pkt_line", "mirror::fetch::protocol", "mirror::fetch::not_git"]),
-        (say(b"fff5"), &["mirror::fetch::pkt_line", "mirror::fetch::not_git"]),
+        (send(b"Welcome to the guest network!\n"), &["mirror::fetch::not_git"]),
+        (send(b"zzzzversion 2\n"), &["mirror::fetch::not_git", "mirror::fetch::pkt_line"]),
+        (send(b"0001"), &["mirror::fetch::pkt_line", "mirror::fetch::protocol", "mirror::fetch::not_git"]),
+        (send(b"fff5"), &["mirror::fetch::pkt_line", "mirror::fetch::not_git"]),
         (Script::new().pkt("version 9\n").flush().line(Line::AwaitEof), &["mirror::fetch::version"]),
         (Script::new().pkt("version 2\n").flush().line(Line::AwaitEof), &["mirror::fetch::capability"]),
         (Script::new().pkt("ERR access denied\n").line(Line::AwaitEof), &["mirror::fetch::refused"]),
@@ -135,13 +135,13 @@ fn things_that_are_no_advertisement_are_refused_by_their_own_codes() {
 }
 
 #[test]
-fn a_pack_with_a_flipped_byte_anywhere_is_refused_whole() {
+fn a_pack_with_any_flipped_byte_is_refused() {
     let total = {
         let fixture = Fixture::new(Job::FollowingSync);
         let connection = fixture.world.host().wait_until_quiet().connections.pop().expect("because a sync made one");
         connection.channels[0].sent
     };
-    // Nearly all of what comes is the pack. Before it stand the refs, behind it a few words about it, which may say what they like.
+    // Nearly all of the answer is the pack. The refs come before it, and progress messages after it, whose text is free.
     let (begin, end) = (total / 10, total - total / 20);
     let offsets = (0..30).map(|n| begin + n * (end - begin) / 30);
     let pack: &[&str] = &[
@@ -192,7 +192,7 @@ enum Wrong {
     Version,
     /// It announces four thousand million objects.
     Count,
-    /// Upstream's git gives up on it and says so.
+    /// Upstream's git ends with an error message.
     Fatal,
 }
 
@@ -244,7 +244,7 @@ fn packed(fixture: &Fixture, names: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
+fn incomplete_and_impossible_packs_have_their_own_codes() {
     let cases: Vec<(Wrong, &[&str])> = vec![
         (Wrong::Tip, &["mirror::fetch::pack_wanted"]),
         (Wrong::Content, &["mirror::pack::missing", "mirror::pack::missing_object"]),
@@ -257,7 +257,7 @@ fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
     ];
     check(&cases, |fixture, wrong| {
         let (pack, behind) = wrong_pack(fixture, *wrong);
-        // The first connection looks and fetches; those behind it fetch what was seen.
+        // The first connection lists refs and fetches; the following ones fetch what was listed.
         let looked = packs_up(lists_truly(fixture), &pack, behind);
         let fetched = packs_up(speaks_git(), &pack, behind);
         HostFaults(on_upload_pack(ChannelFault::Answer(looked)), on_upload_pack(ChannelFault::Answer(fetched)))
@@ -265,7 +265,7 @@ fn incomplete_and_impossible_packs_are_refused_by_their_own_codes() {
 }
 
 #[test]
-fn a_stall_in_the_middle_of_a_pack_ends_by_the_idle_limit_and_leaves_nothing() {
+fn a_stalled_pack_ends_by_the_idle_timeout() {
     let cases: Vec<(u64, &[&str])> = [8_000, 20_000, 30_000].map(|at| (at, ["mirror::ssh::stalled"].as_slice())).into();
     let wrong = Mutex::new(Vec::new());
     side_by_side(Job::FollowingSync, STAGES, &cases, |fixture, (at, expected)| {

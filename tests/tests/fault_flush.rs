@@ -51,7 +51,7 @@ impl Case {
     }
 }
 
-/// What came of a disturbed run: exit code, outcome of the flush, outcome of the push, code of the fault.
+/// The result of a disturbed run: exit code, outcome of the flush, outcome of the push, code of the fault.
 #[derive(Clone, PartialEq, Eq)]
 struct End(i32, String, String, String);
 
@@ -101,7 +101,7 @@ fn disturb(fixture: &mut Fixture, case: &Case) -> Run {
     run
 }
 
-/// A run that did not end well says so by a fault with a code, a help and the exit code of its class.
+/// A run that failed reports a fault with a code, a help and the exit code of its class.
 fn prove_told(run: &Run, name: &str) {
     let lane = run.lane("main");
     if run.exit == Some(0) {
@@ -113,7 +113,7 @@ fn prove_told(run: &Run, name: &str) {
     assert!(run.report["next"].as_array().is_some_and(|next| !next.is_empty()), "{name}: {}", run.stdout);
 }
 
-/// Does all cases, each with the ends that it may come to, and proves that it came to one of them.
+/// Runs all cases, each with its allowed results, and asserts that it had one of them.
 fn check(cases: &[(Case, Vec<End>)]) {
     let wrong = Mutex::new(Vec::new());
     side_by_side(Job::Flush, STAGES, cases, |fixture, (case, expected)| {
@@ -130,12 +130,12 @@ fn flushed() -> End {
     end(0, "flushed", "accepted", "")
 }
 
-/// The answer got lost, and the next look showed the commits.
+/// The answer was lost, and the next observation showed the commits.
 fn seen_afterwards() -> End {
     end(0, "flushed", "unknown", "")
 }
 
-/// The push was accepted, the look after it failed, and a sync showed the commits.
+/// The push was accepted, the recheck failed, and a sync showed the commits.
 fn recovered() -> End {
     end(0, "recovered", "accepted", "")
 }
@@ -144,7 +144,7 @@ fn not_sent(code: &str) -> End {
     end(5, "not-flushed", "not-sent", code)
 }
 
-/// The push was accepted, and neither the look after it nor a sync could show the commits.
+/// The push was accepted, and neither the recheck nor a sync could show the commits.
 fn unproved(code: &str) -> End {
     end(5, "unproved", "accepted", code)
 }
@@ -164,19 +164,19 @@ fn cuts(lasting: Lasting, expected: &[End]) -> Vec<(Case, Vec<End>)> {
 }
 
 #[test]
-fn one_cut_at_any_byte_is_mended_by_the_same_run() {
+fn one_cut_at_any_byte_is_retried() {
     check(&cuts(Lasting::Once, &[flushed(), seen_afterwards(), recovered()]));
 }
 
 #[test]
-fn cuts_at_the_same_byte_of_every_connection_leave_a_true_report() {
+fn repeated_cuts_leave_a_true_report() {
     let lost = ["mirror::ssh::closed_before_banner", "mirror::ssh::lost", "mirror::ssh::channel_lost"];
     let mut expected: Vec<_> = lost.map(not_sent).into();
     expected.extend(["mirror::push::broken", "mirror::push::lost", "mirror::push::no_report"].map(unknown));
-    // Where it is not known whether the push arrived, the look that was to tell may have been cut as well: its fault is told then.
+    // Where it is unknown whether the push arrived, the recheck may have been cut as well: its fault is reported then.
     expected.extend(lost.map(unknown));
-    // Where the report came whole and the cut takes what is behind it, the look on this connection and the sync on the next one may both
-    // be lost: what was written into a connection that is gone already ends it before the last bytes that came are read.
+    // Where the report was complete and the cut is behind it, the recheck on this connection and the sync on the next one may both
+    // be lost: a write to a closed connection resets it before the last received bytes are read.
     expected.extend(lost.map(unproved));
     expected.extend([flushed(), seen_afterwards(), recovered()]);
     check(&cuts(Lasting::Always, &expected));
@@ -208,7 +208,7 @@ fn a_cut_before_the_push_leaves_it_unsent() {
 }
 
 #[test]
-fn a_cut_in_the_middle_of_a_push_is_unknown_until_somebody_looks() {
+fn a_cut_push_is_unknown_until_observed() {
     let (_, receive) = undisturbed();
     let mut cases = Vec::new();
     for byte in [1, 4, 100, 200, receive.received / 2, receive.received - 1] {
@@ -221,7 +221,7 @@ fn a_cut_in_the_middle_of_a_push_is_unknown_until_somebody_looks() {
 }
 
 #[test]
-fn a_push_that_was_applied_and_not_answered_is_proved_by_the_next_look() {
+fn an_unanswered_push_is_proved_by_observation() {
     let (_, receive) = undisturbed();
     let answer = receive.sent - receive.sent_unasked;
     let mut cases = Vec::new();
@@ -240,7 +240,7 @@ fn a_push_that_was_applied_and_not_answered_is_proved_by_the_next_look() {
 }
 
 #[test]
-fn a_push_that_was_applied_and_cannot_be_looked_at_is_unknown() {
+fn a_push_that_cannot_be_observed_is_unknown() {
     let mut fixture = Fixture::new(Job::Flush);
     fixture.reset();
     let host = fixture.world.host();
@@ -249,16 +249,16 @@ fn a_push_that_was_applied_and_cannot_be_looked_at_is_unknown() {
     host.inject(Connections::Nth(next), HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
     let run = disturb(&mut fixture, &Case::new(Lasting::After(next), HostFault::CloseAt(Phase::Accept)));
     assert_eq!(End::of(&run), unknown("mirror::ssh::closed_before_banner"));
-    // I4: what nobody saw is not told as done.
+    // I4: what was not observed is not reported as done.
     assert_eq!(run.lane("main")["pendingFlush"], true, "{}", run.stdout);
 }
 
 #[test]
-fn r15_a_look_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
+fn r15_a_failed_recheck_is_recovered_by_one_sync() {
     let mut fixture = Fixture::new(Job::Flush);
     for (lasting, end, is_recovered) in [
         (Lasting::Once, recovered(), true),
-        // A sync looks as builds read, by `upload-pack`: where that never answers, nothing is proved.
+        // A sync observes by `upload-pack`, as builds read: where that never answers, nothing is proved.
         (Lasting::Always, unproved("mirror::ssh::channel_lost"), false),
     ] {
         fixture.reset();
@@ -276,7 +276,7 @@ fn r15_a_look_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
 }
 
 #[test]
-fn r15_an_accepted_push_that_no_sync_can_prove_is_not_ok() {
+fn r15_an_unproved_push_is_not_ok() {
     let mut fixture = Fixture::new(Job::Flush);
     fixture.reset();
     let host = fixture.world.host();
@@ -312,7 +312,7 @@ fn report(lines: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
+fn a_report_is_read_literally() {
     let rejected = |code: &str, exit: i32| end(exit, "rejected", "rejected", code);
     let ng = |words: &str| report(&["unpack ok", &format!("ng refs/heads/gitops {words}")]);
     let cases = [
@@ -358,7 +358,7 @@ fn a_report_is_read_as_it_stands_and_nothing_is_made_of_it() {
 }
 
 #[test]
-fn i4_an_upstream_that_lies_about_a_push_is_not_believed() {
+fn i4_a_false_report_of_upstream_is_detected() {
     let mut fixture = Fixture::new(Job::Flush);
     fixture.reset();
     fixture.limit(&[("total", "15s")]);
@@ -376,7 +376,7 @@ fn i4_an_upstream_that_lies_about_a_push_is_not_believed() {
 }
 
 #[test]
-fn a_stall_in_a_flush_ends_by_the_idle_limit() {
+fn a_stalled_flush_ends_by_the_idle_timeout() {
     let (_, receive) = undisturbed();
     let stalls = |service, at| {
         let what = ChannelFault::Stop { at, then: Ending::Stall };

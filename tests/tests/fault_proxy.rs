@@ -38,7 +38,7 @@ fn disturb(fixture: &mut Fixture, fault: &ProxyFault, name: &str) -> Run {
     let start = Instant::now();
     let run = fixture.run();
     assert!(start.elapsed() < BOUND, "{name}: {:?}", start.elapsed());
-    // I9: whatever reached the host came through the proxy.
+    // I9: every connection to the host was made through the proxy.
     let reached = fixture.world.host().record().connections.len() - logins;
     let tunnelled = fixture.world.proxy().record().tunnels.iter().filter(|tunnel| !tunnel.target.is_empty()).count();
     assert!(reached <= tunnelled, "{name}: {reached} connections, {tunnelled} tunnels");
@@ -58,8 +58,8 @@ fn check(job: Job, cases: &[(ProxyFault, &[&str])]) {
         let ended = code(&run);
         let named = run.stdout.contains(&fixture.world.proxy().socket().to_string());
         if run.exit != Some(5) || !expected.contains(&ended.as_str()) || !named {
-            let told = format!("{name}: {:?} {ended}, not {expected:?}; {}", run.exit, run.stdout);
-            wrong.lock().expect("because no other case failed").push(told);
+            let result = format!("{name}: {:?} {ended}, not {expected:?}; {}", run.exit, run.stdout);
+            wrong.lock().expect("because no other case failed").push(result);
         }
     });
     let wrong = wrong.into_inner().expect("because no case failed");
@@ -92,24 +92,24 @@ fn refusals() -> Vec<(ProxyFault, &'static [&'static str])> {
 }
 
 #[test]
-fn a_proxy_that_opens_no_tunnel_is_told_by_its_own_code_and_nothing_changes() {
+fn proxy_refusals_have_their_own_codes() {
     check(Job::FollowingSync, &refusals());
 }
 
 #[test]
-fn a_flush_tells_the_same_of_a_proxy_as_a_sync() {
+fn flush_and_sync_report_the_same_proxy_faults() {
     let one_of_each = [0, 1, 5, 8, 12, 14, 17].map(|index| refusals()[index].clone());
     check(Job::Flush, &one_of_each);
 }
 
 #[test]
-fn a_first_sync_that_no_proxy_lets_through_leaves_nothing_in_the_way_of_the_next() {
+fn a_blocked_first_sync_does_not_block_the_next() {
     let one_of_each = [0, 5, 12, 14].map(|index| refusals()[index].clone());
     check(Job::FirstSync, &one_of_each);
 }
 
 #[test]
-fn one_fault_of_a_proxy_that_may_pass_is_mended_by_the_same_run() {
+fn one_transient_proxy_fault_is_retried() {
     let transient =
         [ProxyFault::Refuse(502), ProxyFault::CloseAfterRequest, ProxyFault::Coalesce, ProxyFault::ByteByByte];
     side_by_side(Job::FollowingSync, STAGES, &transient, |fixture, fault| {
@@ -121,7 +121,7 @@ fn one_fault_of_a_proxy_that_may_pass_is_mended_by_the_same_run() {
 }
 
 #[test]
-fn refused_credentials_are_not_missing_ones_and_neither_is_tried_twice() {
+fn credential_faults_are_distinct_and_not_retried() {
     let mut fixture = Fixture::new(Job::FollowingSync);
     fixture.reset();
     let password = "correct horse battery staple";
@@ -141,7 +141,7 @@ fn refused_credentials_are_not_missing_ones_and_neither_is_tried_twice() {
         let run = fixture.run().expect(5);
         assert_eq!(code(&run), expected, "{}", run.stdout);
         assert_eq!(fixture.world.proxy().record().connections - before, 1, "a refused login is tried once");
-        // I8: what was sent is not told.
+        // I8: the credentials that were sent are not in the output.
         assert!(!format!("{}{}", run.stdout, run.stderr).contains("wrong horse"), "{}", run.stdout);
         fixture.prove_true(&run, expected);
     }
@@ -149,7 +149,7 @@ fn refused_credentials_are_not_missing_ones_and_neither_is_tried_twice() {
     fixture.recover("the right credentials");
 }
 
-/// The codes by which a lost tunnel is told, by the phase in which it was lost.
+/// The codes of a lost tunnel, by the phase in which it was lost.
 const LOST: [&str; 5] = [
     "mirror::ssh::closed_before_banner",
     "mirror::ssh::lost",
@@ -160,7 +160,7 @@ const LOST: [&str; 5] = [
 
 /// The end of the tunnel in every phase of SSH, by bytes of either direction.
 #[test]
-fn a_tunnel_that_is_cut_or_stalls_in_any_phase_of_ssh_is_told_as_such() {
+fn a_lost_tunnel_is_reported_in_every_phase() {
     let undisturbed = {
         let fixture = Fixture::new(Job::FollowingSync);
         fixture.world.proxy().record().tunnels.pop().expect("because a sync went through the proxy")
@@ -182,8 +182,8 @@ fn a_tunnel_that_is_cut_or_stalls_in_any_phase_of_ssh_is_told_as_such() {
         let ended = code(&run);
         let stalled = *then == Stop::Stall && ended == "mirror::ssh::stalled";
         if run.exit != Some(5) || !(stalled || LOST.contains(&ended.as_str())) {
-            let told = format!("{name}: {:?} {ended}", run.exit);
-            wrong.lock().expect("because no other case failed").push(told);
+            let result = format!("{name}: {:?} {ended}", run.exit);
+            wrong.lock().expect("because no other case failed").push(result);
         }
     });
     let wrong = wrong.into_inner().expect("because no case failed");

@@ -1,4 +1,4 @@
-//! SSH hosts that are not who they should be, let nobody in, babble, or refuse what a sync needs.
+//! SSH hosts with a wrong key, without access, with a malformed identification, or that refuse what a sync needs.
 //!
 //! Whatever happens: an error of its own, the exit code of upstream, nothing changed; what will not change by itself is tried once (R8,
 //! R10), and the next plain run ends as an undisturbed one.
@@ -23,7 +23,7 @@ enum Tries {
     Several,
 }
 
-/// A fault, the codes it may be told by, and whether it may pass by itself.
+/// A fault, its possible codes, and whether it is transient.
 struct Case(HostFault, &'static [&'static str], Tries);
 
 /// The limits on which a fault runs up: short where it waits in vain, and out of the way of everything else.
@@ -61,8 +61,8 @@ fn disturb(fixture: &mut Fixture, case: &Case) -> Result<(), String> {
 fn check(job: Job, cases: &[Case]) {
     let wrong = Mutex::new(Vec::new());
     side_by_side(job, STAGES, cases, |fixture, case| {
-        if let Err(told) = disturb(fixture, case) {
-            wrong.lock().expect("because no other case failed").push(told);
+        if let Err(result) = disturb(fixture, case) {
+            wrong.lock().expect("because no other case failed").push(result);
         }
     });
     let wrong = wrong.into_inner().expect("because no case failed");
@@ -101,17 +101,17 @@ fn strangers() -> Vec<Case> {
 }
 
 #[test]
-fn a_host_that_is_not_as_it_should_be_is_told_by_its_own_code_and_nothing_changes() {
+fn host_faults_have_their_own_codes() {
     check(Job::FollowingSync, &strangers());
 }
 
 #[test]
-fn a_flush_tells_the_same_of_a_host_as_a_sync() {
+fn flush_and_sync_report_the_same_host_faults() {
     check(Job::Flush, &strangers());
 }
 
 #[test]
-fn a_session_that_is_closed_in_any_phase_is_tried_again_and_told_as_lost() {
+fn a_closed_session_is_retried_in_every_phase() {
     let phases =
         [Phase::Accept, Phase::Identification, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec];
     let code = |phase| match phase {
@@ -124,7 +124,7 @@ fn a_session_that_is_closed_in_any_phase_is_tried_again_and_told_as_lost() {
 }
 
 #[test]
-fn a_stalled_stream_ends_by_the_idle_limit() {
+fn a_stalled_stream_ends_by_the_idle_timeout() {
     let stalls = [Point::Sent(0), Point::Sent(60), Point::Sent(400), Point::Sent(5_000)];
     check(
         Job::FollowingSync,
@@ -133,7 +133,7 @@ fn a_stalled_stream_ends_by_the_idle_limit() {
 }
 
 #[test]
-fn one_fault_of_a_host_that_may_pass_is_mended_by_the_same_run() {
+fn one_transient_host_fault_is_retried() {
     let transient = [
         HostFault::CloseAt(Phase::Accept),
         HostFault::CloseAt(Phase::KeyExchange),
@@ -162,6 +162,6 @@ fn a_wrong_host_key_shows_both_fingerprints() {
     let run = fixture.run().expect(5);
     let message = run.lane("main")["fault"]["message"].to_string();
     assert_eq!(message.matches("SHA256:").count(), 2, "{message}");
-    // Before the host has proved who it is, nobody logs in.
+    // Before the host is authenticated, there is no login.
     assert!(!fixture.world.host().record().connections.last().expect("because it was reached").logged_in);
 }

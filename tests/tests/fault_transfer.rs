@@ -6,9 +6,9 @@ use mirror_tests::fixture::{Fixture, Job};
 use mirror_tests::proxy::embedded::{Direction, ProxyFault, Stop};
 use mirror_tests::sshhost::embedded::{Connections, HostFault};
 
-/// What follows a cut is up to the same run: nobody has to call it again.
+/// A cut is retried within the same run.
 #[test]
-fn a_transfer_that_is_cut_is_made_again_by_the_same_sync() {
+fn a_cut_transfer_is_repeated_by_the_same_sync() {
     let fixture = Fixture::new(Job::FirstSync);
     let whole = fixture.world.proxy().record().tunnels.last().expect("because a sync went through the proxy").to_client;
     // The pack of 40,000 bytes that do not compress is nearly all of what comes.
@@ -25,9 +25,9 @@ fn a_transfer_that_is_cut_is_made_again_by_the_same_sync() {
     }
 }
 
-/// A server that does not take `GIT_PROTOCOL` says all its refs on each channel, also on the one that waits for the look after the push.
+/// A server that ignores `GIT_PROTOCOL` lists all its refs on each channel, also on the one that waits for the recheck.
 #[test]
-fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
+fn a_v0_flush_needs_one_connection() {
     let fixture = Fixture::new(Job::Flush);
     fixture.reset();
     let upstream = fixture.world.upstream();
@@ -48,9 +48,9 @@ fn a_flush_beside_very_many_refs_of_a_version_0_server_needs_one_connection() {
     assert_eq!(record.connections.len() - before, 1, "{record:?}");
 }
 
-/// An upstream that says a little now and then keeps no idle limit waiting; the limit of the whole ends the walk.
+/// An upstream that sends a little now and then never reaches the idle timeout; the total timeout ends the run.
 #[test]
-fn a_doctor_ends_by_the_limit_of_the_whole() {
+fn doctor_ends_by_the_total_timeout() {
     let mut fixture = Fixture::new(Job::FirstSync);
     fixture.world.mirror(&["doctor"]).expect(0);
     let whole =

@@ -1,7 +1,7 @@
 //! `kill -9` of the real program at its effects on the disk and the network, and what the same verb then makes of it (I7).
 //!
 //! `strace` runs the operation once and writes down every effect; then it runs it again and again, and kills it on the way into each of
-//! them. What the dead run did is exactly what came before, whatever the speed of the machine.
+//! them. The effects of the killed run are exactly those before it, whatever the speed of the machine.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -125,16 +125,16 @@ fn spread(length: usize, wanted: usize) -> Vec<usize> {
 }
 
 #[test]
-fn i7_a_first_sync_killed_at_any_effect_is_done_by_the_next() {
+fn i7_first_sync_recovers_from_kill_at_any_effect() {
     kill_at_effects(Job::FirstSync, 200);
 }
 
 #[test]
-fn i7_a_following_sync_killed_at_any_effect_is_done_by_the_next() {
+fn i7_sync_recovers_from_kill_at_any_effect() {
     kill_at_effects(Job::FollowingSync, 200);
 }
 
 #[test]
-fn i7_a_flush_killed_at_any_effect_is_done_by_the_next() {
+fn i7_flush_recovers_from_kill_at_any_effect() {
     kill_at_effects(Job::Flush, 200);
 }

@@ -1,8 +1,8 @@
 //! The table of flush, row by row: the real program against OpenSSH's `sshd` and git's receive-pack, through tinyproxy.
 //!
 //! Every row is run dry first, and not a byte of the cache or of upstream may differ; then twice in earnest from the same state, once
-//! for programs and once for people, and both have to end the same. What upstream does is done by its own hooks and configuration, so
-//! the words it says are git's.
+//! with JSON and once with text output, and both have to end the same. Upstream's behaviour is set by its own hooks and configuration, so
+//! its messages are git's.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,17 +18,17 @@ const GITOPS_SEEN: &str = "refs/mirror-stage/heads/gitops";
 
 /// What is to come of one row.
 struct Row {
-    /// What the dry run says, and how it exits.
+    /// The outcome and exit code of the dry run.
     would: (&'static str, i32),
-    /// What the flush itself says, and how it exits.
+    /// The outcome and exit code of the flush.
     did: (&'static str, i32),
-    /// What else the lane's object has to say; keys that are left out may hold anything.
+    /// The other fields of the lane's object; keys that are left out may hold anything.
     lane: Value,
     /// What upstream's GitOps branch is afterwards.
     upstream: Option<CommitId>,
     /// The refs of the cache that move, and to what; no other may.
     moves: Vec<(&'static str, CommitId)>,
-    /// How the lane's line for people begins.
+    /// How the lane's line of the text output begins.
     line: String,
 }
 
@@ -64,13 +64,18 @@ fn check(world: &World, row: &Row) {
     world.upstream().fsck();
     world.cache().fsck();
 
-    // The same again from the same state, for people.
+    // The same again from the same state, with text output.
     for name in ["cache", "upstream.git"] {
         std::fs::remove_dir_all(folder.join(name)).expect("because it is there");
         copy(world, &format!("{name}-before"), name);
     }
-    let told = world.mirror_as_text(&["flush", "--confirm", "--wait"]).expect(row.did.1);
-    assert!(told.stdout.lines().any(|line| line.starts_with(&row.line)), "no line\n{}\nin\n{}", row.line, told.stdout);
+    let result = world.mirror_as_text(&["flush", "--confirm", "--wait"]).expect(row.did.1);
+    assert!(
+        result.stdout.lines().any(|line| line.starts_with(&row.line)),
+        "no line\n{}\nin\n{}",
+        row.line,
+        result.stdout
+    );
     assert_eq!(without_new_commits(world, &upstream), without_new_commits(world, &world.upstream().refs()));
 
     let looks = if row.would.0 == "absent" { 0 } else { 3 };
@@ -182,14 +187,14 @@ fn observe_tip_is_an_ancestor() {
 }
 
 #[test]
-fn observe_tip_is_an_ancestor_where_git_speaks_version_0() {
+fn observe_tip_is_an_ancestor_by_version_0() {
     let world = World::builder().real().protocol(GitProtocol::Dropped).build();
     let Pending { world, base, local, .. } = Pending::within(world);
     check(&world, &flushed(Some(base), local));
 }
 
 #[test]
-fn observe_local_is_an_ancestor_of_a_tip_that_is_not_here() {
+fn observe_local_is_behind_an_unknown_tip() {
     let world = World::builder().real().build();
     world.upstream().commit("main").file("a.txt", "one\n").make();
     world.upstream().commit("gitops").root().file("deployed", "one\n").make();
@@ -203,7 +208,7 @@ fn observe_local_is_an_ancestor_of_a_tip_that_is_not_here() {
 }
 
 #[test]
-fn observe_local_is_an_ancestor_of_a_tip_that_is_here() {
+fn observe_local_is_behind_a_known_tip() {
     let Pending { world, base, local, .. } = Pending::real();
     world.mirror(&["flush", "--confirm"]).expect(0);
     world.cache().set_ref(GITOPS, base);
@@ -234,8 +239,8 @@ fn push_refused_by_a_hook() {
     let words = "pre-receive hook declined (policy: deploys are frozen until Monday)";
     hook(&world, "pre-receive", "echo 'policy: deploys are frozen until Monday' >&2; exit 1");
     check(&world, &refused(base, "hook-declined", words));
-    let told = world.mirror_as_text(&["flush", "--confirm"]).expect(1);
-    assert!(told.stdout.contains(&format!("upstream says: {words}")), "{}", told.stdout);
+    let result = world.mirror_as_text(&["flush", "--confirm"]).expect(1);
+    assert!(result.stdout.contains(&format!("upstream says: {words}")), "{}", result.stdout);
 }
 
 #[test]
@@ -255,7 +260,7 @@ fn push_refused_as_protected() {
 #[test]
 fn push_refused_to_a_hidden_ref() {
     let Pending { world, base, .. } = Pending::real();
-    // Hidden from pushes only: the look still sees it.
+    // Hidden from pushes only: `ls-refs` still lists it.
     world.upstream().configure("receive.hideRefs", GITOPS);
     // How many commits upstream lacks cannot be known from a list without the branch.
     let line = "✗ main  upstream refused commits of gitops: protected".to_owned();
@@ -263,22 +268,22 @@ fn push_refused_to_a_hidden_ref() {
 }
 
 #[test]
-fn push_refused_for_want_of_permission() {
+fn push_refused_without_permission() {
     let Pending { world, base, .. } = Pending::real();
     answer_with(&world, "ng", "permission denied to a deploy key");
     check(&world, &refused(base, "no-permission", "permission denied to a deploy key"));
 }
 
 #[test]
-fn push_refused_in_words_that_nobody_knows() {
+fn push_refused_with_an_unknown_reason() {
     let Pending { world, base, .. } = Pending::real();
     answer_with(&world, "ng", "the moon is full");
     check(&world, &refused(base, "other", "the moon is full"));
 }
 
 #[test]
-fn a_read_only_key_is_refused_before_anything_is_sent() {
-    // As GitHub does it: words on stderr, and the end of the channel.
+fn a_read_only_key_is_refused_before_sending() {
+    // As GitHub does it: a message on stderr, and the end of the channel.
     let say = "echo 'ERROR: The key you are authenticating with has been marked as read only.' >&2; exit 1";
     let force = format!(
         "ForceCommand case \"$SSH_ORIGINAL_COMMAND\" in git-receive-pack*) {say};; *) eval \"$SSH_ORIGINAL_COMMAND\";; esac"
@@ -301,7 +306,7 @@ fn a_read_only_key_is_refused_before_anything_is_sent() {
 #[test]
 fn push_stale_then_again_from_the_new_tip() {
     let Pending { world, first, local, .. } = Pending::real();
-    // Another writer has brought the first of our commits, and takes it to the branch between our look and our push.
+    // Another writer has pushed the first of our commits, and moves the branch to it between our observation and our push.
     world
         .git(
             world.cache().path(),
@@ -324,7 +329,7 @@ fn push_stale_then_again_from_the_new_tip() {
 #[test]
 fn push_stale_then_diverged() {
     let Pending { world, base, local, .. } = Pending::real();
-    // Another writer's commit lies ready, and gets to the branch between our look and our push.
+    // Another writer's commit is ready, and the branch moves to it between our observation and our push.
     let theirs = world.upstream().commit("other").on(base).file("deployed", "there\n").make();
     hook(&world, "pre-receive", &format!("once && git update-ref {GITOPS} {theirs}\nexit 0"));
     let run = world.mirror(&["flush", "--confirm"]).expect(3);
@@ -336,7 +341,7 @@ fn push_stale_then_diverged() {
 }
 
 #[test]
-fn push_lost_a_race_for_the_lock_and_won_the_next() {
+fn push_retries_after_a_lost_lock_race() {
     let Pending { world, base, local, .. } = Pending::real();
     hook(
         &world,
@@ -354,7 +359,7 @@ fn push_lost_a_race_for_the_lock_and_won_the_next() {
 }
 
 #[test]
-fn push_raced_more_often_than_it_is_tried_again_ends() {
+fn push_ends_after_too_many_races() {
     let Pending { world, base, .. } = Pending::real();
     answer_with(&world, "ng", "non-fast-forward");
     let row = Row {
@@ -371,7 +376,7 @@ fn push_raced_more_often_than_it_is_tried_again_ends() {
 #[test]
 fn recheck_tip_contains_local() {
     let Pending { world, base, local, .. } = Pending::real();
-    // Somebody builds on our commit as soon as it is there, before our look.
+    // Another writer builds on our commit as soon as it is there, before the recheck.
     let commit = "git -c user.name=Bo -c user.email=bo@example.invalid commit-tree -p \"$new\" -m next \"$new^{tree}\"";
     once_moved(&world, &format!("tip=$({commit}) && git update-ref \"$name\" \"$tip\" \"$new\""));
     let tunnels = world.tunnels();
@@ -399,7 +404,7 @@ fn recheck_tip_contains_local() {
 }
 
 #[test]
-fn lanes_share_one_tunnel_and_one_refusal_stops_no_other() {
+fn lanes_share_one_tunnel_and_fail_independently() {
     let mut world = World::builder().real().build();
     world.configure(|config| {
         let lane = |source: &str, gitops: &str| json!({ "repository": "app", "source": { "branch": source, "snapshotGroup": "app" }, "gitops": { "branch": gitops } });

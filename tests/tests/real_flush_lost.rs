@@ -1,7 +1,7 @@
 //! The rows of the table of flush in which something gets lost: the real program against OpenSSH's `sshd` and git's receive-pack, through
 //! tinyproxy.
 //!
-//! Sessions end because their `sshd` is killed, in the middle of a hook or before git runs; looks fail because upstream's git cannot
+//! Sessions end because their `sshd` is killed, in the middle of a hook or before git runs; observations fail because upstream's git cannot
 //! read its refs any more. The rows in which everything arrives are `real_flush.rs`, and cuts at every byte `fault_flush.rs`.
 
 use std::path::PathBuf;
@@ -21,14 +21,14 @@ fn forced(script: &str) -> Pending {
     Pending::within(World::builder().real().sshd(&force).build())
 }
 
-/// How often a sync looks where a look may succeed the next time.
+/// How often a sync observes upstream where a retry may succeed.
 const LOOKS: usize = 4;
 
 fn packed_refs(world: &World) -> PathBuf {
     world.upstream().path().join("packed-refs")
 }
 
-/// Flushes, and proves what it came to and how many connections and tunnels it took.
+/// Flushes, and asserts the result and the number of connections and tunnels.
 #[track_caller]
 fn flush(world: &World, exit: i32, connections: usize, lane: &serde_json::Value) -> Run {
     let before = (world.tunnels(), world.openssh().connections() as usize);
@@ -51,7 +51,7 @@ fn prove_landed(pending: &Pending) {
 }
 
 #[test]
-fn observe_fails_once_and_is_done_again() {
+fn observe_is_retried_once() {
     let pending = forced("rmdir \"$2/armed\" 2>/dev/null && end_session; eval \"$SSH_ORIGINAL_COMMAND\"");
     std::fs::create_dir(pending.world.upstream().path().join("armed")).expect("because the upstream is ours");
     let wanted = json!({
@@ -63,7 +63,7 @@ fn observe_fails_once_and_is_done_again() {
 }
 
 #[test]
-fn observe_fails_as_often_as_it_is_tried() {
+fn observe_fails_at_every_attempt() {
     let pending = forced("[ -d \"$2/armed\" ] && end_session; eval \"$SSH_ORIGINAL_COMMAND\"");
     let armed = pending.world.upstream().path().join("armed");
     std::fs::create_dir(&armed).expect("because the upstream is ours");
@@ -80,7 +80,7 @@ fn observe_fails_as_often_as_it_is_tried() {
 }
 
 #[test]
-fn push_without_an_answer_that_landed_is_proved_by_the_next_look() {
+fn unanswered_push_that_landed_is_proved_by_observation() {
     let pending = Pending::real();
     once_moved(&pending.world, "end_session");
     let wanted = json!({
@@ -93,7 +93,7 @@ fn push_without_an_answer_that_landed_is_proved_by_the_next_look() {
 }
 
 #[test]
-fn push_without_an_answer_that_did_not_land_is_pushed_again() {
+fn unanswered_push_that_did_not_land_is_repeated() {
     let pending = Pending::real();
     hook(&pending.world, "pre-receive", "once || exit 0\nend_session\nexit 1");
     let wanted = json!({
@@ -106,10 +106,10 @@ fn push_without_an_answer_that_did_not_land_is_pushed_again() {
 }
 
 #[test]
-fn push_without_an_answer_that_nobody_can_look_for_is_unknown() {
+fn unanswered_push_without_observation_is_unknown() {
     let pending = Pending::real();
     once_moved(&pending.world, &format!("{BREAK_REFS}; end_session"));
-    // The list of the second connection's receive-pack would be the look, and its git says in words that there is none: no attempt
+    // The advertisement of the second connection's receive-pack would be the observation, and its git answers that there is none: no attempt
     // helps.
     let wanted = json!({
         "outcome": "unknown", "ok": false, "pendingFlush": true, "githubInSync": false, "recheck": { "containsLocal": false, "tip": null, "observedAt": null },
@@ -122,8 +122,8 @@ fn push_without_an_answer_that_nobody_can_look_for_is_unknown() {
 }
 
 #[test]
-fn recheck_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
-    // What was broken is mended before anybody connects again.
+fn failed_recheck_is_recovered_by_one_sync() {
+    // The fault is repaired before the next connection.
     let pending = forced("[ -d \"$2/hooks/ran\" ] && rm -f \"$2/packed-refs\"; eval \"$SSH_ORIGINAL_COMMAND\"");
     once_moved(&pending.world, BREAK_REFS);
     let wanted = json!({
@@ -137,7 +137,7 @@ fn recheck_that_fails_after_an_accepted_push_is_recovered_by_one_sync() {
 }
 
 #[test]
-fn recheck_that_fails_after_an_accepted_push_and_a_sync_that_fails_too_are_not_ok() {
+fn failed_recheck_and_failed_sync_are_not_ok() {
     let pending = Pending::real();
     once_moved(&pending.world, BREAK_REFS);
     let wanted = json!({
@@ -145,7 +145,7 @@ fn recheck_that_fails_after_an_accepted_push_and_a_sync_that_fails_too_are_not_o
         "push": { "outcome": "accepted", "attempts": 1 },
         "partialSuccess": "push-succeeded-fetch-failed", "partialSuccessRecovered": false, "postPushRecovery": { "ok": false },
     });
-    // One sync, whose look is tried as often as any sync's.
+    // One sync, whose observation is retried as often as any sync's.
     let run = flush(&pending.world, 5, 1 + LOOKS, &wanted);
     assert!(
         run.report["next"].to_string().contains("sync --node local --lane main --confirm --wait"),
@@ -158,12 +158,12 @@ fn recheck_that_fails_after_an_accepted_push_and_a_sync_that_fails_too_are_not_o
 }
 
 #[test]
-fn recheck_looks_again_until_an_accepted_push_shows() {
-    // Upstream says `ok` at once and moves the ref only when it is looked at for the second time. What upload-pack hears is traced into a pipe, whose
+fn recheck_repeats_until_the_push_is_visible() {
+    // Upstream reports `ok` at once and moves the ref only at the second observation. What upload-pack receives is traced into a pipe, whose
     // reader lives as long as upload-pack.
     let late = "while read -r line; do case $line in *command=ls-refs*) \
          if [ -s \"$2/asked\" ]; then git --git-dir \"$2\" update-ref refs/heads/gitops \"$(cat \"$2/asked\")\"; rm \"$2/asked\"; \
-         elif [ -s \"$2/told\" ]; then mv \"$2/told\" \"$2/asked\"; fi;; \
+         elif [ -s \"$2/result\" ]; then mv \"$2/result\" \"$2/asked\"; fi;; \
          esac; done <\"$2/heard\"";
     let pending = forced(&format!(
         "if [ \"$1\" = git-upload-pack ] && [ -p \"$2/heard\" ]; then ({late}) >/dev/null 2>&1 & \
@@ -173,7 +173,7 @@ fn recheck_looks_again_until_an_accepted_push_shows() {
     answer_with(world, "ok", "");
     let pipe = world.sandbox().git().program("mkfifo", world.upstream().path()).arg("heard").status();
     assert!(pipe.is_ok_and(|status| status.success()), "no pipe");
-    hook(world, "pre-receive", "read -r old new name\necho \"$new\" >\"$GIT_DIR/told\"\nexit 0");
+    hook(world, "pre-receive", "read -r old new name\necho \"$new\" >\"$GIT_DIR/result\"\nexit 0");
     let wanted = json!({
         "outcome": "flushed", "pendingFlush": false, "githubInSync": true, "partialSuccess": null,
         "push": { "outcome": "accepted", "attempts": 1 }, "recheck": { "tip": local.to_string(), "containsLocal": true },
@@ -185,7 +185,7 @@ fn recheck_looks_again_until_an_accepted_push_shows() {
 }
 
 #[test]
-fn recheck_of_an_accepted_push_that_never_shows_ends_by_its_deadline() {
+fn recheck_ends_by_its_deadline() {
     let Pending { mut world, base, local, .. } = Pending::real();
     answer_with(&world, "ok", "");
     world.configure(|config| config["githubTransport"]["timeouts"]["total"] = json!("15s"));

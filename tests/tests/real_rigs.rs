@@ -42,13 +42,13 @@ fn git_clones_and_pushes_directly_to_sshd() {
 }
 
 #[test]
-fn git_clones_and_pushes_through_tinyproxy_to_the_embedded_host() {
+fn git_reaches_the_embedded_host_through_tinyproxy() {
     let world = World::builder().proxy(ProxyKind::Tinyproxy).build();
     clone_and_push(&world);
 }
 
 #[test]
-fn keys_are_exchanged_anew_as_often_as_told() {
+fn rekeying_follows_its_limit() {
     let world = World::builder().host(HostKind::OpenSsh).sshd("RekeyLimit 16K").sshd("LogLevel DEBUG1").build();
     let shape = Shape { assets: 1, asset_bytes: 300_000..300_001, ..Shape::small(1) };
     History::new(shape).write(world.upstream(), "main", 1);

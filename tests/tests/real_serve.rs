@@ -1,7 +1,7 @@
 //! What the server asks of the kernel for a push: everything is on the disk before `ok` (I2), and a `kill -9` on the way into any effect
 //! leaves the old tip or the new one, and nothing to repair (I7).
 //!
-//! `strace` looks at the running server; its own `inject` does the killing.
+//! `strace` traces the running server; its own `inject` does the killing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,9 +44,9 @@ const EFFECTS: [&str; 20] = [
     "flock",
 ];
 
-/// A site, and a promotion that is pushed to it again and again.
-struct Scene {
-    site: Served,
+/// A server, and a promotion that is pushed to it again and again.
+struct Setup {
+    served: Served,
     token: Token,
     work: Repository,
     old: CommitId,
@@ -54,27 +54,27 @@ struct Scene {
     push: RawPush,
 }
 
-impl Scene {
+impl Setup {
     fn set() -> Self {
-        let site = Served::small(|_| {});
-        let token = site.token("promoter", &[]);
-        let work = site.client().clone_bare(&site.url(), "work", &[]);
+        let served = Served::small(|_| {});
+        let token = served.token("promoter", &[]);
+        let work = served.client().clone_bare(&served.url(), "work", &[]);
         let old = work.branch("gitops").expect("because it was cloned");
         let bulk: Vec<u8> =
             (0..40_000_u64).map(|at| (at.wrapping_mul(at.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
         let new = work.commit("gitops").file("deployed", "promoted\n").file("bulk", bulk).make();
         let push = RawPush::new().command(GITOPS, Some(old), Some(new)).pack(rawpush::pack(&work, new, Some(old)));
-        Self { site, token, work, old, new, push }
+        Self { served, token, work, old, new, push }
     }
 
     fn cache(&self) -> Repository {
-        self.site.world.cache()
+        self.served.world.cache()
     }
 
-    /// Pushes; nothing where no whole answer came.
+    /// Pushes; `None` where the answer is not complete.
     fn attempt(&self) -> Option<rawpush::Report> {
-        let bytes = [self.push.head(self.site.address(), &self.token).into_bytes(), self.push.body()].concat();
-        let reply = http::raw(self.site.address(), &bytes).ok()?;
+        let bytes = [self.push.head(self.served.address(), &self.token).into_bytes(), self.push.body()].concat();
+        let reply = http::raw(self.served.address(), &bytes).ok()?;
         (reply.status == 200).then(|| rawpush::report(&reply.body))
     }
 
@@ -89,7 +89,7 @@ impl Scene {
     }
 }
 
-/// A look at a server through `strace`. It goes with its value; the server stays.
+/// A running `strace` of a server. It ends with its value; the server stays.
 struct Look {
     strace: Child,
     log: PathBuf,
@@ -97,14 +97,14 @@ struct Look {
 
 impl Look {
     /// Attaches to the server and to every program it starts from now on.
-    fn at(scene: &Scene, more: &[String]) -> Self {
-        let log = scene.site.world.sandbox().path().join("trace");
+    fn at(setup: &Setup, more: &[String]) -> Self {
+        let log = setup.served.world.sandbox().path().join("trace");
         let mut strace = Command::new(requires::program("strace"));
         strace.args(["--follow-forks", "--decode-fds=path", "--string-limit=64", "--trace"]).arg(EFFECTS.join(","));
-        strace.arg("--output").arg(&log).args(more).arg("--attach").arg(scene.site.id().to_string());
+        strace.arg("--output").arg(&log).args(more).arg("--attach").arg(setup.served.id().to_string());
         strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let strace = strace.spawn().expect("because strace can be started");
-        let tasks = format!("/proc/{}/task", scene.site.id());
+        let tasks = format!("/proc/{}/task", setup.served.id());
         assert!(became(|| traced(Path::new(&tasks))), "strace cannot attach");
         Self { strace, log }
     }
@@ -120,7 +120,7 @@ impl Look {
     }
 }
 
-/// Says whether somebody traces all threads of a program.
+/// Whether all threads of a process are traced.
 fn traced(tasks: &Path) -> bool {
     let mut threads = std::fs::read_dir(tasks).into_iter().flatten().flatten().peekable();
     let is_traced = |task: std::fs::DirEntry| {
@@ -138,11 +138,11 @@ impl Drop for Look {
 }
 
 #[test]
-fn i2_what_is_acknowledged_was_on_the_disk_before() {
-    let scene = Scene::set();
-    let look = Look::at(&scene, &[]);
-    let told = scene.attempt().expect("because nothing disturbs it");
-    assert!(told.accepts(GITOPS), "{told:?}");
+fn i2_acknowledged_commits_were_synced_to_disk() {
+    let setup = Setup::set();
+    let look = Look::at(&setup, &[]);
+    let result = setup.attempt().expect("because nothing disturbs it");
+    assert!(result.accepts(GITOPS), "{result:?}");
     let calls: Vec<_> = look.end().into_iter().map(|(_, call)| call).collect();
     let all = calls.join("\n");
     let said =
@@ -173,10 +173,10 @@ fn i2_what_is_acknowledged_was_on_the_disk_before() {
 }
 
 /// The effects of a push that nothing disturbs: the kind of call, and how often it was made before in its thread.
-fn effects(scene: &Scene) -> Vec<(String, usize, String)> {
-    let look = Look::at(scene, &[]);
-    let told = scene.attempt().expect("because nothing disturbs it");
-    assert!(told.accepts(GITOPS), "{told:?}");
+fn effects(setup: &Setup) -> Vec<(String, usize, String)> {
+    let look = Look::at(setup, &[]);
+    let result = setup.attempt().expect("because nothing disturbs it");
+    assert!(result.accepts(GITOPS), "{result:?}");
     let mut counts = BTreeMap::new();
     let mut points: Vec<(String, usize, String)> = Vec::new();
     for (thread, call) in look.end() {
@@ -192,50 +192,50 @@ fn effects(scene: &Scene) -> Vec<(String, usize, String)> {
 }
 
 #[test]
-fn i7_a_push_killed_at_any_effect_leaves_the_old_tip_or_the_new_one() {
+fn i7_a_killed_push_leaves_old_or_new_tip() {
     const WANTED: usize = 60;
-    let mut scene = Scene::set();
-    let points = effects(&scene);
+    let mut setup = Setup::set();
+    let points = effects(&setup);
     assert!(points.len() >= 30, "a push has no more than {} effects", points.len());
     let wanted = WANTED.min(points.len());
     let (mut disturbed, mut accepted) = (0, 0);
     for number in 0..wanted {
         let (call, nth, line) = &points[number * points.len() / wanted];
         let name = format!("killed at {call} {nth}: {line}");
-        scene.site.server.kill();
-        scene.reset();
-        scene.site.start_again();
-        let look = Look::at(&scene, &[format!("--inject={call}:signal=KILL:when={nth}")]);
-        let told = scene.attempt();
+        setup.served.server.kill();
+        setup.reset();
+        setup.served.start_again();
+        let look = Look::at(&setup, &[format!("--inject={call}:signal=KILL:when={nth}")]);
+        let result = setup.attempt();
         // Not to its proper end: it would wait for threads that are no more.
         drop(look);
-        let alive = scene.site.server.runs();
+        let alive = setup.served.server.runs();
         // Of the threads that make such a call, not each gets so far every time.
-        disturbed += usize::from(!alive || told.as_ref().is_none_or(|told| !told.accepts(GITOPS)));
+        disturbed += usize::from(!alive || result.as_ref().is_none_or(|result| !result.accepts(GITOPS)));
         // The answer may have been on its way when its sender died.
-        let tip = scene.cache().branch("gitops");
-        if told.as_ref().is_some_and(|told| told.accepts(GITOPS)) {
+        let tip = setup.cache().branch("gitops");
+        if result.as_ref().is_some_and(|result| result.accepts(GITOPS)) {
             accepted += 1;
-            assert_eq!(tip, Some(scene.new), "{name}: it was acknowledged");
-        } else if told.is_some() && alive {
-            assert_eq!(tip, Some(scene.old), "{name}: it was refused: {told:?}");
+            assert_eq!(tip, Some(setup.new), "{name}: it was acknowledged");
+        } else if result.is_some() && alive {
+            assert_eq!(tip, Some(setup.old), "{name}: it was refused: {result:?}");
         }
-        assert!([Some(scene.old), Some(scene.new)].contains(&tip), "{name}: {tip:?}");
-        scene.cache().fsck();
+        assert!([Some(setup.old), Some(setup.new)].contains(&tip), "{name}: {tip:?}");
+        setup.cache().fsck();
         if alive {
-            scene.site.server.kill();
+            setup.served.server.kill();
         }
-        scene.site.start_again();
+        setup.served.start_again();
         // The same push, as git would make it: onto what is there now.
-        let client = scene.site.client().with(&scene.token);
-        let again = client.ask(scene.work.path(), ["push", &scene.site.url(), "gitops"]);
+        let client = setup.served.client().with(&setup.token);
+        let again = client.ask(setup.work.path(), ["push", &setup.served.url(), "gitops"]);
         assert!(again.status.success(), "{name}: {}", again.stderr);
-        assert_eq!(scene.cache().branch("gitops"), Some(scene.new), "{name}");
-        let cache = scene.cache();
-        scene.site.world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
+        assert_eq!(setup.cache().branch("gitops"), Some(setup.new), "{name}");
+        let cache = setup.cache();
+        setup.served.world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
         assert!(became(|| leftovers(cache.path()).is_empty()), "{name}: {:?}", leftovers(cache.path()));
         cache.fsck();
     }
     assert!(disturbed * 3 >= wanted, "{disturbed} of {wanted} pushes were disturbed");
-    assert!(accepted < wanted && Path::new(scene.cache().path()).exists());
+    assert!(accepted < wanted && Path::new(setup.cache().path()).exists());
 }

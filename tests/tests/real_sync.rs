@@ -1,7 +1,7 @@
 //! Both tables of sync, row by row: the real program against OpenSSH's `sshd` through tinyproxy.
 //!
 //! Every row is run dry first, and not a byte of the cache may differ; then twice in earnest from the same cache, once for programs and
-//! once for people, and both have to leave the same refs.
+//! once with text output, and both have to leave the same refs.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,7 +12,7 @@ use mirror_tests::sandbox::Repository;
 use mirror_tests::world::{Run, World};
 use serde_json::{Value, json};
 
-/// What a sync says of one ref: `refs/…`, its outcome.
+/// What a sync reports of one ref: `refs/…`, its outcome.
 type Word = (&'static str, &'static str);
 
 const MAIN: &str = "refs/heads/main";
@@ -22,13 +22,13 @@ const GITOPS_SEEN: &str = "refs/mirror-stage/heads/gitops";
 
 /// What is to come of one row.
 struct Row {
-    /// What the dry run says of the branches and of the snapshot, and how it exits.
+    /// What the dry run reports of the branches and of the snapshot, and its exit code.
     would: ([&'static str; 2], Option<&'static str>, i32),
-    /// What the sync itself says.
+    /// What the sync itself reports.
     did: ([&'static str; 2], Option<&'static str>, i32),
     /// The refs that move, and to what; no other may.
     moves: Vec<(String, CommitId)>,
-    /// The lane's line for people.
+    /// The lane's line of the text output.
     line: String,
 }
 
@@ -79,16 +79,16 @@ fn check(world: &World, row: &Row) {
         assert_eq!(line["upstream"], as_json(upstream.get(name)), "upstream of {name}");
     }
     let changes = dry.lane("main")["refs"] == done.lane("main")["refs"];
-    assert_eq!(changes, row.would.0 == row.did.0, "a dry run that knows enough says exactly what is done");
+    assert_eq!(changes, row.would.0 == row.did.0, "a dry run that knows enough predicts exactly what is done");
     refs.extend(row.moves.iter().cloned());
     assert_eq!(refs_of(&world.cache()), refs);
     world.cache().fsck();
 
-    // The same again from the same cache, for people.
+    // The same again from the same cache, with text output.
     std::fs::remove_dir_all(&cache).expect("because the cache is there");
     copy(world, "cache-before", "cache");
-    let told = world.mirror_as_text(&["sync", "--confirm", "--wait"]).expect(*exit);
-    assert!(told.stdout.lines().any(|line| line == row.line), "no line\n{}\nin\n{}", row.line, told.stdout);
+    let result = world.mirror_as_text(&["sync", "--confirm", "--wait"]).expect(*exit);
+    assert!(result.stdout.lines().any(|line| line == row.line), "no line\n{}\nin\n{}", row.line, result.stdout);
     assert_eq!(refs_of(&world.cache()), refs);
 
     assert_eq!(world.upstream().refs(), upstream, "a sync never changes upstream");
@@ -100,7 +100,7 @@ fn refs_of(cache: &Repository) -> BTreeMap<String, CommitId> {
     if cache.path().exists() { cache.refs() } else { BTreeMap::new() }
 }
 
-/// What a run says of the lane's branches and of its snapshot.
+/// What a run reports of the lane's branches and of its snapshot.
 #[track_caller]
 fn said(run: &Run) -> ([String; 2], Option<String>) {
     let lane = run.lane("main");
@@ -127,7 +127,7 @@ fn copy(world: &World, from: &str, to: &str) {
 }
 
 #[test]
-fn source_up_to_date_and_its_snapshot_there() {
+fn source_up_to_date_with_its_snapshot() {
     let (world, _, _) = synced();
     let still = (["up-to-date", "up-to-date"], Some("present"), 0);
     check(
@@ -139,7 +139,7 @@ fn source_up_to_date_and_its_snapshot_there() {
 }
 
 #[test]
-fn source_up_to_date_and_its_snapshot_missing() {
+fn source_up_to_date_without_its_snapshot() {
     let (world, main, _) = synced();
     world.cache().delete_ref(&snapshot(main));
     let made = (["up-to-date", "up-to-date"], Some("created"), 0);
@@ -148,7 +148,7 @@ fn source_up_to_date_and_its_snapshot_missing() {
 }
 
 #[test]
-fn source_and_gitops_created_in_a_cache_that_was_not_there() {
+fn source_and_gitops_created_in_a_new_cache() {
     let world = world();
     let main = world.upstream().commit("main").file("a.txt", "one\n").make();
     let gitops = world.upstream().commit("gitops").root().file("deployed", "one\n").make();
@@ -225,7 +225,7 @@ fn source_gone_upstream() {
     let line = "! main  upstream has no main; nothing is deleted here; gitops up to date".to_owned();
     check(&world, &Row { would: gone, did: gone, moves: vec![], line });
     let status = world.mirror(&["status"]);
-    assert_eq!(status.lane("main")["githubSource"]["commit"], Value::Null, "a status does not show what is gone");
+    assert_eq!(status.lane("main")["githubSource"]["commit"], Value::Null, "a status does not show a deleted branch");
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn gitops_fast_forwarded() {
 }
 
 #[test]
-fn gitops_fast_forwarded_to_commits_that_are_here_already() {
+fn gitops_fast_forwarded_to_known_commits() {
     let (world, _, old) = synced();
     let new = world.upstream().commit("gitops").file("deployed", "two\n").make();
     world.mirror(&["sync", "--confirm"]).expect(0);
@@ -311,7 +311,7 @@ fn gitops_diverged() {
         line: "! main  gitops diverged: 2 only here, 1 only upstream; left as it is; main up to date".to_owned(),
     };
     check(&world, &row);
-    // Now that upstream's commits are here, a dry run can tell as well.
+    // Now that upstream's commits are here, a dry run can predict it as well.
     let diverged = (["up-to-date", "diverged"], Some("present"), 3);
     check(&world, &Row { would: diverged, did: diverged, moves: vec![], line: row.line });
 
@@ -358,7 +358,7 @@ fn every_combination_of_declared_further_refs() {
     ]);
     assert_eq!(world.cache().refs(), refs);
 
-    // Upstream moves on: forward, away, a tag elsewhere, a tag and a branch gone.
+    // Upstream changes: a fast-forward, a rewind, a moved tag, a deleted tag and a deleted branch.
     let forward = upstream.commit("docs").file("d", "two\n").make();
     let away = upstream.commit("moved").root().file("m", "other\n").make();
     upstream.run(["tag", "--force", "v1", &away.to_string()]);
@@ -393,20 +393,20 @@ fn further(run: &Run) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_made_keeps_the_branch_where_it_is() {
+fn a_failed_snapshot_holds_its_branch_back() {
     let (world, old, _) = synced();
-    // A ref that stands where the folder of the snapshots has to be.
+    // A ref whose file is where the folder of the snapshots has to be.
     world.cache().delete_ref(&snapshot(old));
     world.cache().set_ref("refs/mirror/snapshots/app/main", old);
     world.upstream().commit("main").file("a.txt", "two\n").make();
     let refs = world.cache().refs();
     let run = world.mirror(&["sync", "--confirm"]).expect(1);
     assert!(run.lane("main")["fault"]["message"].is_string(), "{}", run.stdout);
-    assert_eq!(world.cache().refs(), refs, "nobody is told of a commit whose snapshot is not there");
+    assert_eq!(world.cache().refs(), refs, "no commit is published whose snapshot is missing");
 }
 
 #[test]
-fn lanes_that_diverged_or_lost_their_branch_stop_no_other() {
+fn a_diverged_lane_stops_no_other() {
     let mut world = world();
     world.configure(|config| {
         let lane = |source: &str, gitops: &str| json!({ "repository": "app", "source": { "branch": source, "snapshotGroup": "app" }, "gitops": { "branch": gitops } });
@@ -448,7 +448,7 @@ fn lanes_that_diverged_or_lost_their_branch_stop_no_other() {
 }
 
 #[test]
-fn an_sshd_that_drops_the_protocol_is_synced_by_version_0() {
+fn sync_works_by_version_0() {
     let world = World::builder().real().protocol(mirror_tests::sshhost::GitProtocol::Dropped).build();
     let main = world.upstream().commit("main").file("a.txt", "one\n").make();
     world.mirror(&["sync", "--confirm"]).expect(0);

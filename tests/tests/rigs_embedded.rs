@@ -1,6 +1,6 @@
 //! The embedded rigs by themselves: real git and OpenSSH's client against the embedded host, through the embedded proxy.
 //!
-//! A rig that does not do what it says would let a suite pass for nothing, so each fault is shown to happen where it was told to.
+//! A rig whose faults do not happen would let a suite pass vacuously, so each fault is shown to happen where it was injected.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ use mirror_tests::sshhost::{EmbeddedHost, SshClient};
 use russh::keys::ssh_key::LineEnding;
 
 /// A host with one repository, and the real client's way to it.
-struct Road {
+struct Route {
     client: SshClient,
     proxy: EmbeddedProxy,
     host: EmbeddedHost,
@@ -31,7 +31,7 @@ struct Road {
     sandbox: GitSandbox,
 }
 
-impl Road {
+impl Route {
     fn new() -> Self {
         let sandbox = GitSandbox::new();
         let upstream = sandbox.bare("up stream's");
@@ -46,9 +46,9 @@ impl Road {
     }
 
     fn direct() -> Self {
-        let mut road = Self::new();
-        road.client.proxy = None;
-        road
+        let mut route = Self::new();
+        route.client.proxy = None;
+        route
     }
 
     fn git(&self, folder: &str, arguments: &[&str]) -> Output {
@@ -82,21 +82,21 @@ fn words(output: &Output) -> String {
 
 #[test]
 fn git_clones_and_pushes_through_the_embedded_proxy() {
-    let road = Road::new();
-    let work = road.clone();
+    let route = Route::new();
+    let work = route.clone();
     let commit = work.commit("main").file("b.txt", "two\n").make();
-    let done = road.git("work", &["push", "--quiet", "origin", "main"]);
+    let done = route.git("work", &["push", "--quiet", "origin", "main"]);
     assert!(done.status.success(), "{}", words(&done));
-    assert_eq!(road.upstream.branch("main"), Some(commit));
-    road.upstream.fsck();
+    assert_eq!(route.upstream.branch("main"), Some(commit));
+    route.upstream.fsck();
 
-    let record = road.host.wait_until_quiet();
+    let record = route.host.wait_until_quiet();
     assert_eq!(record.connections.len(), 2);
     assert_eq!((record.count(Service::UploadPack), record.count(Service::ReceivePack)), (1, 1));
     let clone = &record.connections[0].channels[0];
     assert_eq!((clone.protocol.as_deref(), clone.exit), (Some("version=2"), Some(0)));
-    let proxied = road.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
-    let target = road.host.address().socket().to_string();
+    let proxied = route.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
+    let target = route.host.address().socket().to_string();
     assert_eq!(proxied.tunnels.iter().map(|tunnel| &tunnel.target).collect::<Vec<_>>(), [&target, &target]);
     for (tunnel, connection) in proxied.tunnels.iter().zip(&record.connections) {
         assert_eq!((tunnel.to_client, tunnel.to_target), (connection.sent, connection.received));
@@ -104,35 +104,35 @@ fn git_clones_and_pushes_through_the_embedded_proxy() {
 }
 
 #[test]
-fn a_large_transfer_passes_whole_and_through_new_keys() {
-    let road = Road::new();
+fn a_large_transfer_survives_rekeying() {
+    let route = Route::new();
     let shape = Shape { assets: 1, asset_bytes: 3_000_000..3_000_001, ..Shape::small(1) };
-    History::new(shape).write(&road.upstream, "main", 1);
-    road.host.inject(Connections::Every, HostFault::Rekey(1 << 20));
-    let work = road.clone();
-    assert_eq!(work.branch("main"), road.upstream.branch("main"));
+    History::new(shape).write(&route.upstream, "main", 1);
+    route.host.inject(Connections::Every, HostFault::Rekey(1 << 20));
+    let work = route.clone();
+    assert_eq!(work.branch("main"), route.upstream.branch("main"));
     let commit = work.commit("main").file("more.bin", vec![7; 2_000_000]).make();
-    let done = road.git("work", &["push", "--quiet", "origin", "main"]);
+    let done = route.git("work", &["push", "--quiet", "origin", "main"]);
     assert!(done.status.success(), "{}", words(&done));
-    assert_eq!(road.upstream.branch("main"), Some(commit));
+    assert_eq!(route.upstream.branch("main"), Some(commit));
 }
 
 #[test]
 fn a_host_that_ignores_the_protocol_speaks_version_0() {
-    let road = Road::direct();
-    road.host.inject(Connections::Every, HostFault::IgnoreProtocol);
-    road.clone();
-    assert_eq!(road.host.wait_until_quiet().connections[0].channels[0].protocol, None);
+    let route = Route::direct();
+    route.host.inject(Connections::Every, HostFault::IgnoreProtocol);
+    route.clone();
+    assert_eq!(route.host.wait_until_quiet().connections[0].channels[0].protocol, None);
 }
 
 #[test]
 fn every_phase_can_be_closed() {
-    let road = Road::direct();
+    let route = Route::direct();
     for phase in
         [Phase::Accept, Phase::Identification, Phase::KeyExchange, Phase::Login, Phase::ChannelOpen, Phase::Exec]
     {
-        road.fails_with(HostFault::CloseAt(phase));
-        let record = road.host.wait_until_quiet();
+        route.fails_with(HostFault::CloseAt(phase));
+        let record = route.host.wait_until_quiet();
         let last = record.connections.last().unwrap();
         assert_eq!(last.sent > 0, phase != Phase::Accept, "{phase:?}");
         assert_eq!(last.logged_in, matches!(phase, Phase::ChannelOpen | Phase::Exec), "{phase:?}");
@@ -142,113 +142,113 @@ fn every_phase_can_be_closed() {
 }
 
 #[test]
-fn refusals_are_told_by_their_own_words() {
-    let road = Road::direct();
+fn refusals_have_their_own_messages() {
+    let route = Route::direct();
     let check = |fault: HostFault, expected: &str| {
-        let told = road.fails_with(fault.clone());
-        assert!(told.contains(expected), "{fault:?}: {told}");
+        let result = route.fails_with(fault.clone());
+        assert!(result.contains(expected), "{fault:?}: {result}");
     };
     check(HostFault::RefuseLogin, "Permission denied (publickey)");
     check(HostFault::WrongHostKey, "Host key verification failed");
     check(HostFault::RefuseChannel, "");
-    assert!(road.host.wait_until_quiet().connections.last().unwrap().channels.is_empty());
+    assert!(route.host.wait_until_quiet().connections.last().unwrap().channels.is_empty());
     check(HostFault::RefuseExec, "exec request failed");
     check(HostFault::Identification(IdentificationFault::Bytes(b"220 smtp\r\n".repeat(2000))), "");
     check(HostFault::Identification(IdentificationFault::EndlessLines), "");
     check(HostFault::Identification(IdentificationFault::EndlessLine), "");
-    road.host.clear_faults();
-    road.clone();
+    route.host.clear_faults();
+    route.clone();
 }
 
 #[test]
-fn silence_says_nothing_and_stays() {
-    let road = Road::direct();
-    road.host.inject(Connections::Every, HostFault::Identification(IdentificationFault::Silence));
-    let mut stream = TcpStream::connect(road.host.address().socket()).unwrap();
+fn silence_keeps_the_connection_open() {
+    let route = Route::direct();
+    route.host.inject(Connections::Every, HostFault::Identification(IdentificationFault::Silence));
+    let mut stream = TcpStream::connect(route.host.address().socket()).unwrap();
     stream.write_all(b"SSH-2.0-test\r\n").unwrap();
-    let record = road.host.wait(|record| record.connections.first().is_some_and(|one| one.received == 14));
+    let record = route.host.wait(|record| record.connections.first().is_some_and(|one| one.received == 14));
     assert_eq!((record.connections[0].sent, record.connections[0].ended), (0, false));
     drop(stream);
-    road.host.wait_until_quiet();
+    route.host.wait_until_quiet();
 }
 
 #[test]
 fn the_tcp_stream_is_cut_at_the_byte() {
-    let road = Road::new();
+    let route = Route::new();
     for (at, sent, received) in [
         (Point::Sent(5), Some(5), None),
         (Point::Sent(700), Some(700), None),
         (Point::Received(9), None, Some(9)),
         (Point::Received(1500), None, Some(1500)),
     ] {
-        road.fails_with(HostFault::Stream { at, then: Ending::Cut });
-        let record = road.host.wait_until_quiet();
+        route.fails_with(HostFault::Stream { at, then: Ending::Cut });
+        let record = route.host.wait_until_quiet();
         let last = record.connections.last().unwrap();
         assert!(sent.is_none_or(|sent| last.sent == sent), "{at:?}: {last:?}");
         assert!(received.is_none_or(|received| last.received == received), "{at:?}: {last:?}");
-        let record = road.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
+        let record = route.proxy.wait(|record| record.tunnels.iter().all(|tunnel| tunnel.ended));
         assert!(sent.is_none_or(|sent| record.tunnels.last().unwrap().to_client == sent), "{at:?}");
     }
 }
 
 #[test]
-fn a_channel_is_cut_at_the_byte_and_what_was_sent_arrives() {
-    let road = Road::direct();
+fn a_channel_is_cut_at_the_byte() {
+    let route = Route::direct();
     for bytes in [0, 1, 57, 200] {
         let what = ChannelFault::Stop { at: Point::Sent(bytes), then: Ending::Cut };
-        road.host.inject_once(HostFault::Channel { on: Channels::Nth(1), what });
+        route.host.inject_once(HostFault::Channel { on: Channels::Nth(1), what });
         // Without git in between, what arrives can be counted.
-        let address = road.host.address();
-        let ssh = format!("{} -p {} git@{}", road.client.command_line(), address.port(), address.host());
-        let script = road.sandbox.write("ask", format!("exec {ssh} \"git-upload-pack $1\"\n"));
-        let quoted = format!("'{}'", road.upstream.path().display().to_string().replace('\'', "'\\''"));
-        let mut ask = road.sandbox.git().program("sh", road.sandbox.path());
+        let address = route.host.address();
+        let ssh = format!("{} -p {} git@{}", route.client.command_line(), address.port(), address.host());
+        let script = route.sandbox.write("ask", format!("exec {ssh} \"git-upload-pack $1\"\n"));
+        let quoted = format!("'{}'", route.upstream.path().display().to_string().replace('\'', "'\\''"));
+        let mut ask = route.sandbox.git().program("sh", route.sandbox.path());
         let done = ask.arg(script).arg(quoted).output().unwrap();
         assert_eq!(done.stdout.len() as u64, bytes, "{}", words(&done));
-        let record = road.host.wait_until_quiet();
+        let record = route.host.wait_until_quiet();
         assert_eq!(record.connections.last().unwrap().channels[0].sent, bytes);
     }
 }
 
 #[test]
 fn a_push_can_be_applied_and_not_answered() {
-    let road = Road::direct();
-    let work = road.clone();
+    let route = Route::direct();
+    let work = route.clone();
     let commit = work.commit("main").file("b.txt", "two\n").make();
     let what = ChannelFault::Stop { at: Point::Answered(0), then: Ending::CutOnceGitEnded };
-    road.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
-    let done = road.git("work", &["push", "--quiet", "origin", "main"]);
+    route.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
+    let done = route.git("work", &["push", "--quiet", "origin", "main"]);
     assert!(!done.status.success());
-    let record = road.host.wait_until_quiet();
+    let record = route.host.wait_until_quiet();
     let channel = &record.connections.last().unwrap().channels[0];
     assert_eq!((channel.sent, channel.exit), (channel.sent_unasked, Some(0)));
-    assert_eq!(road.upstream.branch("main"), Some(commit), "the push was applied");
+    assert_eq!(route.upstream.branch("main"), Some(commit), "the push was applied");
 }
 
 #[test]
-fn a_push_can_be_cut_before_git_has_seen_it_whole() {
-    let road = Road::direct();
-    let work = road.clone();
-    let before = road.upstream.branch("main");
+fn a_push_can_be_cut_before_its_end() {
+    let route = Route::direct();
+    let work = route.clone();
+    let before = route.upstream.branch("main");
     work.commit("main").file("b.txt", "two\n").make();
     for bytes in [0, 1, 100, 180] {
         let what = ChannelFault::Stop { at: Point::Received(bytes), then: Ending::Cut };
-        road.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
-        assert!(!road.git("work", &["push", "--quiet", "origin", "main"]).status.success());
-        let record = road.host.wait_until_quiet();
+        route.host.inject_once(HostFault::Channel { on: Channels::Of(Service::ReceivePack), what });
+        assert!(!route.git("work", &["push", "--quiet", "origin", "main"]).status.success());
+        let record = route.host.wait_until_quiet();
         assert_eq!(record.connections.last().unwrap().channels[0].received, bytes);
-        assert_eq!(road.upstream.branch("main"), before);
+        assert_eq!(route.upstream.branch("main"), before);
     }
 }
 
 #[test]
 fn a_stalled_channel_keeps_the_connection_open() {
-    let road = Road::direct();
+    let route = Route::direct();
     let what = ChannelFault::Stop { at: Point::Sent(10), then: Ending::Stall };
-    road.host.inject_once(HostFault::Channel { on: Channels::Every, what });
+    route.host.inject_once(HostFault::Channel { on: Channels::Every, what });
     let mut waiting =
-        road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
-    let record = road.host.wait(|record| record.channels().any(|channel| channel.sent == 10));
+        route.client.git(route.sandbox.git(), route.sandbox.path(), ["ls-remote", &route.url()]).spawn().unwrap();
+    let record = route.host.wait(|record| record.channels().any(|channel| channel.sent == 10));
     assert!(!record.connections[0].ended);
     assert_eq!(waiting.try_wait().unwrap(), None);
     waiting.kill().unwrap();
@@ -257,38 +257,38 @@ fn a_stalled_channel_keeps_the_connection_open() {
 
 #[test]
 fn a_flipped_byte_is_a_corrupt_pack() {
-    let road = Road::direct();
+    let route = Route::direct();
     let whole = {
-        road.clone();
-        road.host.wait_until_quiet().connections[0].channels[0].sent
+        route.clone();
+        route.host.wait_until_quiet().connections[0].channels[0].sent
     };
-    // The last pkt-line is the flush, before it stands the checksum of the pack.
-    road.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Flip { offset: whole - 20 } });
-    let done = road.git("", &["clone", "--quiet", &road.url(), "broken"]);
+    // The last pkt-line is the flush, and before it is the checksum of the pack.
+    route.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Flip { offset: whole - 20 } });
+    let done = route.git("", &["clone", "--quiet", &route.url(), "broken"]);
     assert!(!done.status.success());
     assert!(words(&done).contains("pack"), "{}", words(&done));
 }
 
 #[test]
-fn a_script_speaks_instead_of_git() {
-    let road = Road::direct();
+fn a_script_answers_instead_of_git() {
+    let route = Route::direct();
     let hostile = Script::new().pkt("version 2\n").pkt("ls-refs\n").flush();
     let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::AwaitFlush);
     let hostile = hostile.pkt(format!("{} refs/heads/../evil\n", "1".repeat(40))).flush();
-    // Git says goodbye by a flush; a host that hung up before it would end git by SIGPIPE now and then.
+    // Git ends by a flush; a host that closed before it would kill git by SIGPIPE now and then.
     let hostile = hostile.line(mirror_tests::sshhost::embedded::Line::AwaitFlush);
-    road.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Answer(hostile) });
-    let done = road.git("", &["ls-remote", &road.url()]);
+    route.host.inject_once(HostFault::Channel { on: Channels::Every, what: ChannelFault::Answer(hostile) });
+    let done = route.git("", &["ls-remote", &route.url()]);
     assert!(String::from_utf8_lossy(&done.stdout).contains("evil") || words(&done).contains("evil"), "{done:?}");
 }
 
 #[test]
-fn a_window_that_never_opens_lets_nothing_in() {
-    let road = Road::direct();
-    road.host.inject_once(HostFault::Window(0));
+fn a_closed_window_blocks_the_client() {
+    let route = Route::direct();
+    route.host.inject_once(HostFault::Window(0));
     let mut waiting =
-        road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
-    let record = road.host.wait(|record| record.channels().any(|channel| channel.sent > 0));
+        route.client.git(route.sandbox.git(), route.sandbox.path(), ["ls-remote", &route.url()]).spawn().unwrap();
+    let record = route.host.wait(|record| record.channels().any(|channel| channel.sent > 0));
     assert_eq!(record.connections[0].channels[0].received, 0);
     assert_eq!(waiting.try_wait().unwrap(), None);
     waiting.kill().unwrap();
@@ -296,33 +296,33 @@ fn a_window_that_never_opens_lets_nothing_in() {
 }
 
 #[test]
-fn hooks_run_before_git_at_the_first_byte_and_after_git() {
-    let road = Road::direct();
-    let work = road.clone();
+fn hooks_run_at_every_hook_point() {
+    let route = Route::direct();
+    let work = route.clone();
     let mine = work.commit("main").file("b.txt", "two\n").make();
     let calls = Arc::new(AtomicUsize::new(0));
     for moment in [HookPoint::BeforeGit, HookPoint::AfterGit] {
         let calls = Arc::clone(&calls);
-        road.host.hook(moment, move |_| {
+        route.host.hook(moment, move |_| {
             calls.fetch_add(1, Ordering::SeqCst);
         });
     }
-    // Between the look and the push another writer comes first.
-    let upstream = road.upstream.clone();
+    // Another writer pushes between the advertisement and the push.
+    let upstream = route.upstream.clone();
     let counted = Arc::clone(&calls);
-    road.host.hook(HookPoint::FirstByte, move |channel| {
+    route.host.hook(HookPoint::FirstByte, move |channel| {
         assert_eq!(channel.service, Some(Service::ReceivePack));
         upstream.commit("main").file("c.txt", "three\n").make();
         counted.fetch_add(1, Ordering::SeqCst);
     });
-    let done = road.git("work", &["push", "--quiet", "origin", "main"]);
-    assert!(!done.status.success(), "the other writer came first");
-    assert_ne!(road.upstream.branch("main"), Some(mine));
+    let done = route.git("work", &["push", "--quiet", "origin", "main"]);
+    assert!(!done.status.success(), "the other writer was first");
+    assert_ne!(route.upstream.branch("main"), Some(mine));
     assert_eq!(calls.load(Ordering::SeqCst), 3);
 }
 
-/// Says something to the proxy and gives all that it answers.
-fn say(proxy: SocketAddr, request: &str) -> Vec<u8> {
+/// Sends a request to the proxy and gives its whole answer.
+fn ask(proxy: SocketAddr, request: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(proxy).unwrap();
     let mut answer = Vec::new();
     // A connection that is closed at once may refuse to be written to.
@@ -332,13 +332,13 @@ fn say(proxy: SocketAddr, request: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_proxy_refuses_as_told() {
-    let road = Road::new();
-    let target = road.host.address().socket();
+fn proxy_refusals() {
+    let route = Route::new();
+    let target = route.host.address().socket();
     let connect = format!("CONNECT {target} HTTP/1.1\r\n\r\n");
     let check = |fault: ProxyFault, expected: &[u8]| {
-        road.proxy.inject_once(fault.clone());
-        let answer = say(road.proxy.socket(), &connect);
+        route.proxy.inject_once(fault.clone());
+        let answer = ask(route.proxy.socket(), &connect);
         assert!(answer.starts_with(expected), "{fault:?}: {}", String::from_utf8_lossy(&answer));
         assert_eq!(answer.is_empty(), expected.is_empty(), "{fault:?}");
     };
@@ -347,17 +347,17 @@ fn the_proxy_refuses_as_told() {
     check(ProxyFault::Respond(b"garbage".to_vec()), b"garbage");
     check(ProxyFault::CloseAfterRequest, b"");
     check(ProxyFault::CloseAtAccept, b"");
-    assert!(say(road.proxy.socket(), "GET / HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 405 "));
+    assert!(ask(route.proxy.socket(), "GET / HTTP/1.1\r\n\r\n").starts_with(b"HTTP/1.1 405 "));
     let nobody = "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n";
-    assert!(say(road.proxy.socket(), nobody).starts_with(b"HTTP/1.1 502 "));
-    assert_eq!(road.proxy.record().tunnels, []);
+    assert!(ask(route.proxy.socket(), nobody).starts_with(b"HTTP/1.1 502 "));
+    assert_eq!(route.proxy.record().tunnels, []);
 
-    road.proxy.require(Credentials { user: "ada".to_owned(), password: "s:ecret".to_owned() });
-    assert!(say(road.proxy.socket(), &connect).starts_with(b"HTTP/1.1 407 "));
+    route.proxy.require(Credentials { user: "ada".to_owned(), password: "s:ecret".to_owned() });
+    assert!(ask(route.proxy.socket(), &connect).starts_with(b"HTTP/1.1 407 "));
     let wrong = format!("CONNECT {target} HTTP/1.1\r\nProxy-Authorization: Basic YWRhOm5v\r\n\r\n");
-    assert!(say(road.proxy.socket(), &wrong).starts_with(b"HTTP/1.1 407 "));
+    assert!(ask(route.proxy.socket(), &wrong).starts_with(b"HTTP/1.1 407 "));
     let right = "Proxy-Authorization: Basic YWRhOnM6ZWNyZXQ=";
-    let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
+    let mut stream = TcpStream::connect(route.proxy.socket()).unwrap();
     stream.write_all(format!("CONNECT {target} HTTP/1.1\r\n{right}\r\n\r\n").as_bytes()).unwrap();
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).unwrap();
@@ -367,34 +367,35 @@ fn the_proxy_refuses_as_told() {
 #[test]
 #[should_panic(expected = "a hook of the host has failed")]
 fn a_hook_that_fails_fails_the_test() {
-    let road = Road::direct();
-    road.host.hook(HookPoint::BeforeGit, |_| panic!("this assertion does not hold"));
-    road.clone();
+    let route = Route::direct();
+    route.host.hook(HookPoint::BeforeGit, |_| panic!("this assertion does not hold"));
+    route.clone();
 }
 
 #[test]
-fn the_proxy_never_ends_and_never_answers_as_told() {
-    let road = Road::new();
-    let connect = format!("CONNECT {} HTTP/1.1\r\n\r\n", road.host.address().socket());
+fn proxy_endless_and_silent_answers() {
+    let route = Route::new();
+    let connect = format!("CONNECT {} HTTP/1.1\r\n\r\n", route.host.address().socket());
     for fault in [ProxyFault::EndlessHeader, ProxyFault::EndlessHeaderLine] {
-        road.proxy.inject_once(fault.clone());
-        let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
+        route.proxy.inject_once(fault.clone());
+        let mut stream = TcpStream::connect(route.proxy.socket()).unwrap();
         stream.write_all(connect.as_bytes()).unwrap();
         let mut answer = vec![0; 1 << 20];
         stream.read_exact(&mut answer).unwrap();
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\nX-Rig"), "{fault:?}");
         assert!(!answer.windows(4).any(|window| window == b"\r\n\r\n"), "{fault:?}");
     }
-    for (fault, said) in [(ProxyFault::Silence, ""), (ProxyFault::RespondAndHold(b"HTTP/1.1 2".to_vec()), "HTTP/1.1 2")]
+    for (fault, expected) in
+        [(ProxyFault::Silence, ""), (ProxyFault::RespondAndHold(b"HTTP/1.1 2".to_vec()), "HTTP/1.1 2")]
     {
-        let before = road.proxy.record().requests.len();
-        road.proxy.inject_once(fault.clone());
-        let mut stream = TcpStream::connect(road.proxy.socket()).unwrap();
+        let before = route.proxy.record().requests.len();
+        route.proxy.inject_once(fault.clone());
+        let mut stream = TcpStream::connect(route.proxy.socket()).unwrap();
         stream.write_all(connect.as_bytes()).unwrap();
-        road.proxy.wait(|record| record.requests.len() > before);
-        let mut answer = vec![0; said.len()];
+        route.proxy.wait(|record| record.requests.len() > before);
+        let mut answer = vec![0; expected.len()];
         stream.read_exact(&mut answer).unwrap();
-        assert_eq!(answer, said.as_bytes());
+        assert_eq!(answer, expected.as_bytes());
         stream.set_nonblocking(true).unwrap();
         let more = stream.read(&mut [0]).map_err(|error| error.kind());
         assert_eq!(more, Err(std::io::ErrorKind::WouldBlock), "{fault:?}: the connection is open and silent");
@@ -402,26 +403,27 @@ fn the_proxy_never_ends_and_never_answers_as_told() {
 }
 
 #[test]
-fn the_proxy_glues_dribbles_cuts_and_stalls_as_told() {
-    let road = Road::new();
+fn proxy_stream_faults() {
+    let route = Route::new();
     for fault in [ProxyFault::Coalesce, ProxyFault::ByteByByte] {
-        road.proxy.inject_once(fault.clone());
-        let done = road.git("", &["ls-remote", &road.url()]);
+        route.proxy.inject_once(fault.clone());
+        let done = route.git("", &["ls-remote", &route.url()]);
         assert!(done.status.success(), "{fault:?}: {}", words(&done));
     }
     for (direction, after) in [(Direction::ToClient, 0), (Direction::ToClient, 1000), (Direction::ToTarget, 700)] {
-        road.proxy.inject_once(ProxyFault::Stop { direction, after, then: Stop::Cut });
-        assert!(!road.git("", &["ls-remote", &road.url()]).status.success());
-        let record = road.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.ended));
+        route.proxy.inject_once(ProxyFault::Stop { direction, after, then: Stop::Cut });
+        assert!(!route.git("", &["ls-remote", &route.url()]).status.success());
+        let record = route.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.ended));
         let tunnel = record.tunnels.last().unwrap();
         let passed = if direction == Direction::ToClient { tunnel.to_client } else { tunnel.to_target };
         assert_eq!(passed, after);
     }
-    road.proxy
+    route
+        .proxy
         .inject(Tunnels::Every, ProxyFault::Stop { direction: Direction::ToClient, after: 300, then: Stop::Stall });
     let mut waiting =
-        road.client.git(road.sandbox.git(), road.sandbox.path(), ["ls-remote", &road.url()]).spawn().unwrap();
-    road.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.to_client == 300 && !tunnel.ended));
+        route.client.git(route.sandbox.git(), route.sandbox.path(), ["ls-remote", &route.url()]).spawn().unwrap();
+    route.proxy.wait(|record| record.tunnels.last().is_some_and(|tunnel| tunnel.to_client == 300 && !tunnel.ended));
     assert_eq!(waiting.try_wait().unwrap(), None);
     waiting.kill().unwrap();
     waiting.wait().unwrap();
@@ -441,7 +443,7 @@ fn tunnel(proxy: &EmbeddedProxy, target: SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn what_a_host_said_before_it_went_arrives_although_it_took_no_more() {
+fn output_before_a_close_arrives() {
     let proxy = EmbeddedProxy::start();
     for _ in 0..20 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -4,7 +4,7 @@ use mirror_tests::generate::{History, Shape, snapshots};
 use mirror_tests::sandbox::GitSandbox;
 
 #[test]
-fn a_seed_gives_the_same_history_and_another_seed_another() {
+fn a_seed_determines_the_history() {
     let sandbox = GitSandbox::new();
     let tip = |name: &str, seed: u64| History::new(Shape::small(seed)).write(&sandbox.bare(name), "main", 20);
     let first = tip("first", 7);
@@ -13,7 +13,7 @@ fn a_seed_gives_the_same_history_and_another_seed_another() {
 }
 
 #[test]
-fn a_history_goes_on_where_it_stopped() {
+fn a_history_continues_where_it_stopped() {
     let sandbox = GitSandbox::new();
     let (whole, parts) = (sandbox.bare("whole"), sandbox.bare("parts"));
     let expected = History::new(Shape::small(1)).write(&whole, "main", 12);
@@ -22,12 +22,12 @@ fn a_history_goes_on_where_it_stopped() {
     assert_eq!(history.write(&parts, "main", 7), expected);
     assert_eq!(parts.run(["rev-list", "--count", "main"]), "12");
     let changed = parts.run(["diff-tree", "--no-commit-id", "--name-only", "-r", "main"]);
-    assert_eq!(changed.lines().count(), 2, "a commit changes as many files as its shape says");
+    assert_eq!(changed.lines().count(), 2, "a commit changes as many files as its shape defines");
     parts.fsck();
 }
 
 #[test]
-fn a_commit_changes_as_many_files_as_it_is_told() {
+fn a_commit_changes_the_given_number_of_files() {
     let sandbox = GitSandbox::new();
     let repository = sandbox.bare("wide");
     let mut history = History::new(Shape::small(1));

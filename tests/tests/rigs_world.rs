@@ -1,4 +1,4 @@
-//! The world by itself: the real program finds its configuration, its keys, its road and its cache in it.
+//! The world by itself: the real program finds its configuration, its keys, its upstream and its cache in it.
 
 use mirror_tests::proxy::embedded::ProxyFault;
 use mirror_tests::sandbox::KeyKind;
@@ -6,7 +6,7 @@ use mirror_tests::world::{ProxyKind, World};
 use serde_json::json;
 
 #[test]
-fn the_program_syncs_in_a_world_without_any_other_program() {
+fn the_program_syncs_with_an_empty_path() {
     let world = World::builder().proxy(ProxyKind::Embedded).key(KeyKind::EcdsaP256).build();
     let commit = world.upstream().commit("main").file("a.txt", "one\n").make();
     let run = world.mirror(&["sync", "--confirm"]).expect(0);
@@ -18,7 +18,7 @@ fn the_program_syncs_in_a_world_without_any_other_program() {
 }
 
 #[test]
-fn a_changed_configuration_is_the_one_that_is_read() {
+fn a_changed_configuration_is_used() {
     let mut world = World::builder().build();
     world.mirror(&["config", "check"]).expect(0);
     world.configure(|config| config["nodes"]["local"]["lanes"]["main"]["sauce"] = json!({}));
@@ -28,7 +28,7 @@ fn a_changed_configuration_is_the_one_that_is_read() {
 
 #[test]
 #[should_panic(expected = "stdout")]
-fn another_exit_status_than_expected_fails() {
+fn an_unexpected_exit_status_fails() {
     let world = World::builder().proxy(ProxyKind::Embedded).build();
     world.proxy().inject_once(ProxyFault::Refuse(403));
     world.mirror(&["sync", "--confirm"]).expect(0);

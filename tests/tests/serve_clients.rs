@@ -1,6 +1,6 @@
 //! The command lines of git that Argo CD, Tekton's git-clone task and Tekton's resolver run, word for word, against the server.
 //!
-//! What they do through go-git instead stands in `real_gogit`.
+//! What they do through go-git instead is in `real_gogit`.
 //!
 //! # Source
 //! Argo CD `util/git/client.go`; tektoncd-catalog/git-clone `image/git-init`; tektoncd/pipeline `pkg/resolution/resolver/git/repository.go`.
@@ -13,23 +13,23 @@ use mirror_tests::gitclient::{Token, VERSIONS, Version};
 use mirror_tests::sandbox::{Answer, Repository};
 use mirror_tests::server::Served;
 
-/// Git in the surroundings of such a client: no home, nobody to ask.
+/// Git in the environment of such a client: no home, no terminal.
 struct Client<'a> {
-    site: &'a Served,
+    served: &'a Served,
     version: Version,
     token: Option<&'a Token>,
     folder: PathBuf,
 }
 
 impl<'a> Client<'a> {
-    fn new(site: &'a Served, version: Version, token: Option<&'a Token>, name: &str) -> Self {
-        let folder = site.world.sandbox().path().join(format!("{name}-{version:?}"));
+    fn new(served: &'a Served, version: Version, token: Option<&'a Token>, name: &str) -> Self {
+        let folder = served.world.sandbox().path().join(format!("{name}-{version:?}"));
         std::fs::create_dir(&folder).expect("because the sandbox is writable");
-        Self { site, version, token, folder }
+        Self { served, version, token, folder }
     }
 
     fn ask(&self, words: &[&str]) -> Answer {
-        let mut client = self.site.client().speaking(self.version);
+        let mut client = self.served.client().speaking(self.version);
         if let Some(token) = self.token {
             client = client.set("http.extraHeader", &format!("Authorization: {}", token.basic()));
         }
@@ -54,42 +54,42 @@ impl<'a> Client<'a> {
     #[track_caller]
     fn prove(&self, commit: CommitId) {
         assert_eq!(self.head(), commit.to_string());
-        let upstream = self.site.world.upstream();
+        let upstream = self.served.world.upstream();
         assert_eq!(self.run(&["ls-tree", "-r", "HEAD"]), upstream.run(["ls-tree", "-r", &commit.to_string()]));
         assert_eq!(self.run(&["status", "--porcelain"]), "", "the work tree is whole");
-        Repository::at(&self.folder, self.site.world.sandbox().git()).fsck();
+        Repository::at(&self.folder, self.served.world.sandbox().git()).fsck();
     }
 }
 
-fn tip(site: &Served, branch: &str) -> CommitId {
-    site.world.upstream().branch(branch).expect("because it was made")
+fn tip(served: &Served, branch: &str) -> CommitId {
+    served.world.upstream().branch(branch).expect("because it was made")
 }
 
-/// Runs a client of each version on an open site, and on one where readers need a token.
+/// Runs a client of each version on an open server, and on one where readers need a token.
 fn everywhere(each: impl Fn(&Served, Version, Option<&Token>)) {
     for readers in ["open", "tokens"] {
-        let site = Served::small(|serve| serve["readers"] = readers.into());
-        let token = (readers == "tokens").then(|| site.token("reader", &[]));
+        let served = Served::small(|serve| serve["readers"] = readers.into());
+        let token = (readers == "tokens").then(|| served.token("reader", &[]));
         for version in VERSIONS {
-            each(&site, version, token.as_ref());
+            each(&served, version, token.as_ref());
         }
     }
 }
 
 #[test]
 fn argo_cd_fetches_a_repository_and_follows_it() {
-    everywhere(|site, version, token| {
-        let argo = Client::new(site, version, token, "argo");
+    everywhere(|served, version, token| {
+        let argo = Client::new(served, version, token, "argo");
         argo.run(&["init"]);
-        argo.run(&["remote", "add", "origin", &site.url()]);
+        argo.run(&["remote", "add", "origin", &served.url()]);
         argo.run(&["fetch", "origin", "--tags", "--force", "--prune"]);
-        let first = tip(site, "gitops");
+        let first = tip(served, "gitops");
         argo.run(&["checkout", "--force", &first.to_string()]);
         argo.run(&["clean", "-ffdx"]);
         argo.prove(first);
         // A promotion, and the poll after it.
-        let next = site.world.upstream().commit("gitops").file("deployed", format!("{version:?} {token:?}\n")).make();
-        site.world.mirror(&["sync", "--confirm"]).expect(0);
+        let next = served.world.upstream().commit("gitops").file("deployed", format!("{version:?} {token:?}\n")).make();
+        served.world.mirror(&["sync", "--confirm"]).expect(0);
         assert!(!argo.ask(&["checkout", "--force", &next.to_string()]).status.success(), "it is not there yet");
         argo.run(&["fetch", "origin", "--tags", "--force", "--prune"]);
         argo.run(&["checkout", "--force", &next.to_string()]);
@@ -100,22 +100,22 @@ fn argo_cd_fetches_a_repository_and_follows_it() {
 }
 
 #[test]
-fn argo_cd_fetches_the_one_commit_that_no_branch_has() {
-    everywhere(|site, version, token| {
-        let snapshot = tip(site, "main");
-        site.world.upstream().commit("main").root().file("source", format!("{version:?} {token:?}\n")).make();
-        site.world.mirror(&["sync", "--confirm"]).expect(0);
-        let argo = Client::new(site, version, token, "argo");
+fn argo_cd_fetches_a_commit_outside_of_branches() {
+    everywhere(|served, version, token| {
+        let snapshot = tip(served, "main");
+        served.world.upstream().commit("main").root().file("source", format!("{version:?} {token:?}\n")).make();
+        served.world.mirror(&["sync", "--confirm"]).expect(0);
+        let argo = Client::new(served, version, token, "argo");
         argo.run(&["init"]);
-        argo.run(&["remote", "add", "origin", &site.url()]);
+        argo.run(&["remote", "add", "origin", &served.url()]);
         argo.run(&["fetch", "origin", "--tags", "--force", "--prune"]);
         argo.run(&["fetch", "origin", &snapshot.to_string(), "--tags", "--force", "--prune"]);
         argo.run(&["checkout", "--force", "FETCH_HEAD"]);
         argo.prove(snapshot);
         // As with `depth: 1` in the repository's secret.
-        let shallow = Client::new(site, version, token, "argo-shallow");
+        let shallow = Client::new(served, version, token, "argo-shallow");
         shallow.run(&["init"]);
-        shallow.run(&["remote", "add", "origin", &site.url()]);
+        shallow.run(&["remote", "add", "origin", &served.url()]);
         shallow.run(&["fetch", "origin", &snapshot.to_string(), "--depth", "1", "--force", "--prune"]);
         shallow.run(&["checkout", "--force", "FETCH_HEAD"]);
         shallow.prove(snapshot);
@@ -125,8 +125,8 @@ fn argo_cd_fetches_the_one_commit_that_no_branch_has() {
 
 #[test]
 fn tektons_git_clone_task_fetches_a_revision() {
-    everywhere(|site, version, token| {
-        let snapshot = tip(site, "main");
+    everywhere(|served, version, token| {
+        let snapshot = tip(served, "main");
         let name = format!("refs/mirror/snapshots/app/main/{snapshot}");
         let branch = "refs/heads/main:refs/heads/main".to_owned();
         let mut revisions = vec![("main".to_owned(), "main"), (snapshot.to_string(), "commit"), (branch, "refspec")];
@@ -136,9 +136,9 @@ fn tektons_git_clone_task_fetches_a_revision() {
         }
         for depth in ["--depth=1", "--depth=0"] {
             for (revision, kind) in &revisions {
-                let task = Client::new(site, version, token, &format!("tekton-{kind}{depth}"));
+                let task = Client::new(served, version, token, &format!("tekton-{kind}{depth}"));
                 task.run(&["init", "."]);
-                task.run(&["remote", "add", "origin", &site.url()]);
+                task.run(&["remote", "add", "origin", &served.url()]);
                 let mut words = vec!["fetch", "--recurse-submodules=yes"];
                 if depth != "--depth=0" {
                     words.push(depth);
@@ -159,25 +159,25 @@ fn tektons_git_clone_task_fetches_a_revision() {
 
 #[test]
 fn tektons_resolver_reads_a_pipeline_at_a_revision() {
-    everywhere(|site, version, token| {
-        let snapshot = tip(site, "main");
-        site.world.upstream().commit("main").file("pipeline.yaml", format!("{version:?} {token:?}\n")).make();
-        site.world.mirror(&["sync", "--confirm"]).expect(0);
+    everywhere(|served, version, token| {
+        let snapshot = tip(served, "main");
+        served.world.upstream().commit("main").file("pipeline.yaml", format!("{version:?} {token:?}\n")).make();
+        served.world.mirror(&["sync", "--confirm"]).expect(0);
         let mut revisions = vec!["main".to_owned(), "v1".to_owned(), snapshot.to_string(), "gitops".to_owned()];
         if version == Version::V2 {
             revisions.push(format!("refs/mirror/snapshots/app/main/{snapshot}"));
         }
         for (number, revision) in revisions.iter().enumerate() {
-            let resolver = Client::new(site, version, token, &format!("resolver-{number}"));
+            let resolver = Client::new(served, version, token, &format!("resolver-{number}"));
             let folder = resolver.folder.join("clone");
-            resolver.run(&["clone", "--depth=1", "--no-checkout", "--", &site.url(), &folder.to_string_lossy()]);
+            resolver.run(&["clone", "--depth=1", "--no-checkout", "--", &served.url(), &folder.to_string_lossy()]);
             let resolver = Client { folder, ..resolver };
             resolver.run(&["fetch", "origin", "--depth=1", "--", revision]);
             resolver.run(&["checkout", "FETCH_HEAD"]);
             let expected = if revision.contains(&snapshot.to_string()) {
                 Some(snapshot)
             } else {
-                site.world.upstream().rev(revision)
+                served.world.upstream().rev(revision)
             };
             resolver.prove(expected.expect("because it was made"));
             assert!(Path::new(&resolver.folder).join(".git/shallow").exists());

@@ -24,7 +24,7 @@ const PROMOTED: PushPace = PushPace { pause: Duration::ZERO, large_every: 5 };
 /// How long a kill waits for the state that it is meant for.
 const WAITING: Duration = Duration::from_millis(400);
 
-/// For what a kill waits.
+/// The state that a kill waits for.
 #[derive(Debug, Clone, Copy)]
 enum KillMoment {
     Any,
@@ -44,9 +44,9 @@ const MOMENTS: [KillMoment; 6] = [
 ];
 
 impl KillMoment {
-    fn has_come(self, site: &Served) -> bool {
-        let cache = site.world.cache();
-        let runs = |word: &str| site.children().iter().any(|child| child.command_line.contains(word));
+    fn has_come(self, served: &Served) -> bool {
+        let cache = served.world.cache();
+        let runs = |word: &str| served.children().iter().any(|child| child.command_line.contains(word));
         match self {
             Self::Any => true,
             Self::Receiving => runs("index-pack") || runs("unpack-objects"),
@@ -62,10 +62,10 @@ fn entries(folder: &Path) -> impl Iterator<Item = String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned())
 }
 
-/// Looks for the moment as long as it may; then it is killed, there or not.
-fn wait_for(site: &Served, moment: KillMoment, rng: &mut Rng) {
+/// Waits for the moment up to a limit; the kill follows in any case.
+fn wait_for(served: &Served, moment: KillMoment, rng: &mut Rng) {
     let end = Instant::now() + WAITING;
-    while !moment.has_come(site) && Instant::now() < end {
+    while !moment.has_come(served) && Instant::now() < end {
         std::thread::yield_now();
     }
     // A little later, or not at all.
@@ -73,19 +73,19 @@ fn wait_for(site: &Served, moment: KillMoment, rng: &mut Rng) {
 }
 
 #[test]
-fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
+fn i2_i7_a_hundred_kills_lose_no_accepted_commit() {
     let mut rng = Rng::from_env();
     let branches = load::branches(BRANCHES);
-    // It looks at upstream and flushes by itself.
+    // It syncs and flushes by its schedule.
     let schedule = json!({ "maintainEvery": "never", "syncEvery": "2s", "flushOnPush": true });
-    let mut site = load::serve_lanes(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
+    let mut served = load::serve_lanes(small_world(), &branches, Map::from_iter([("schedule".to_owned(), schedule)]));
     let read = [&branches[..], &["main".to_owned()]].concat();
-    let clients = Clients::new(&site, site.token("promoter", &[]));
-    // What fails between so many kills says nothing.
+    let clients = Clients::new(&served, served.token("promoter", &[]));
+    // A request that fails between so many kills is no finding.
     let _disturbed = clients.disturb();
     let (mut of_server, mut of_children) = (0, 0);
     std::thread::scope(|scope| {
-        // Whatever ends this scope, ends the clients.
+        // The end of this scope stops the clients, on a panic too.
         let stop = clients.stop_on_drop();
         let (clients, branches, read) = (&clients, &branches, &read);
         let pushers = (0..PUSHERS).map(|number| {
@@ -99,34 +99,34 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
             let failed = threads.iter().any(ScopedJoinHandle::is_finished);
             assert!(!failed, "a client has failed; its message is above");
             let moment = MOMENTS[rng.below(MOMENTS.len() as u64) as usize];
-            wait_for(&site, moment, &mut rng);
+            wait_for(&served, moment, &mut rng);
             if rng.below(10) < 4 {
-                let children = site.children();
+                let children = served.children();
                 let chosen = children.get(rng.below(children.len().max(1) as u64) as usize);
                 of_children += usize::from(chosen.is_some_and(procfs::Process::kill));
-                assert!(site.server.runs(), "a program's death is not the server's");
+                assert!(served.server.runs(), "the death of a child does not end the server");
             } else {
                 clients.set_down();
-                site.server.kill();
-                site.start_again();
+                served.server.kill();
+                served.start_again();
                 clients.set_up();
                 of_server += 1;
-                clients.assert_retained(&site.world.cache());
+                clients.assert_retained(&served.world.cache());
             }
         }
-        // They were not only killed: they have done something. One by one: how long each takes depends on the machine.
+        // Requests succeeded between the kills. One by one: how long each takes depends on the machine.
         let before = clients.counts();
         assert!(
             before.accepted >= PUSHERS && before.clones >= READERS,
-            "hardly anything went well between kills: {before:?}"
+            "too few requests succeeded between kills: {before:?}"
         );
         for more in 1..=PUSHERS {
             let goes_on = || clients.counts().accepted >= before.accepted + more;
-            site.wait_until("pushing goes on as if nothing had been", goes_on);
+            served.wait_until("pushing goes on", goes_on);
         }
         for more in 1..=READERS {
             let goes_on = || clients.counts().clones >= before.clones + more;
-            site.wait_until("reading goes on as if nothing had been", goes_on);
+            served.wait_until("reading goes on", goes_on);
         }
         drop(stop);
         for thread in threads {
@@ -138,19 +138,19 @@ fn i2_i7_a_hundred_kills_lose_no_accepted_commit_and_leave_nothing_to_repair() {
     writeln!(std::io::stderr(), "{summary}").expect("because the harness listens");
     assert!(of_server > 30 && of_children > 10, "{summary}");
 
-    let world = &site.world;
-    let status = site.server.terminate();
+    let world = &served.world;
+    let status = served.server.terminate();
     assert!(status.success(), "{status}");
     let folder = world.cache_folder();
     assert!(
         became(|| procfs::mentioning(&folder.to_string_lossy()).is_empty()),
-        "a program of git has outlived the server"
+        "a git process has outlived the server"
     );
     clients.assert_retained(&world.cache());
     // What was read was never taken back.
     clients.assert_read_retained(&world.cache());
     world.cache().fsck();
-    // The same verbs converge, and nothing is left for a person to remove.
+    // The same verbs converge, and nothing is left to remove by hand.
     world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
     clients.assert_retained(world.upstream());

@@ -1,7 +1,7 @@
 //! Requests that no git would send: torn, endless, lying about themselves, or after something that is not theirs.
 //!
 //! Each is answered or cut off, none is answered with a fault of the server, and afterwards the server is as it was: it serves, runs no
-//! program that nobody waits for, and holds no file open for who has gone.
+//! process without a waiting client, and holds no file open for a client that disconnected.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -21,70 +21,70 @@ const V2: (&str, &str) = ("Git-Protocol", "version=2");
 /// The largest body that a request for a pack may have, unpacked.
 const UPLOAD_LIMIT: usize = 16 << 20;
 
-/// A server, with what it held before anybody was hostile.
-struct Siege {
-    site: Served,
+/// A server, with its resources before the hostile requests.
+struct Hostile {
+    served: Served,
     files: Vec<String>,
     clones: usize,
 }
 
-impl Siege {
+impl Hostile {
     fn begin() -> Self {
-        let site = Served::small(|_| {});
-        let mut siege = Self { site, files: Vec::new(), clones: 0 };
-        // Opens what stays open: packs, kept answers.
-        siege.clone_in_both_versions();
-        siege.settle();
-        siege.files = siege.open_files();
-        siege
+        let served = Served::small(|_| {});
+        let mut hostile = Self { served, files: Vec::new(), clones: 0 };
+        // Opens what stays open: packs, cached answers.
+        hostile.clone_in_both_versions();
+        hostile.settle();
+        hostile.files = hostile.open_files();
+        hostile
     }
 
     fn clone_in_both_versions(&mut self) {
         for version in VERSIONS {
             self.clones += 1;
             let name = format!("clone-{}", self.clones);
-            let clone = self.site.client().speaking(version).clone_bare(&self.site.url(), &name, &[]);
-            assert_eq!(clone.refs(), self.site.world.upstream().refs());
+            let clone = self.served.client().speaking(version).clone_bare(&self.served.url(), &name, &[]);
+            assert_eq!(clone.refs(), self.served.world.upstream().refs());
         }
     }
 
-    /// What is open, without the files of kept answers: the cache has its own bound for those.
+    /// The open files without those of cached answers: the cache has its own bound for those.
     fn open_files(&self) -> Vec<String> {
-        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.site.id())).expect("because the server runs");
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.served.id())).expect("because the server runs");
         let open = folder.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
         open.map(|path| path.display().to_string()).filter(|path| !path.contains("/pack-cache/")).collect()
     }
 
     /// Waits until the server runs nothing and has no client.
     fn settle(&self) {
-        self.site.wait_until("no program is left", || self.site.children().is_empty());
+        self.served.wait_until("no program is left", || self.served.children().is_empty());
         // The question itself comes by a connection.
-        self.site.wait_until("no connection is left", || self.site.metric("git_mirror_connections") <= 1.0);
+        self.served.wait_until("no connection is left", || self.served.metric("git_mirror_connections") <= 1.0);
     }
 
     /// Proves that the server is as it was.
     fn end(mut self) {
-        assert!(self.site.server.runs());
+        assert!(self.served.server.runs());
         self.clone_in_both_versions();
         self.settle();
         let more = || self.open_files().len() > self.files.len();
         let what = format!("nothing more is open than {:?}, as {:?} is", self.files, self.open_files());
-        self.site.wait_until(&what, || !more());
-        assert!(!self.site.log().contains("panicked"), "{}", self.site.log());
+        self.served.wait_until(&what, || !more());
+        assert!(!self.served.log().contains("panicked"), "{}", self.served.log());
     }
 
     /// The commit at the tip of the source branch.
     fn tip(&self) -> CommitId {
-        self.site.world.upstream().branch("main").expect("because it was made")
+        self.served.world.upstream().branch("main").expect("because it was made")
     }
 
     fn upload(&self, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        http::request(self.site.address(), "POST", UPLOAD, &[&[UPLOAD_TYPE], headers].concat(), body)
+        http::request(self.served.address(), "POST", UPLOAD, &[&[UPLOAD_TYPE], headers].concat(), body)
     }
 
     /// Sends bytes, and gives all that comes until the server closes.
     fn exchange(&self, bytes: &[u8]) -> String {
-        let mut stream = http::connect(self.site.address());
+        let mut stream = http::connect(self.served.address());
         // Who is refused early may not be able to send all of it.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
@@ -117,9 +117,9 @@ fn refused(reply: &Reply, status: u16, words: &str) {
 }
 
 #[test]
-fn paths_that_lead_elsewhere_lead_nowhere() {
-    let siege = Siege::begin();
-    let secret = siege.site.world.config_file();
+fn path_traversal_is_refused() {
+    let hostile = Hostile::begin();
+    let secret = hostile.served.world.config_file();
     let secret = secret.to_str().expect("a path of text");
     let escapes = [
         "/../../../../../../etc/passwd".to_owned(),
@@ -145,18 +145,18 @@ fn paths_that_lead_elsewhere_lead_nowhere() {
         format!("/{}", "%2e".repeat(3000)),
     ];
     for path in escapes {
-        let reply = http::get(siege.site.address(), &path, &[]);
+        let reply = http::get(hostile.served.address(), &path, &[]);
         assert!(matches!(reply.status, 400 | 403 | 404 | 414), "{path}: {}", reply.status);
         let text = reply.text();
         assert!(!text.contains("root:") && !text.contains("apiVersion"), "{path}: {text}");
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn what_is_not_smart_http_is_told_so() {
-    let siege = Siege::begin();
-    let get = |path: &str| http::get(siege.site.address(), path, &[]);
+fn dumb_http_is_refused_with_a_reason() {
+    let hostile = Hostile::begin();
+    let get = |path: &str| http::get(hostile.served.address(), path, &[]);
     refused(&get("/app.git/info/refs"), 403, "smart HTTP");
     refused(&get("/app.git/HEAD"), 403, "smart HTTP");
     refused(&get("/app.git/objects/info/packs"), 403, "smart HTTP");
@@ -173,20 +173,20 @@ fn what_is_not_smart_http_is_told_so() {
         ("OPTIONS", "/", "GET, HEAD"),
         ("TRACE", "/", "GET, HEAD"),
     ] {
-        let reply = http::request(siege.site.address(), method, path, &[], &[]);
+        let reply = http::request(hostile.served.address(), method, path, &[], &[]);
         assert_eq!((reply.status, reply.header("allow")), (405, Some(allow)), "{method} {path}");
     }
-    let with = |headers: &[(&str, &str)]| http::request(siege.site.address(), "POST", UPLOAD, headers, b"0000");
+    let with = |headers: &[(&str, &str)]| http::request(hostile.served.address(), "POST", UPLOAD, headers, b"0000");
     refused(&with(&[("Content-Type", "application/json")]), 415, "application/x-git-upload-pack-request");
     refused(&with(&[]), 415, "application/x-git-upload-pack-request");
     refused(&with(&[UPLOAD_TYPE, ("Content-Encoding", "br")]), 415, "gzip");
     refused(&with(&[UPLOAD_TYPE, ("Content-Encoding", "gzip, gzip")]), 415, "gzip");
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn head_tells_what_get_would() {
-    let siege = Siege::begin();
+fn head_answers_as_get() {
+    let hostile = Hostile::begin();
     for (path, headers) in [
         ("/", &[][..]),
         ("/healthz", &[]),
@@ -196,24 +196,24 @@ fn head_tells_what_get_would() {
         ("/app.git/info/refs", &[]),
         ("/nothing", &[]),
     ] {
-        let get = http::request(siege.site.address(), "GET", path, headers, &[]);
-        let head = http::request(siege.site.address(), "HEAD", path, headers, &[]);
+        let get = http::request(hostile.served.address(), "GET", path, headers, &[]);
+        let head = http::request(hostile.served.address(), "HEAD", path, headers, &[]);
         assert_eq!(head.status, get.status, "{path}");
         for name in ["content-type", "cache-control"] {
             assert_eq!(head.header(name), get.header(name), "{path} {name}");
         }
-        // The page tells of times, and is a little different every time.
+        // The page shows times, and differs a little every time.
         let length = |reply: &Reply| reply.header("content-length").and_then(|length| length.parse::<usize>().ok());
-        let (told, sent) = (length(&head).expect("a length"), get.body.len());
-        assert!(told == sent || path == "/" && told.abs_diff(sent) < 100, "{path}: {told} of {sent}");
+        let (result, sent) = (length(&head).expect("a length"), get.body.len());
+        assert!(result == sent || path == "/" && result.abs_diff(sent) < 100, "{path}: {result} of {sent}");
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn an_error_leaves_the_connection_as_it_was() {
-    let siege = Siege::begin();
-    let mut stream = http::connect(siege.site.address());
+fn an_error_keeps_the_connection_usable() {
+    let hostile = Hostile::begin();
+    let mut stream = http::connect(hostile.served.address());
     let requests = [
         ("GET /nothing HTTP/1.1\r\n", 404),
         ("GET /%252e HTTP/1.1\r\n", 400),
@@ -230,12 +230,12 @@ fn an_error_leaves_the_connection_as_it_was() {
         assert_eq!(reply.status, status, "{request}: {}", reply.text());
     }
     drop(stream);
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn torn_requests_are_no_requests() {
-    let siege = Siege::begin();
+fn truncated_requests_are_refused() {
+    let hostile = Hostile::begin();
     let body = format!("{}0001{}0000", pkt("command=ls-refs\n"), pkt("peel\n"));
     let head = format!(
         "POST {UPLOAD} HTTP/1.1\r\nHost: x\r\n{}: {}\r\nGit-Protocol: version=2\r\n",
@@ -245,22 +245,22 @@ fn torn_requests_are_no_requests() {
     let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     for whole in [&lengthy, &chunked] {
         for length in (0..whole.len()).step_by(3) {
-            let answers = siege.exchange(&whole.as_bytes()[..length]);
+            let answers = hostile.exchange(&whole.as_bytes()[..length]);
             assert!(!statuses(&answers).iter().any(|status| *status < 400 || *status >= 500), "{length}: {answers}");
         }
     }
     for whole in [lengthy, chunked] {
-        let mut stream = http::connect(siege.site.address());
+        let mut stream = http::connect(hostile.served.address());
         stream.write_all(whole.as_bytes()).expect("an open connection");
         http::read_reply(&mut stream, false).expect("an answer").expect(200);
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn packets_that_lie_about_themselves_are_refused() {
-    let siege = Siege::begin();
-    let want = pkt(&format!("want {}\n", siege.tip()));
+fn pkt_lines_with_wrong_lengths_are_refused() {
+    let hostile = Hostile::begin();
+    let want = pkt(&format!("want {}\n", hostile.tip()));
     let bodies = [
         String::new(),
         "0000".to_owned(),
@@ -293,25 +293,25 @@ fn packets_that_lie_about_themselves_are_refused() {
         want.clone(),
         want.clone() + "0000",
         want.clone() + "00000009done\n0009done\n",
-        pkt(&format!("want {} nonsense \0\n", siege.tip())) + "00000009done\n",
+        pkt(&format!("want {} nonsense \0\n", hostile.tip())) + "00000009done\n",
         pkt("have 1\n") + "0000",
         pkt(&"x".repeat(65515)) + "0000",
     ];
     for body in bodies {
         let shown: String = body.chars().take(80).collect();
         for headers in [&[V2][..], &[]] {
-            let reply = siege.upload(headers, body.as_bytes());
+            let reply = hostile.upload(headers, body.as_bytes());
             assert!(reply.status < 500, "{headers:?} {shown:?}: {} {}", reply.status, reply.text());
             assert!(!reply.body.windows(4).any(|four| four == b"PACK") || body.contains("done"), "{shown:?}");
             assert!(!reply.text().contains("root:"), "{shown:?}");
         }
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn lengths_and_encodings_that_disagree_smuggle_nothing() {
-    let siege = Siege::begin();
+fn contradictory_lengths_smuggle_nothing() {
+    let hostile = Hostile::begin();
     let head = format!("POST {UPLOAD} HTTP/1.1\r\nHost: x\r\n{}: {}\r\n", UPLOAD_TYPE.0, UPLOAD_TYPE.1);
     let behind = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     for disagreeing in [
@@ -326,25 +326,25 @@ fn lengths_and_encodings_that_disagree_smuggle_nothing() {
         "Content-Length: 4 4\r\n\r\n0000",
         "Content-Length\r\n : 4\r\n\r\n0000",
     ] {
-        let answers = siege.exchange(format!("{head}{disagreeing}{behind}").as_bytes());
+        let answers = hostile.exchange(format!("{head}{disagreeing}{behind}").as_bytes());
         let seen = statuses(&answers);
         assert!(seen.len() <= 1 && !seen.contains(&200), "{disagreeing:?}: {answers}");
     }
     // A head within a body is a body.
     let inner = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
-    let answers = siege.exchange(format!("{head}Content-Length: {}\r\n\r\n{inner}{behind}", inner.len()).as_bytes());
+    let answers = hostile.exchange(format!("{head}Content-Length: {}\r\n\r\n{inner}{behind}", inner.len()).as_bytes());
     assert!(!answers.contains("# TYPE"), "{answers}");
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn heads_that_never_end_are_cut() {
-    let siege = Siege::begin();
+fn endless_request_heads_are_cut() {
+    let hostile = Hostile::begin();
     let many: String = (0..100_000).map(|n| format!("X-{n}: y\r\n")).collect();
     let long = format!("X: {}", "y".repeat(8 << 20));
     let target = format!("GET /{} HTTP/1.1\r\n", "a".repeat(8 << 20));
     for head in [format!("GET / HTTP/1.1\r\nHost: x\r\n{many}"), format!("GET / HTTP/1.1\r\n{long}"), target] {
-        let answers = siege.exchange(head.as_bytes());
+        let answers = hostile.exchange(head.as_bytes());
         assert!(statuses(&answers).iter().all(|status| *status == 431), "{answers}");
     }
     for garbage in [
@@ -353,33 +353,33 @@ fn heads_that_never_end_are_cut() {
         b"\x16\x03\x01\x02\0\x01\0",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
-        let answers = siege.exchange(garbage);
+        let answers = hostile.exchange(garbage);
         assert!(statuses(&answers).iter().all(|status| (400..500).contains(status) || *status == 505), "{answers}");
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn bodies_larger_than_their_bound_cost_no_more_than_it() {
-    let siege = Siege::begin();
+fn oversized_bodies_are_cut_at_their_limit() {
+    let hostile = Hostile::begin();
     // Announced, sent in chunks without an end, and packed a thousand times smaller than it is.
     let announced = format!(
         "POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n{}: {}\r\nContent-Length: 99999999999\r\n\r\n",
         UPLOAD_TYPE.0, UPLOAD_TYPE.1
     );
-    let reply = http::raw(siege.site.address(), announced.as_bytes()).expect("an answer");
+    let reply = http::raw(hostile.served.address(), announced.as_bytes()).expect("an answer");
     refused(&reply, 413, "16777216");
 
     let bomb = gzip(&vec![b'0'; 1 << 28]);
     assert!(bomb.len() < UPLOAD_LIMIT / 32, "a bomb is small");
-    let before = procfs::resident_memory(siege.site.id()).expect("because it runs");
+    let before = procfs::resident_memory(hostile.served.id()).expect("because it runs");
     for _ in 0..4 {
-        refused(&siege.upload(&[("Content-Encoding", "gzip")], &bomb), 413, "16777216");
+        refused(&hostile.upload(&[("Content-Encoding", "gzip")], &bomb), 413, "16777216");
     }
-    let peak = procfs::peak_memory(siege.site.id()).expect("because it runs");
+    let peak = procfs::peak_memory(hostile.served.id()).expect("because it runs");
     assert!(peak < before + 4 * UPLOAD_LIMIT as u64, "{before} → {peak}");
 
-    let mut stream = http::connect(siege.site.address());
+    let mut stream = http::connect(hostile.served.address());
     let head = announced
         .replace("Expect: 100-continue\r\n", "")
         .replace("Content-Length: 99999999999", "Transfer-Encoding: chunked");
@@ -391,42 +391,42 @@ fn bodies_larger_than_their_bound_cost_no_more_than_it() {
     drop(stream);
 
     for torn in [&b"\x1f\x8b"[..], b"plain", &gzip(b"0000")[..10], &[gzip(b"0000"), gzip(b"0000")].concat()] {
-        refused(&siege.upload(&[("Content-Encoding", "gzip")], torn), 400, "gzip");
+        refused(&hostile.upload(&[("Content-Encoding", "gzip")], torn), 400, "gzip");
     }
-    siege
+    hostile
         .upload(&[V2, ("Content-Encoding", "gzip")], &gzip((pkt("command=ls-refs\n") + "0000").as_bytes()))
         .expect(200);
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn wants_of_what_is_not_there_are_refused_whatever_their_number() {
-    let siege = Siege::begin();
+fn unknown_wants_are_refused_in_any_number() {
+    let hostile = Hostile::begin();
     let absent = |n: u32| format!("{n:040x}");
     let fetch = |wants: &str| pkt("command=fetch\n") + "0001" + wants + &pkt("done\n") + "0000";
     let want = |id: &str| pkt(&format!("want {id}\n"));
 
-    let one = siege.upload(&[V2], fetch(&want(&absent(7))).as_bytes());
+    let one = hostile.upload(&[V2], fetch(&want(&absent(7))).as_bytes());
     assert!(one.text().contains("not our ref") && !one.text().contains("PACK"), "{} {}", one.status, one.text());
     let many: String = (1..=10_000).map(|n| want(&absent(n))).collect();
-    let many = siege.upload(&[V2], fetch(&many).as_bytes());
+    let many = hostile.upload(&[V2], fetch(&many).as_bytes());
     assert!(many.status < 500 && !many.text().contains("PACK"), "{} {}", many.status, many.text());
 
     // The same commit ten thousand times is one commit.
-    let same = siege.upload(&[V2], fetch(&want(&siege.tip().to_string()).repeat(10_000)).as_bytes()).expect(200);
+    let same = hostile.upload(&[V2], fetch(&want(&hostile.tip().to_string()).repeat(10_000)).as_bytes()).expect(200);
     assert!(same.body.windows(4).any(|four| four == b"PACK"), "{}", same.text());
 
     // In version 0, the first want carries the capabilities.
     let first = pkt(&format!("want {} side-band-64k ofs-delta\n", absent(7)));
-    let old = siege.upload(&[], (first + "00000009done\n").as_bytes());
+    let old = hostile.upload(&[], (first + "00000009done\n").as_bytes());
     assert!(old.text().contains("not our ref") && !old.text().contains("PACK"), "{} {}", old.status, old.text());
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn clients_that_leave_take_nothing_with_them() {
-    let siege = Siege::begin();
-    let fetch = pkt("command=fetch\n") + "0001" + &pkt(&format!("want {}\n", siege.tip())) + &pkt("done\n") + "0000";
+fn disconnecting_clients_leave_no_trace() {
+    let hostile = Hostile::begin();
+    let fetch = pkt("command=fetch\n") + "0001" + &pkt(&format!("want {}\n", hostile.tip())) + &pkt("done\n") + "0000";
     let request = format!(
         "POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\n{}: {}\r\nContent-Length: {}\r\n\r\n{fetch}",
         UPLOAD_TYPE.0,
@@ -435,19 +435,19 @@ fn clients_that_leave_take_nothing_with_them() {
     );
     for read in [0, 1, 100, 5000] {
         for _ in 0..8 {
-            let mut stream = http::connect(siege.site.address());
+            let mut stream = http::connect(hostile.served.address());
             stream.write_all(request.as_bytes()).expect("an open connection");
             let mut some = vec![0; read];
             // It may be answered with less.
             let _ = stream.read(&mut some);
         }
     }
-    siege.end();
+    hostile.end();
 }
 
 #[test]
-fn clients_that_say_nothing_keep_nobody_out() {
-    let siege = Siege::begin();
+fn silent_clients_block_no_others() {
+    let hostile = Hostile::begin();
     let beginnings = [
         String::new(),
         "G".to_owned(),
@@ -462,14 +462,14 @@ fn clients_that_say_nothing_keep_nobody_out() {
         .cycle()
         .take(200)
         .map(|beginning| {
-            let mut stream = http::connect(siege.site.address());
+            let mut stream = http::connect(hostile.served.address());
             stream.write_all(beginning.as_bytes()).expect("an open connection");
             stream
         })
         .collect();
-    siege.site.get("/readyz").expect(200);
-    let clone = siege.site.client().clone_bare(&siege.site.url(), "beside", &[]);
-    assert_eq!(clone.refs(), siege.site.world.upstream().refs());
+    hostile.served.get("/readyz").expect(200);
+    let clone = hostile.served.client().clone_bare(&hostile.served.url(), "beside", &[]);
+    assert_eq!(clone.refs(), hostile.served.world.upstream().refs());
     drop(silent);
-    siege.end();
+    hostile.end();
 }

@@ -22,7 +22,7 @@ fn hold(world: &World) -> (Receiver<()>, Sender<()>) {
     let held = Mutex::new(Some(released));
     world.host().hook(HookPoint::BeforeGit, move |_| {
         let Some(released) = held.lock().expect("because no hook panics").take() else { return };
-        // Whoever waits for it may be gone where the test has failed.
+        // The receiver may be dropped where the test has failed.
         let _ = arrived.send(());
         let _ = released.recv();
     });
@@ -30,13 +30,13 @@ fn hold(world: &World) -> (Receiver<()>, Sender<()>) {
 }
 
 #[test]
-fn i1_no_push_makes_moves_or_removes_a_snapshot() {
-    let site = Served::small(|_| {});
-    let token = site.token("promoter", &[]);
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+fn i1_no_push_touches_a_snapshot() {
+    let served = Served::small(|_| {});
+    let token = served.token("promoter", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     let tip = work.branch("main").expect("because it was cloned");
     let other = work.commit("other").root().file("a", "b\n").make();
-    let snapshots = site.world.cache().refs_under("refs/mirror/snapshots/");
+    let snapshots = served.world.cache().refs_under("refs/mirror/snapshots/");
     let name = format!("refs/mirror/snapshots/app/main/{tip}");
     assert_eq!(snapshots.get(&name), Some(&tip));
     let made = format!("refs/mirror/snapshots/app/main/{other}");
@@ -49,52 +49,52 @@ fn i1_no_push_makes_moves_or_removes_a_snapshot() {
         for capability in ["report-status", "atomic", "delete-refs"] {
             let push = RawPush::new().capability(capability).command(name, old, new);
             let push = if new.is_some() { push.pack(rawpush::pack(&work, other, None)) } else { push };
-            let told = push.send(site.address(), &token);
-            assert!(!told.accepts(name), "{told:?}");
+            let result = push.send(served.address(), &token);
+            assert!(!result.accepts(name), "{result:?}");
         }
     }
-    assert_eq!(site.world.cache().refs_under("refs/mirror/snapshots/"), snapshots);
+    assert_eq!(served.world.cache().refs_under("refs/mirror/snapshots/"), snapshots);
 }
 
 #[test]
 fn i3_a_push_is_never_flushed_by_force() {
-    let site = Served::small(|serve| serve["schedule"]["flushOnPush"] = true.into());
-    let token = site.token("promoter", &[]);
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
-    // Upstream has gone elsewhere, and the mirror does not know yet.
-    let theirs = site.world.upstream().commit("gitops").file("deployed", "by another\n").make();
+    let served = Served::small(|serve| serve["schedule"]["flushOnPush"] = true.into());
+    let token = served.token("promoter", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
+    // Upstream has diverged, and the mirror has not observed it yet.
+    let theirs = served.world.upstream().commit("gitops").file("deployed", "by another\n").make();
     let ours = work.commit("gitops").file("deployed", "ours\n").make();
-    site.client().with(&token).run(work.path(), ["push", "--quiet", &site.url(), "gitops"]);
+    served.client().with(&token).run(work.path(), ["push", "--quiet", &served.url(), "gitops"]);
     let flushed = "git_mirror_operations_total{repository=\"app\",verb=\"flush\",outcome=\"finding\"}";
-    site.wait_until("the flush has ended", || site.metric(flushed) >= 1.0);
-    assert_eq!(site.world.upstream().branch("gitops"), Some(theirs));
-    assert_eq!(site.world.cache().branch("gitops"), Some(ours), "and what was accepted is still there");
-    let status = site.world.mirror(&["status"]).expect(3);
+    served.wait_until("the flush has ended", || served.metric(flushed) >= 1.0);
+    assert_eq!(served.world.upstream().branch("gitops"), Some(theirs));
+    assert_eq!(served.world.cache().branch("gitops"), Some(ours), "and what was accepted is still there");
+    let status = served.world.mirror(&["status"]).expect(3);
     assert_eq!(status.lane("main")["diverged"], true, "{}", status.stdout);
 }
 
 #[test]
-fn i6_the_schedule_and_people_take_turns_and_pushes_need_none() {
+fn i6_schedule_and_operators_take_turns() {
     let world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     let (arrival, release) = hold(&world);
-    let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
-    arrival.recv().expect("because the schedule looks at upstream");
+    let served = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
+    arrival.recv().expect("because the schedule syncs");
     for verb in ["sync", "flush"] {
-        let run = site.world.mirror(&[verb, "--confirm"]).expect(4);
+        let run = served.world.mirror(&[verb, "--confirm"]).expect(4);
         let fault = run.lane("main")["fault"].to_string();
-        assert!(fault.contains(&site.id().to_string()), "it names who works there: {fault}");
+        assert!(fault.contains(&served.id().to_string()), "it names who works there: {fault}");
     }
     // A writer does not wait for upstream.
-    let token = site.token("promoter", &[]);
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+    let token = served.token("promoter", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     let made = work.commit("gitops").file("deployed", "meanwhile\n").make();
-    site.client().with(&token).run(work.path(), ["push", "--quiet", &site.url(), "gitops"]);
-    assert_eq!(site.world.cache().branch("gitops"), Some(made));
+    served.client().with(&token).run(work.path(), ["push", "--quiet", &served.url(), "gitops"]);
+    assert_eq!(served.world.cache().branch("gitops"), Some(made));
     drop(release);
-    site.world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
-    site.world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
-    assert_eq!(site.world.upstream().branch("gitops"), Some(made));
+    served.world.mirror(&["sync", "--confirm", "--wait"]).expect(3);
+    served.world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
+    assert_eq!(served.world.upstream().branch("gitops"), Some(made));
 }
 
 /// The far ends of the TCP connections that a program has made itself.
@@ -118,27 +118,27 @@ fn far_ends(id: u32, own: SocketAddr) -> BTreeSet<SocketAddr> {
 }
 
 #[test]
-fn i9_the_server_opens_sockets_to_the_proxy_alone() {
-    let site = Served::small(|serve| {
+fn i9_the_server_connects_to_the_proxy_only() {
+    let served = Served::small(|serve| {
         serve["schedule"]["syncEvery"] = "1s".into();
         serve["schedule"]["flushOnPush"] = true.into();
     });
-    let world = &site.world;
-    let token = site.token("promoter", &[]);
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+    let world = &served.world;
+    let token = served.token("promoter", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     let before = world.host().record().count(Service::UploadPack);
     let mut seen = BTreeSet::new();
     let mut round = 0;
-    site.wait_until("it has looked and flushed", || {
+    served.wait_until("it has looked and flushed", || {
         round += 1;
         work.commit("gitops").file("deployed", format!("{round}\n")).make();
-        site.client().with(&token).ask(work.path(), ["push", "--quiet", &site.url(), "gitops"]);
-        seen.extend(far_ends(site.id(), site.address()));
+        served.client().with(&token).ask(work.path(), ["push", "--quiet", &served.url(), "gitops"]);
+        seen.extend(far_ends(served.id(), served.address()));
         let record = world.host().record();
         record.count(Service::UploadPack) >= before + 4 && record.count(Service::ReceivePack) >= 2 && !seen.is_empty()
     });
     assert_eq!(seen, BTreeSet::from([world.proxy().socket()]));
-    // Whatever reached upstream came through the tunnels, and was SSH.
+    // Every connection to upstream was made through the tunnels, by SSH.
     let (connections, tunnels) = (world.host().record().connections.len(), world.proxy().record().tunnels.len());
     assert!(connections <= tunnels, "{connections} connections, {tunnels} tunnels");
 }
@@ -149,17 +149,21 @@ fn i10_reading_changes_no_byte_of_the_cache() {
     world.mirror(&["sync", "--confirm"]).expect(0);
     server::configure(&mut world, |_| {});
     let before = Footprint::of(world.cache().path());
-    let mut site = Served::start(world, |_| {});
+    let mut served = Served::start(world, |_| {});
     for version in VERSIONS {
         for (number, options) in [&[] as &[&str], &["--depth=1"], &["--filter=blob:none"]].into_iter().enumerate() {
-            site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{version:?}-{number}"), options);
+            served.client().speaking(version).clone_bare(
+                &served.url(),
+                &format!("clone-{version:?}-{number}"),
+                options,
+            );
         }
     }
     for path in ["/", "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/history"] {
-        site.get(path).expect(200);
+        served.get(path).expect(200);
     }
-    site.get("/app.git/info/refs?service=git-receive-pack").expect(401);
-    before.expect_unchanged(site.world.cache().path());
-    assert!(site.server.terminate().success());
-    before.expect_unchanged(site.world.cache().path());
+    served.get("/app.git/info/refs?service=git-receive-pack").expect(401);
+    before.expect_unchanged(served.world.cache().path());
+    assert!(served.server.terminate().success());
+    before.expect_unchanged(served.world.cache().path());
 }

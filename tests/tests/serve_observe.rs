@@ -37,7 +37,7 @@ fn noise(bytes: usize) -> Vec<u8> {
     noise
 }
 
-/// A site whose newest snapshot is too large for the buffers between a server and a client that does not read.
+/// A server whose newest snapshot is too large for the buffers between a server and a client that does not read.
 fn large(change: impl FnOnce(&mut Value)) -> (Served, CommitId) {
     let world = small_world();
     let tip = world.upstream().commit("main").file("image", noise(24 << 20)).make();
@@ -45,72 +45,72 @@ fn large(change: impl FnOnce(&mut Value)) -> (Served, CommitId) {
     (Served::start(world, change), tip)
 }
 
-fn scrape(site: &Server) -> String {
-    site.get("/metrics").expect(200).text()
+fn scrape(served: &Server) -> String {
+    served.get("/metrics").expect(200).text()
 }
 
 #[test]
-fn it_says_once_where_it_listens_and_what_it_serves() {
-    let site = Served::small(|_| {});
-    let told = site.announcement();
-    assert_eq!((&told["schema"], &told["ok"]), (&"git-mirror/serve/v1".into(), &true.into()));
-    assert_eq!((&told["node"], &told["url"]), (&"local".into(), &format!("http://{}", site.address()).into()));
-    let repository = &told["repositories"][0];
-    assert_eq!((&repository["repository"], &repository["url"]), (&"app".into(), &site.url().into()));
+fn it_announces_itself_once() {
+    let served = Served::small(|_| {});
+    let result = served.announcement();
+    assert_eq!((&result["schema"], &result["ok"]), (&"git-mirror/serve/v1".into(), &true.into()));
+    assert_eq!((&result["node"], &result["url"]), (&"local".into(), &format!("http://{}", served.address()).into()));
+    let repository = &result["repositories"][0];
+    assert_eq!((&repository["repository"], &repository["url"]), (&"app".into(), &served.url().into()));
     let own = repository["upstreamUrl"].as_str().expect("because it has one");
-    site.client().run(site.world.sandbox().path(), ["ls-remote", own]);
+    served.client().run(served.world.sandbox().path(), ["ls-remote", own]);
 }
 
 #[test]
-fn health_is_of_the_server_and_readiness_of_what_it_serves() {
+fn health_and_readiness_differ() {
     let world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
-    // From before the first look on: a session that is open is not disturbed by what happens to new ones.
+    // From before the first sync on: an open session is not affected by faults of new ones.
     world.proxy().inject(Tunnels::Every, ProxyFault::CloseAtAccept);
-    let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
-    assert_eq!(site.get("/healthz").status, 200);
-    assert_eq!(site.get("/readyz").status, 200);
-    site.wait_until("a look has failed", || {
-        site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") > 0.0
+    let served = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
+    assert_eq!(served.get("/healthz").status, 200);
+    assert_eq!(served.get("/readyz").status, 200);
+    served.wait_until("a look has failed", || {
+        served.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") > 0.0
     });
-    assert_eq!((site.get("/healthz").status, site.get("/readyz").status), (200, 200));
-    // What was open once may be gone now.
-    let (place, away) = (site.world.cache().path().to_owned(), site.world.sandbox().path().join("away"));
-    std::fs::rename(&place, &away).expect("because nothing stands there");
-    let told = site.get("/readyz").expect(503).text();
-    assert!(told.contains("app: "), "{told}");
-    std::fs::rename(&away, &place).expect("because it came from there");
-    assert_eq!(site.get("/readyz").status, 200);
-    site.world.proxy().clear_faults();
-    site.wait_until("it looks again", || {
-        site.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") == 0.0
+    assert_eq!((served.get("/healthz").status, served.get("/readyz").status), (200, 200));
+    // Files that were open once may be removed now.
+    let (place, away) = (served.world.cache().path().to_owned(), served.world.sandbox().path().join("away"));
+    std::fs::rename(&place, &away).expect("because the name is free");
+    let result = served.get("/readyz").expect(503).text();
+    assert!(result.contains("app: "), "{result}");
+    std::fs::rename(&away, &place).expect("because it was moved from there");
+    assert_eq!(served.get("/readyz").status, 200);
+    served.world.proxy().clear_faults();
+    served.wait_until("it looks again", || {
+        served.metric("git_mirror_upstream_consecutive_failures{repository=\"app\"}") == 0.0
     });
 }
 
 #[test]
-fn every_metric_is_documented_and_counts_what_it_says() {
-    let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
-    let token = site.token("promoter", &[]);
-    let clone = site.client().clone_bare(&site.url(), "one", &[]);
-    // The reader has his answer a moment before it is kept for the next one.
-    site.wait_until("it is kept", || site.metric("git_mirror_pack_cache_entries") >= 1.0);
-    site.client().clone_bare(&site.url(), "two", &[]);
+fn every_metric_is_documented_and_counts() {
+    let served = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let token = served.token("promoter", &[]);
+    let clone = served.client().clone_bare(&served.url(), "one", &[]);
+    // The reader has its answer a moment before it is cached for the next one.
+    served.wait_until("it is kept", || served.metric("git_mirror_pack_cache_entries") >= 1.0);
+    served.client().clone_bare(&served.url(), "two", &[]);
     clone.commit("gitops").file("deployed", "x\n").make();
-    site.client().with(&token).run(clone.path(), ["push", "--quiet", &site.url(), "gitops"]);
-    site.client().with(&token).ask(clone.path(), ["push", &site.url(), "main:other"]);
-    site.get("/app.git/info/refs?service=git-receive-pack").expect(401);
-    site.wait_until("a scheduled sync has ended", || {
-        site.metric("git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"done\"}")
-            + site.metric("git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"finding\"}")
+    served.client().with(&token).run(clone.path(), ["push", "--quiet", &served.url(), "gitops"]);
+    served.client().with(&token).ask(clone.path(), ["push", &served.url(), "main:other"]);
+    served.get("/app.git/info/refs?service=git-receive-pack").expect(401);
+    served.wait_until("a scheduled sync has ended", || {
+        served.metric("git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"done\"}")
+            + served.metric("git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"finding\"}")
             > 0.0
     });
     // A request is counted, and the making of a pack counted out, a moment after the answer.
-    site.wait_until("what was sent is counted", || {
-        site.metric("git_mirror_http_sent_bytes_total{endpoint=\"upload-pack\"}") >= 1000.0
+    served.wait_until("what was sent is counted", || {
+        served.metric("git_mirror_http_sent_bytes_total{endpoint=\"upload-pack\"}") >= 1000.0
     });
-    site.wait_until("no pack is being made", || site.metric("git_mirror_packs_running") == 0.0);
+    served.wait_until("no pack is being made", || served.metric("git_mirror_packs_running") == 0.0);
 
-    let reply = site.get("/metrics").expect(200);
+    let reply = served.get("/metrics").expect(200);
     let kind = reply.header("content-type").unwrap_or_default().to_owned();
     assert!(kind.starts_with("application/openmetrics-text"), "{kind}");
     let text = reply.text();
@@ -154,7 +154,7 @@ fn every_metric_is_documented_and_counts_what_it_says() {
     {
         assert_eq!(find_metric(&text, name), Some(exactly), "{name} in\n{text}");
     }
-    let age = find_metric(&text, "git_mirror_observation_age_seconds{lane=\"main\"}").expect("because it has looked");
+    let age = find_metric(&text, "git_mirror_observation_age_seconds{lane=\"main\"}").expect("because it has synced");
     assert!((0.0..60.0).contains(&age), "{age}");
 }
 
@@ -195,25 +195,25 @@ fn assert_same(place: &str, left: &Value, right: &Value) {
 }
 
 #[test]
-fn the_api_tells_what_the_program_tells() {
-    let site = Served::small(|_| {});
-    let world = &site.world;
-    let address = format!("http://{}", site.address());
+fn the_api_and_the_program_agree() {
+    let served = Served::small(|_| {});
+    let world = &served.world;
+    let address = format!("http://{}", served.address());
     let compare = |exit: i32| {
         let own = world.mirror(&["status"]).expect(exit);
         // The commands to run next name the file of a configuration only where there is one.
         let file = format!(" -f {}", world.config_file().display());
         let plain = own.stdout.replace(&file, "");
         let own_report: Value = serde_json::from_str(&plain).expect("because it was a report");
-        assert_same("", &settled(site.get("/api/v1/status").expect(200).json()), &settled(own_report));
+        assert_same("", &settled(served.get("/api/v1/status").expect(200).json()), &settled(own_report));
         // A machine that has neither cache nor configuration sees the same, and ends the same.
         let mut command = world.command(&[]);
         command = bare(&command, &["status", "--server", &address, "-o", "json"]);
         let there = mirror_tests::world::Run::of(&mut command).expect(exit);
         assert_same("lanes", &settled(there.report["lanes"].clone()), &settled(own.report["lanes"].clone()));
         let history = world.mirror(&["history"]).expect(0);
-        let told = site.get("/api/v1/history").expect(200).json();
-        assert_same("lanes", &settled(told["lanes"].clone()), &settled(history.report["lanes"].clone()));
+        let result = served.get("/api/v1/history").expect(200).json();
+        assert_same("lanes", &settled(result["lanes"].clone()), &settled(history.report["lanes"].clone()));
     };
     compare(0);
     world.cache().commit("gitops").file("deployed", "pending\n").make();
@@ -224,18 +224,18 @@ fn the_api_tells_what_the_program_tells() {
     world.cache().commit("gitops").file("deployed", "ours\n").make();
     world.mirror(&["sync", "--confirm"]).expect(3);
     compare(3);
-    let page = site.get("/").expect(200);
+    let page = served.get("/").expect(200);
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")), "{page:?}");
     for word in ["app", "main", "diverged"] {
         assert!(page.text().contains(word), "the page does not show {word}: {}", page.text());
     }
-    // Whoever looks for any free port never gets this one.
+    // A search for a free port never gets this one.
     let mut command = bare(&world.command(&[]), &["status", "--server", "http://127.0.0.1:1", "-o", "json"]);
     let refused = mirror_tests::world::Run::of(&mut command);
     assert!(refused.exit.is_some_and(|exit| exit != 0 && exit != 3), "{refused:?}");
 }
 
-/// The same program in the same surroundings, with other words and without a configuration.
+/// The same program in the same environment, with other arguments and without a configuration.
 fn bare(command: &Command, words: &[&str]) -> Command {
     let mut bare = Command::new(command.get_program());
     bare.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -244,61 +244,61 @@ fn bare(command: &Command, words: &[&str]) -> Command {
 }
 
 #[test]
-fn a_server_that_is_told_to_end_gives_what_it_has_begun() {
-    let (mut site, tip) = large(|_| {});
-    let mut stream = http::connect(site.address());
-    stream.write_all(&RawFetch::of(tip).request(site.address())).expect("because the server listens");
+fn shutdown_finishes_open_requests() {
+    let (mut served, tip) = large(|_| {});
+    let mut stream = http::connect(served.address());
+    stream.write_all(&RawFetch::of(tip).request(served.address())).expect("because the server listens");
     let mut first = vec![0; 64 << 10];
     stream.read_exact(&mut first).expect("because the answer begins");
-    let mut idle = http::connect(site.address());
-    site.signal(Signal::TERM);
-    // An idle connection is closed, nobody new is let in, and the answer goes on.
+    let mut idle = http::connect(served.address());
+    served.signal(Signal::TERM);
+    // An idle connection is closed, no new one is accepted, and the answer goes on.
     assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0);
-    let address = site.address();
-    site.wait_until("nobody new is let in", || {
+    let address = served.address();
+    served.wait_until("nobody new is let in", || {
         std::net::TcpStream::connect(address).map_or(true, |mut stream| {
             let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
             asked.is_err() || stream.read(&mut [0; 16]).map_or(true, |read| read == 0)
         })
     });
-    assert!(site.server.runs(), "it has left somebody behind");
+    assert!(served.server.runs(), "it ended before its last client");
     let mut whole = &first[..];
     let mut chained = (&mut whole).chain(&mut stream);
     let reply = http::read_reply(&mut chained, false).expect("because the answer is whole");
     let pack = rawfetch::pack(&reply.body).expect("because the answer is whole");
-    let empty = site.world.sandbox().bare("empty");
-    site.world.sandbox().git().run_with(empty.path(), ["index-pack", "--stdin", "--strict"], &pack);
+    let empty = served.world.sandbox().bare("empty");
+    served.world.sandbox().git().run_with(empty.path(), ["index-pack", "--stdin", "--strict"], &pack);
     assert!(empty.has(tip));
-    assert!(site.server.wait().success());
-    assert!(site.server.log().len() < 100_000);
+    assert!(served.server.wait().success());
+    assert!(served.server.log().len() < 100_000);
 }
 
 #[test]
-fn a_server_that_is_told_twice_ends_at_once() {
-    let (mut site, tip) = large(|_| {});
-    let mut stream = http::connect(site.address());
-    stream.write_all(&RawFetch::of(tip).request(site.address())).expect("because the server listens");
+fn a_second_signal_ends_at_once() {
+    let (mut served, tip) = large(|_| {});
+    let mut stream = http::connect(served.address());
+    stream.write_all(&RawFetch::of(tip).request(served.address())).expect("because the server listens");
     stream.read_exact(&mut [0; 1024]).expect("because the answer begins");
-    let children: Vec<_> = site.children();
-    site.signal(Signal::TERM);
-    let address = site.address();
-    site.wait_until("it has heard", || std::net::TcpStream::connect(address).is_err());
-    assert!(site.server.runs(), "it waits for the one who reads");
-    // Two signals that come together are one wish, so it may take several.
-    let again = site.id();
+    let children: Vec<_> = served.children();
+    served.signal(Signal::TERM);
+    let address = served.address();
+    served.wait_until("it has heard", || std::net::TcpStream::connect(address).is_err());
+    assert!(served.server.runs(), "it waits for the one who reads");
+    // Two signals that arrive together are delivered as one, so it may take several.
+    let again = served.id();
     let ended = server::became(|| {
         procfs::signal(again, Signal::TERM);
-        !site.server.runs()
+        !served.server.runs()
     });
     assert!(ended);
-    let status = site.server.wait();
+    let status = served.server.wait();
     assert_eq!(status.code(), Some(130), "{status}");
     let mut rest = Vec::new();
     let torn = stream.read_to_end(&mut rest);
     assert!(torn.is_err() || rest.len() < 24 << 20, "the answer was cut off");
-    // One that has ended and that nobody asks how has no words any more.
+    // A zombie has no command line any more.
     let gone = |id: u32| std::fs::read(format!("/proc/{id}/cmdline")).map_or(true, |words| words.is_empty());
-    assert!(server::became(|| children.iter().all(|child| gone(child.id))), "a program of git has outlived it");
+    assert!(server::became(|| children.iter().all(|child| gone(child.id))), "a git process has outlived it");
 }
 
 /// Gives the server a socket that is open already, as systemd does.
@@ -318,7 +318,7 @@ fn activated(world: &World, listener: &TcpListener) -> Command {
 }
 
 #[test]
-fn a_socket_of_systemd_refuses_nobody_while_the_server_is_away() {
+fn a_systemd_socket_survives_a_restart() {
     let mut world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     server::configure(&mut world, |_| {});
@@ -333,13 +333,13 @@ fn a_socket_of_systemd_refuses_nobody_while_the_server_is_away() {
     early
         .write_all(format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
         .expect("because the socket is open");
-    let site = Served { server: Server::spawn(&mut activated(&world, &listener)), world };
+    let served = Served { server: Server::spawn(&mut activated(&world, &listener)), world };
     assert_eq!(http::read_reply(&mut early, false).expect("because it was served").status, 200);
-    site.client().clone_bare(&site.url(), "clone", &[]);
+    served.client().clone_bare(&served.url(), "clone", &[]);
 }
 
 #[test]
-fn many_looks_go_over_one_session_however_many_lanes_there_are() {
+fn scheduled_syncs_share_one_session() {
     let mut world = small_world();
     world.configure(|config| {
         for number in 0..4 {
@@ -352,42 +352,42 @@ fn many_looks_go_over_one_session_however_many_lanes_there_are() {
     world.mirror(&["sync", "--confirm"]).expect(0);
     let before = world.host().wait_until_quiet();
     let tunnels = world.proxy().record().tunnels.len();
-    let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let served = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
     let looks = before.count(Service::UploadPack);
-    let record = site.world.host().wait(|record| record.count(Service::UploadPack) >= looks + 5);
+    let record = served.world.host().wait(|record| record.count(Service::UploadPack) >= looks + 5);
     assert_eq!(record.connections.len(), before.connections.len() + 1, "one session");
-    assert_eq!(site.world.proxy().record().tunnels.len(), tunnels + 1, "one tunnel");
-    // What upstream has is seen without anybody asking.
-    let next = site.world.upstream().commit("main").file("next", "news\n").make();
-    site.wait_until("the server follows", || site.world.cache().branch("main") == Some(next));
-    let told = site.client().run(site.world.sandbox().path(), ["ls-remote", &site.url(), "refs/heads/main"]);
-    assert!(told.starts_with(&next.to_string()), "{told}");
-    assert_eq!(site.world.proxy().record().tunnels.len(), tunnels + 1, "still one tunnel");
+    assert_eq!(served.world.proxy().record().tunnels.len(), tunnels + 1, "one tunnel");
+    // Upstream's state is observed by the schedule.
+    let next = served.world.upstream().commit("main").file("next", "news\n").make();
+    served.wait_until("the server follows", || served.world.cache().branch("main") == Some(next));
+    let result = served.client().run(served.world.sandbox().path(), ["ls-remote", &served.url(), "refs/heads/main"]);
+    assert!(result.starts_with(&next.to_string()), "{result}");
+    assert_eq!(served.world.proxy().record().tunnels.len(), tunnels + 1, "still one tunnel");
 }
 
 #[test]
-fn a_session_that_dies_is_made_again_and_only_the_metrics_know() {
+fn a_lost_session_is_reopened() {
     let world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     let before = world.host().wait_until_quiet();
-    // It lives long enough for a look or some.
+    // It lives long enough for some syncs.
     world.host().inject_once(HostFault::Stream { at: Point::Sent(6_000), then: Ending::Cut });
-    let site = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
-    let host = site.world.host();
+    let served = Served::start(world, |serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let host = served.world.host();
     host.wait(|record| {
         record.connections.len() > before.connections.len() && record.connections[before.connections.len()].ended
     });
     let again = host.wait(|record| record.connections.len() == before.connections.len() + 2);
     let looks = again.count(Service::UploadPack);
     host.wait(|record| record.count(Service::UploadPack) >= looks + 2);
-    let next = site.world.upstream().commit("main").file("next", "news\n").make();
-    site.wait_until("the server follows", || site.world.cache().branch("main") == Some(next));
+    let next = served.world.upstream().commit("main").file("next", "news\n").make();
+    served.wait_until("the server follows", || served.world.cache().branch("main") == Some(next));
     let counted =
-        |event: &str| site.metric(&format!("git_mirror_ssh_sessions_total{{repository=\"app\",event=\"{event}\"}}"));
-    site.wait_until("the loss is counted", || counted("lost") >= 1.0);
-    // The first looks over either session may be the only ones so far.
-    site.wait_until("the new session is used again", || counted("reused") >= 2.0);
-    let text = scrape(&site);
+        |event: &str| served.metric(&format!("git_mirror_ssh_sessions_total{{repository=\"app\",event=\"{event}\"}}"));
+    served.wait_until("the loss is counted", || counted("lost") >= 1.0);
+    // The first syncs over either session may be the only ones so far.
+    served.wait_until("the new session is used again", || counted("reused") >= 2.0);
+    let text = scrape(&served);
     assert_eq!(
         find_metric(&text, "git_mirror_operations_total{repository=\"app\",verb=\"sync\",outcome=\"upstream\"}"),
         Some(0.0),
@@ -396,36 +396,36 @@ fn a_session_that_dies_is_made_again_and_only_the_metrics_know() {
 }
 
 #[test]
-fn upkeep_comes_by_itself_and_readers_do_not_notice() {
+fn scheduled_maintenance_does_not_disturb_readers() {
     let world = small_world();
     for round in 0..6 {
         world.upstream().commit("main").file("round", format!("{round}\n")).make();
         world.mirror(&["sync", "--confirm"]).expect(0);
     }
-    let site = Served::start(world, |serve| serve["schedule"]["maintainEvery"] = "1s".into());
+    let served = Served::start(world, |serve| serve["schedule"]["maintainEvery"] = "1s".into());
     let done = "git_mirror_operations_total{repository=\"app\",verb=\"maintain\",outcome=\"done\"}";
     let mut clones = 0;
-    site.wait_until("it has looked after the cache", || {
+    served.wait_until("it has looked after the cache", || {
         clones += 1;
-        let clone = site.client().clone_bare(&site.url(), &format!("clone-{clones}"), &["--depth=3"]);
-        assert_eq!(clone.branch("main"), site.world.upstream().branch("main"));
-        site.metric(done) >= 2.0
+        let clone = served.client().clone_bare(&served.url(), &format!("clone-{clones}"), &["--depth=3"]);
+        assert_eq!(clone.branch("main"), served.world.upstream().branch("main"));
+        served.metric(done) >= 2.0
     });
-    site.world.cache().fsck();
-    let history = site.world.mirror(&["history"]).expect(0).stdout;
+    served.world.cache().fsck();
+    let history = served.world.mirror(&["history"]).expect(0).stdout;
     assert!(history.contains("\"maintain\""), "it ran as if typed: {history}");
 }
 
 #[test]
 fn identical_requests_share_one_run_of_git() {
     const READERS: usize = 12;
-    let (site, tip) = large(|_| {});
-    let made = || site.metric("git_mirror_packs_total{source=\"made\"}");
+    let (served, tip) = large(|_| {});
+    let made = || served.metric("git_mirror_packs_total{source=\"made\"}");
     let before = made();
     let bodies: Vec<Vec<u8>> = std::thread::scope(|scope| {
         let reading: Vec<_> = (0..READERS)
             .map(|number| {
-                let address = site.address();
+                let address = served.address();
                 // Who asks makes no difference.
                 let fetch = RawFetch::of(tip).with("deepen 1").named(&format!("git/{number}"));
                 scope.spawn(move || rawfetch::pack(&fetch.send(address).expect(200).body).expect("because it is whole"))
@@ -435,21 +435,21 @@ fn identical_requests_share_one_run_of_git() {
     });
     assert_eq!(made() - before, 1.0);
     assert!(bodies.windows(2).all(|pair| pair[0] == pair[1]), "one pack for all");
-    let empty = site.world.sandbox().bare("empty");
+    let empty = served.world.sandbox().bare("empty");
     empty.run(["config", "core.logAllRefUpdates", "false"]);
-    site.world.sandbox().git().run_with(empty.path(), ["index-pack", "--stdin"], &bodies[0]);
+    served.world.sandbox().git().run_with(empty.path(), ["index-pack", "--stdin"], &bodies[0]);
     assert!(empty.has(tip));
     // Another question is another answer.
-    RawFetch::of(tip).with("deepen 2").send(site.address()).expect(200);
+    RawFetch::of(tip).with("deepen 2").send(served.address()).expect(200);
     assert_eq!(made() - before, 2.0);
 }
 
 #[test]
-fn a_reader_who_goes_away_stops_nobody_and_the_last_one_stops_git() {
-    let (site, tip) = large(|_| {});
+fn the_last_disconnected_reader_stops_git() {
+    let (served, tip) = large(|_| {});
     let open = |fetch: &RawFetch| {
-        let mut stream = http::connect(site.address());
-        stream.write_all(&fetch.request(site.address())).expect("because the server listens");
+        let mut stream = http::connect(served.address());
+        stream.write_all(&fetch.request(served.address())).expect("because the server listens");
         let mut first = vec![0; 512];
         stream.read_exact(&mut first).expect("because the answer begins");
         (first, stream)
@@ -459,23 +459,23 @@ fn a_reader_who_goes_away_stops_nobody_and_the_last_one_stops_git() {
     drop(gone);
     let whole = http::read_reply(&mut first.as_slice().chain(&mut stays), false).expect("because the answer is whole");
     assert!(rawfetch::pack(&whole.body).is_some());
-    // Nobody is left who wants this one.
+    // No reader is left that wants this one.
     drop(open(&RawFetch::of(tip).with("deepen 3")));
-    site.wait_until("git has ended", || site.children().is_empty());
+    served.wait_until("git has ended", || served.children().is_empty());
     // It is counted out a moment after its end.
-    site.wait_until("no pack is being made", || site.metric("git_mirror_packs_running") == 0.0);
+    served.wait_until("no pack is being made", || served.metric("git_mirror_packs_running") == 0.0);
 }
 
 #[test]
-fn a_kept_answer_whose_bytes_have_changed_is_never_given() {
-    let mut site = Served::small(|_| {});
-    let tip = site.world.upstream().branch("main").expect("because it was made");
+fn a_corrupt_cached_pack_is_never_served() {
+    let mut served = Served::small(|_| {});
+    let tip = served.world.upstream().branch("main").expect("because it was made");
     let fetch = RawFetch::of(tip).with("deepen 1").with("no-progress");
-    let first = rawfetch::pack(&fetch.send(site.address()).expect(200).body).expect("because it is whole");
-    site.wait_until("it is kept", || site.metric("git_mirror_pack_cache_entries") >= 1.0);
-    assert!(site.server.terminate().success());
-    let kept = files_below(&site.world.cache_folder().join("pack-cache"));
-    assert!(!kept.is_empty(), "nothing is kept in pack-cache/");
+    let first = rawfetch::pack(&fetch.send(served.address()).expect(200).body).expect("because it is whole");
+    served.wait_until("it is kept", || served.metric("git_mirror_pack_cache_entries") >= 1.0);
+    assert!(served.server.terminate().success());
+    let kept = files_below(&served.world.cache_folder().join("pack-cache"));
+    assert!(!kept.is_empty(), "nothing is cached in pack-cache/");
     for (name, damage) in [
         (
             "turned around",
@@ -492,12 +492,12 @@ fn a_kept_answer_whose_bytes_have_changed_is_never_given() {
             damage(&mut content);
             std::fs::write(path, content).expect("because the cache is ours");
         }
-        site.start_again();
+        served.start_again();
         for _ in 0..2 {
-            let pack = rawfetch::pack(&fetch.send(site.address()).expect(200).body).expect("because it is whole");
+            let pack = rawfetch::pack(&fetch.send(served.address()).expect(200).body).expect("because it is whole");
             assert_eq!(pack, first, "{name}");
         }
-        assert!(site.server.terminate().success());
+        assert!(served.server.terminate().success());
     }
 }
 
@@ -509,7 +509,7 @@ fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             found.extend(files_below(&path));
         } else {
             let content = std::fs::read(&path).expect("because the folder is ours");
-            // A lock says nothing by its bytes.
+            // The content of a lock file means nothing.
             found.extend((!content.is_empty()).then_some((path, content)));
         }
     }
@@ -517,7 +517,7 @@ fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
+fn a_nearly_full_disk_refuses_only_writers() {
     let mut world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     server::configure(&mut world, |serve| {
@@ -545,19 +545,19 @@ fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
             .expect("because the harness listens");
         return;
     }
-    let site = Served { server: Server::spawn(&mut command), world };
-    let inside = PathBuf::from(format!("/proc/{}/root", site.id()))
+    let served = Served { server: Server::spawn(&mut command), world };
+    let inside = PathBuf::from(format!("/proc/{}/root", served.id()))
         .join(cache.strip_prefix("/").expect("because it is absolute"));
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     let push = |content: &str| {
         work.commit("gitops").file("deployed", format!("{content}\n")).make();
-        site.client().with(&token).ask(work.path(), ["push", &site.url(), "gitops"])
+        served.client().with(&token).ask(work.path(), ["push", &served.url(), "gitops"])
     };
     let well = push("there is room");
     assert!(well.status.success(), "{}", well.stderr);
     // Nearly full: above the mark nothing happens, below it pushes are refused.
     std::fs::write(inside.join("filler"), noise(17 << 20)).expect("because there is room");
-    site.wait_until("the guard has seen it", || site.metric("git_mirror_disk_low") == 1.0);
+    served.wait_until("the guard has seen it", || served.metric("git_mirror_disk_low") == 1.0);
     let refused = push("there is none");
     assert!(!refused.status.success(), "{}", refused.stderr);
     assert!(
@@ -565,15 +565,15 @@ fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
         "{}",
         refused.stderr
     );
-    site.client().clone_bare(&site.url(), "reads", &[]);
-    site.client().clone_bare(&site.url(), "more-reads", &["--depth=2"]);
-    // A little room is not enough, for it would be gone at once.
-    // In one step: a guard that looked between an emptying and a filling would see room.
+    served.client().clone_bare(&served.url(), "reads", &[]);
+    served.client().clone_bare(&served.url(), "more-reads", &["--depth=2"]);
+    // A little space is not enough, for it would be used up at once.
+    // In one step: a guard that measured between a truncation and a write would find space.
     let filler = std::fs::OpenOptions::new().write(true).open(inside.join("filler"));
     filler.and_then(|filler| filler.set_len(13 << 20)).expect("because it becomes smaller");
     assert!(!push("not yet").status.success());
     std::fs::remove_file(inside.join("filler")).expect("because it is ours");
-    site.wait_until("the guard has seen it", || site.metric("git_mirror_disk_low") == 0.0);
+    served.wait_until("the guard has seen it", || served.metric("git_mirror_disk_low") == 0.0);
     let well = push("room again");
     assert!(well.status.success(), "{}", well.stderr);
 
@@ -581,35 +581,35 @@ fn where_the_disk_is_nearly_full_writers_are_refused_and_readers_are_not() {
     let before = work.branch("gitops");
     let bulk = noise(30 << 20);
     let made = work.commit("gitops").file("bulk", bulk).make();
-    let refused = site.client().with(&token).ask(work.path(), ["push", &site.url(), "gitops"]);
+    let refused = served.client().with(&token).ask(work.path(), ["push", &served.url(), "gitops"]);
     assert!(!refused.status.success(), "{made} does not fit");
-    let told = site.client().run(work.path(), ["ls-remote", &site.url(), "refs/heads/gitops"]);
-    assert!(before.is_some_and(|before| told.starts_with(&before.to_string())), "{told}");
+    let result = served.client().run(work.path(), ["ls-remote", &served.url(), "refs/heads/gitops"]);
+    assert!(before.is_some_and(|before| result.starts_with(&before.to_string())), "{result}");
     work.set_ref("refs/heads/gitops", before.expect("because it was pushed"));
-    // The guard may have looked just when nothing was left.
-    site.wait_until("the guard sees room", || site.metric("git_mirror_disk_low") == 0.0);
+    // The guard may have measured just when nothing was left.
+    served.wait_until("the guard sees room", || served.metric("git_mirror_disk_low") == 0.0);
     let well = push("small again");
     assert!(well.status.success(), "{}", well.stderr);
     // git goes by the names of folders, which lead elsewhere out here.
-    let copy = site.world.sandbox().path().join("copy.git");
+    let copy = served.world.sandbox().path().join("copy.git");
     let copied = Command::new("cp").arg("-a").arg(inside.join("app.git")).arg(&copy).status();
     assert!(copied.is_ok_and(|status| status.success()));
     Repository::at(&copy, work.git()).fsck();
 }
 
 #[test]
-fn two_servers_on_one_cache_do_not_disturb_each_other() {
-    let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
-    let other = Server::start(&site.world);
-    let token = site.token("promoter", &[]);
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+fn two_servers_share_one_cache() {
+    let served = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let other = Server::start(&served.world);
+    let token = served.token("promoter", &[]);
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     for round in 0..4 {
         let made = work.commit("gitops").file("deployed", format!("{round}\n")).make();
-        let (to, from) = if round % 2 == 0 { (&site.server, &other) } else { (&other, &site.server) };
-        site.client().with(&token).run(work.path(), ["push", "--quiet", &to.url("app.git"), "gitops"]);
-        // Whoever asks the other one is told of it too.
-        let told = site.client().run(work.path(), ["ls-remote", &from.url("app.git"), "refs/heads/gitops"]);
-        assert!(told.starts_with(&made.to_string()), "round {round}: {told}");
+        let (to, from) = if round % 2 == 0 { (&served.server, &other) } else { (&other, &served.server) };
+        served.client().with(&token).run(work.path(), ["push", "--quiet", &to.url("app.git"), "gitops"]);
+        // A reader of the other one sees it too.
+        let result = served.client().run(work.path(), ["ls-remote", &from.url("app.git"), "refs/heads/gitops"]);
+        assert!(result.starts_with(&made.to_string()), "round {round}: {result}");
     }
-    site.world.cache().fsck();
+    served.world.cache().fsck();
 }

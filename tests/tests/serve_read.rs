@@ -43,38 +43,38 @@ fn listed(text: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn a_clone_is_what_upstream_has() {
-    let site = Served::small(open);
-    let upstream = site.world.upstream();
+    let served = Served::small(open);
+    let upstream = served.world.upstream();
     for version in VERSIONS {
-        let client = site.client().speaking(version);
-        let clone = client.clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        let client = served.client().speaking(version);
+        let clone = client.clone_bare(&served.url(), &format!("clone-{version:?}"), &[]);
         assert_eq!(clone.refs(), upstream.refs(), "{version:?}");
         assert_eq!(objects(&clone), objects(upstream), "{version:?}");
         assert_eq!(clone.run(["symbolic-ref", "HEAD"]), "refs/heads/main");
         clone.fsck();
 
-        // One branch, nothing else; and a work tree as people have it.
+        // One branch, nothing else; and a usual work tree.
         let single = client.clone_bare(
-            &site.url(),
+            &served.url(),
             &format!("single-{version:?}"),
             &["--single-branch", "--no-tags", "--branch=gitops"],
         );
         assert_eq!(single.refs().into_keys().collect::<Vec<_>>(), ["refs/heads/gitops"]);
         single.fsck();
         let work = format!("work-{version:?}");
-        client.run(site.world.sandbox().path(), ["clone", "--quiet", "--branch=gitops", &site.url(), &work]);
-        let deployed = site.world.sandbox().path().join(work).join("deployed");
+        client.run(served.world.sandbox().path(), ["clone", "--quiet", "--branch=gitops", &served.url(), &work]);
+        let deployed = served.world.sandbox().path().join(work).join("deployed");
         assert_eq!(std::fs::read_to_string(deployed).expect("because it was checked out"), "nothing yet\n");
     }
 }
 
 #[test]
-fn a_clone_is_fetched_into_again_and_again() {
-    let site = Served::small(open);
-    let world = &site.world;
+fn a_clone_is_fetched_into_repeatedly() {
+    let served = Served::small(open);
+    let world = &served.world;
     for version in VERSIONS {
-        let client = site.client().speaking(version);
-        let clone = client.empty(&site.url(), &format!("clone-{version:?}"));
+        let client = served.client().speaking(version);
+        let clone = client.empty(&served.url(), &format!("clone-{version:?}"));
         for round in 0..3 {
             world.upstream().commit("main").file("round", format!("{version:?} {round}\n")).make();
             world.mirror(&["sync", "--confirm"]).expect(0);
@@ -87,14 +87,14 @@ fn a_clone_is_fetched_into_again_and_again() {
 }
 
 #[test]
-fn a_shallow_clone_is_deepened_to_the_whole() {
-    let site = Served::small(open);
-    let upstream = site.world.upstream();
+fn a_shallow_clone_is_deepened_completely() {
+    let served = Served::small(open);
+    let upstream = served.world.upstream();
     for version in VERSIONS {
-        let client = site.client().speaking(version);
+        let client = served.client().speaking(version);
         let name = |what: &str| format!("{what}-{version:?}");
-        let clone = client.clone_bare(&site.url(), &name("shallow"), &["--depth=1"]);
-        assert_eq!((clone.branch("main"), commits(&clone, "main")), (Some(tip(&site.world)), 1));
+        let clone = client.clone_bare(&served.url(), &name("shallow"), &["--depth=1"]);
+        assert_eq!((clone.branch("main"), commits(&clone, "main")), (Some(tip(&served.world)), 1));
         clone.fsck();
         clone.run(["config", "remote.origin.fetch", "+refs/heads/*:refs/heads/*"]);
         client.run(clone.path(), ["fetch", "--quiet", "--no-tags", "--deepen=4", "origin"]);
@@ -108,46 +108,46 @@ fn a_shallow_clone_is_deepened_to_the_whole() {
         // Up to a time, and up to a tag: the fifth commit from the top is the one that the annotated tag names.
         let since = upstream.run(["log", "-1", "--skip=2", "--format=%ct", "main"]);
         let recent =
-            client.clone_bare(&site.url(), &name("since"), &["--single-branch", &format!("--shallow-since={since}")]);
+            client.clone_bare(&served.url(), &name("since"), &["--single-branch", &format!("--shallow-since={since}")]);
         assert_eq!(commits(&recent, "main"), 3, "{version:?}");
         let above =
-            client.clone_bare(&site.url(), &name("above"), &["--single-branch", "--no-tags", "--shallow-exclude=v2"]);
+            client.clone_bare(&served.url(), &name("above"), &["--single-branch", "--no-tags", "--shallow-exclude=v2"]);
         assert_eq!(commits(&above, "main"), 4, "{version:?}");
         above.fsck();
     }
 }
 
 #[test]
-fn a_partial_clone_asks_for_the_rest_when_it_is_needed() {
-    let site = Served::small(open);
+fn a_partial_clone_fetches_missing_objects() {
+    let served = Served::small(open);
     let missing =
         |clone: &Repository| clone.run(["rev-list", "--objects", "--all", "--missing=print"]).matches('?').count();
     for version in VERSIONS {
         for filter in ["blob:none", "tree:0", "blob:limit=600"] {
-            let client = site.client().speaking(version).set("remote.origin.promisor", "true");
+            let client = served.client().speaking(version).set("remote.origin.promisor", "true");
             let name = format!("partial-{version:?}-{}", filter.replace([':', '='], "-"));
-            let clone = client.clone_bare(&site.url(), &name, &[&format!("--filter={filter}")]);
-            assert_eq!(clone.refs(), site.world.upstream().refs());
+            let clone = client.clone_bare(&served.url(), &name, &[&format!("--filter={filter}")]);
+            assert_eq!(clone.refs(), served.world.upstream().refs());
             let before = missing(&clone);
             assert!(before > 0, "{name}: nothing was left out");
             // A work tree needs what was left out, and gets it from the server by its bare ids.
-            let work = site.world.sandbox().path().join(format!("{name}-work"));
+            let work = served.world.sandbox().path().join(format!("{name}-work"));
             client.run(clone.path(), ["worktree", "add", "--quiet", "--detach", &work.to_string_lossy(), "main"]);
-            assert!(missing(&clone) < before, "{name}: nothing more came");
+            assert!(missing(&clone) < before, "{name}: nothing more was fetched");
             let checked_out = Repository::at(&work, clone.git());
             assert_eq!(checked_out.run(["status", "--porcelain"]), "");
             assert_eq!(
                 checked_out.run(["ls-tree", "-r", "HEAD"]),
-                site.world.upstream().run(["ls-tree", "-r", "main"])
+                served.world.upstream().run(["ls-tree", "-r", "main"])
             );
         }
     }
 }
 
 #[test]
-fn a_snapshot_is_fetched_by_its_name_and_by_its_commit() {
-    let site = Served::small(open);
-    let world = &site.world;
+fn a_snapshot_is_fetched_by_name_and_commit() {
+    let served = Served::small(open);
+    let world = &served.world;
     let first = tip(world);
     // Upstream is rewritten: no branch leads to the first snapshot any more.
     world.upstream().commit("main").root().file("source", "rewritten\n").make();
@@ -155,14 +155,14 @@ fn a_snapshot_is_fetched_by_its_name_and_by_its_commit() {
     assert_ne!(tip(world), first);
     for version in VERSIONS {
         for commit in [first, tip(world)] {
-            let client = site.client().speaking(version);
-            let build = client.empty(&site.url(), &format!("build-{version:?}-{commit}"));
-            // A build that is told of a commit, whatever version it speaks.
+            let client = served.client().speaking(version);
+            let build = client.empty(&served.url(), &format!("build-{version:?}-{commit}"));
+            // A build that is given a commit, whatever version it speaks.
             client.run(build.path(), ["fetch", "--quiet", "--depth=1", "origin", &commit.to_string()]);
             assert_eq!(build.rev("FETCH_HEAD"), Some(commit), "{version:?}");
             build.run(["update-ref", "refs/heads/built", "FETCH_HEAD"]);
             build.fsck();
-            // A build that is told of a snapshot. In version 0 a client knows only the names that are advertised.
+            // A build that is given a snapshot. In version 0 a client knows only the names that are advertised.
             let named = client.ask(build.path(), ["fetch", "--quiet", "origin", &format!("{SNAPSHOTS}/{commit}")]);
             assert_eq!(named.status.success(), version == Version::V2, "{version:?}: {}", named.stderr);
             if version == Version::V2 {
@@ -172,17 +172,17 @@ fn a_snapshot_is_fetched_by_its_name_and_by_its_commit() {
         }
     }
     // All of them at once, by a pattern; a client of version 2 sends it as a prefix.
-    let all = site.client().empty(&site.url(), "all");
-    site.client().run(all.path(), ["fetch", "--quiet", "origin", "refs/mirror/snapshots/*:refs/snapshots/*"]);
+    let all = served.client().empty(&served.url(), "all");
+    served.client().run(all.path(), ["fetch", "--quiet", "origin", "refs/mirror/snapshots/*:refs/snapshots/*"]);
     let wanted = [first, tip(world)].map(|commit| (format!("refs/snapshots/app/main/{commit}"), commit));
     assert_eq!(all.refs_under("refs/snapshots/"), wanted.into());
     all.fsck();
 }
 
 #[test]
-fn a_listing_shows_branches_and_tags_and_nothing_of_the_mirrors_own() {
-    let site = Served::small(open);
-    let world = &site.world;
+fn a_listing_shows_branches_and_tags_only() {
+    let served = Served::small(open);
+    let world = &served.world;
     // The cache holds one of everything: a snapshot, mirror-stage, and a tip that was set aside.
     world.cache().commit("gitops").file("deployed", "here\n").make();
     world.upstream().commit("gitops").file("deployed", "there\n").make();
@@ -198,27 +198,27 @@ fn a_listing_shows_branches_and_tags_and_nothing_of_the_mirrors_own() {
     let peeled = world.upstream().rev("v2^{}").expect("because it was tagged").to_string();
     expected.insert("refs/tags/v2^{}".to_owned(), peeled);
     for version in VERSIONS {
-        let client = site.client().speaking(version);
+        let client = served.client().speaking(version);
         let folder = world.sandbox().path();
-        assert_eq!(listed(&client.run(folder, ["ls-remote", &site.url()])), expected, "{version:?}");
-        let symbolic = client.run(folder, ["ls-remote", "--symref", &site.url(), "HEAD"]);
+        assert_eq!(listed(&client.run(folder, ["ls-remote", &served.url()])), expected, "{version:?}");
+        let symbolic = client.run(folder, ["ls-remote", "--symref", &served.url(), "HEAD"]);
         assert!(symbolic.starts_with("ref: refs/heads/main\tHEAD\n"), "{version:?}: {symbolic}");
-        let heads = listed(&client.run(folder, ["ls-remote", "--heads", &site.url()]));
+        let heads = listed(&client.run(folder, ["ls-remote", "--heads", &served.url()]));
         assert_eq!(heads.into_keys().collect::<Vec<_>>(), ["refs/heads/gitops", "refs/heads/main"], "{version:?}");
-        let tags = listed(&client.run(folder, ["ls-remote", "--tags", "--refs", &site.url(), "v*"]));
+        let tags = listed(&client.run(folder, ["ls-remote", "--tags", "--refs", &served.url(), "v*"]));
         assert_eq!(tags.into_keys().collect::<Vec<_>>(), ["refs/tags/v1", "refs/tags/v2"], "{version:?}");
     }
     // Hidden names are not to be had by those who guess them either; only snapshots are, and only when asked for.
-    let asked = ls_refs(&site, &["refs/"]);
+    let asked = ls_refs(&served, &["refs/"]);
     assert!(!asked.iter().any(|name| name.starts_with("refs/mirror")), "{asked:?}");
-    assert_eq!(ls_refs(&site, &["refs/mirror-stage/"]), [""; 0]);
-    assert_eq!(ls_refs(&site, &["refs/mirror-rescue/"]), [""; 0]);
-    assert_eq!(ls_refs(&site, &["refs/mirror/snapshots/"]), [format!("{SNAPSHOTS}/{}", tip(world))]);
-    assert_eq!(ls_refs(&site, &["refs/heads/ma", "refs/tags/v1"]), ["refs/heads/main", "refs/tags/v1"]);
+    assert_eq!(ls_refs(&served, &["refs/mirror-stage/"]), [""; 0]);
+    assert_eq!(ls_refs(&served, &["refs/mirror-rescue/"]), [""; 0]);
+    assert_eq!(ls_refs(&served, &["refs/mirror/snapshots/"]), [format!("{SNAPSHOTS}/{}", tip(world))]);
+    assert_eq!(ls_refs(&served, &["refs/heads/ma", "refs/tags/v1"]), ["refs/heads/main", "refs/tags/v1"]);
 }
 
 /// Asks for the names below prefixes as a client of version 2 does.
-fn ls_refs(site: &Served, prefixes: &[&str]) -> Vec<String> {
+fn ls_refs(served: &Served, prefixes: &[&str]) -> Vec<String> {
     let pkt = |line: &str| format!("{:04x}{line}", line.len() + 4);
     let mut body = pkt("command=ls-refs\n") + &pkt("agent=git/0\n") + "0001";
     for prefix in prefixes {
@@ -227,7 +227,7 @@ fn ls_refs(site: &Served, prefixes: &[&str]) -> Vec<String> {
     body += "0000";
     let headers = [("Git-Protocol", "version=2"), ("Content-Type", "application/x-git-upload-pack-request")];
     let path = "/app.git/git-upload-pack";
-    let reply = http::request(site.address(), "POST", path, &headers, body.as_bytes()).expect(200);
+    let reply = http::request(served.address(), "POST", path, &headers, body.as_bytes()).expect(200);
     let text = reply.text();
     text.lines().filter_map(|line| line.split_once(' ').map(|(_, name)| name.to_owned())).collect()
 }
@@ -252,39 +252,39 @@ fn head_names_the_first_declared_source_branch() {
     assert!(text.find("zwei") < text.find("eins"), "{text}");
     world.sandbox().write("git-mirror.yaml", text);
     world.mirror(&["sync", "--confirm"]).expect(0);
-    let site = Served { server: Server::start(&world), world };
+    let served = Served { server: Server::start(&world), world };
     for version in VERSIONS {
-        let clone = site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
+        let clone = served.client().speaking(version).clone_bare(&served.url(), &format!("clone-{version:?}"), &[]);
         assert_eq!(clone.run(["symbolic-ref", "HEAD"]), "refs/heads/v0.3");
         assert_eq!(clone.rev("HEAD"), Some(newest));
     }
 }
 
 #[test]
-fn readers_of_upstream_are_turned_to_the_mirror_by_one_line_of_configuration() {
-    let site = Served::small(open);
-    let world = &site.world;
+fn instead_of_redirects_readers_to_the_mirror() {
+    let served = Served::small(open);
+    let world = &served.world;
     let upstream = world.url(world.upstream());
     let host = upstream.strip_suffix(&*world.upstream().path().to_string_lossy()).expect("because the path is its end");
-    let key = format!("url.http://{}.insteadOf", site.address());
+    let key = format!("url.http://{}.insteadOf", served.address());
     let logins = world.host().record().connections.len();
     for version in VERSIONS {
-        let client = site.client().speaking(version).set(&key, host);
+        let client = served.client().speaking(version).set(&key, host);
         for (number, url) in
             [upstream.as_str(), upstream.strip_suffix(".git").expect("because it has one")].into_iter().enumerate()
         {
             let clone = client.clone_bare(url, &format!("clone-{version:?}-{number}"), &[]);
             assert_eq!(clone.refs(), world.upstream().refs());
         }
-        let plain = site.url();
+        let plain = served.url();
         let plain = plain.strip_suffix(".git").expect("because it has one");
         client.run(world.sandbox().path(), ["ls-remote", plain]);
     }
-    assert_eq!(world.host().record().connections.len(), logins, "upstream has seen nobody");
+    assert_eq!(world.host().record().connections.len(), logins, "there was no connection to upstream");
 }
 
 #[test]
-fn a_submodule_comes_from_its_place_beside() {
+fn a_relative_submodule_is_served() {
     let mut world = World::builder().build();
     let library = world.sandbox().bare("library");
     let inside = library.commit("main").file("lib.txt", "library\n").make();
@@ -308,7 +308,7 @@ fn a_submodule_comes_from_its_place_beside() {
     git.run(&work, ["commit", "--quiet", "--message=With a library"]);
     git.run(&work, ["push", "--quiet", "origin", "HEAD:main"]);
     world.mirror(&["sync", "--confirm"]).expect(0);
-    let site = Served::start(world, open);
+    let served = Served::start(world, open);
     for version in VERSIONS {
         for (number, options) in
             [&["--recurse-submodules"] as &[&str], &["--recurse-submodules", "--depth=1", "--shallow-submodules"]]
@@ -316,10 +316,10 @@ fn a_submodule_comes_from_its_place_beside() {
                 .enumerate()
         {
             let name = format!("clone-{version:?}-{number}");
-            let folder = site.world.sandbox().path();
-            let url = site.url();
+            let folder = served.world.sandbox().path();
+            let url = served.url();
             let words = [&["clone", "--quiet"], *options, &[&url, &name]].concat();
-            site.client().speaking(version).run(folder, words);
+            served.client().speaking(version).run(folder, words);
             let read = std::fs::read_to_string(folder.join(name).join("library/lib.txt"));
             assert_eq!(read.expect("because the submodule was checked out"), "library\n");
         }
@@ -327,13 +327,13 @@ fn a_submodule_comes_from_its_place_beside() {
 }
 
 #[test]
-fn a_long_conversation_comes_gzipped_and_is_understood() {
-    let site = Served::small(open);
-    let world = &site.world;
+fn gzipped_requests_are_understood() {
+    let served = Served::small(open);
+    let world = &served.world;
     for version in VERSIONS {
-        let client = site.client().speaking(version);
-        let clone = client.clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
-        // So many commits of its own that it has a lot to tell.
+        let client = served.client().speaking(version);
+        let clone = client.clone_bare(&served.url(), &format!("clone-{version:?}"), &[]);
+        // So many commits of its own that the negotiation is long.
         let parent = clone.branch("main").expect("because it was cloned");
         let mut stream = String::new();
         for number in 0..700 {
@@ -351,30 +351,30 @@ fn a_long_conversation_comes_gzipped_and_is_understood() {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         assert_eq!(clone.rev("FETCH_HEAD"), Some(next));
         let trace = std::fs::read_to_string(trace).expect("because git wrote it").to_lowercase();
-        assert!(trace.contains("content-encoding: gzip"), "{version:?}: git had too little to tell");
+        assert!(trace.contains("content-encoding: gzip"), "{version:?}: the request was too short");
     }
 }
 
 #[test]
-fn i5_who_is_told_of_a_tip_can_read_it_and_its_snapshot_while_all_else_goes_on() {
+fn i5_an_advertised_tip_and_its_snapshot_are_readable() {
     const ROUNDS: usize = 10;
-    let site = Served::small(open);
-    let world = &site.world;
+    let served = Served::small(open);
+    let world = &served.world;
     let over = AtomicBool::new(false);
     let (begun, beginnings) = channel();
     let read = |version: Version, number: usize, mut begun: Option<Sender<()>>| {
-        let client = site.client().speaking(version);
+        let client = served.client().speaking(version);
         let (mut rounds, mut tips, mut is_last) = (0, BTreeSet::new(), false);
         while !is_last || rounds < 3 {
             // One more round than the writer lets it, which sees the last tip.
             is_last = over.load(Ordering::SeqCst);
-            let told = listed(&client.run(world.sandbox().path(), ["ls-remote", &site.url(), "refs/heads/main"]));
-            let tip = &told["refs/heads/main"];
+            let result = listed(&client.run(world.sandbox().path(), ["ls-remote", &served.url(), "refs/heads/main"]));
+            let tip = &result["refs/heads/main"];
             tips.insert(tip.clone());
             if let Some(begun) = begun.take() {
                 begun.send(()).expect("because the writer waits for it");
             }
-            let build = client.empty(&site.url(), &format!("build-{version:?}-{number}-{rounds}"));
+            let build = client.empty(&served.url(), &format!("build-{version:?}-{number}-{rounds}"));
             let wanted =
                 if version == Version::V2 && rounds % 2 == 0 { format!("{SNAPSHOTS}/{tip}") } else { tip.clone() };
             let depth = if rounds % 3 == 0 { "--depth=2147483647" } else { "--depth=1" };
@@ -425,89 +425,90 @@ impl Drop for StopAtEnd<'_> {
 }
 
 #[test]
-fn reads_go_on_while_upstream_is_not_to_be_reached() {
-    let site = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
-    let world = &site.world;
+fn reads_go_on_while_upstream_is_unreachable() {
+    let served = Served::small(|serve| serve["schedule"]["syncEvery"] = "1s".into());
+    let world = &served.world;
     world.proxy().inject(Tunnels::Every, ProxyFault::CloseAtAccept);
     world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
     for (number, version) in VERSIONS.into_iter().enumerate() {
-        let clone = site.client().speaking(version).clone_bare(&site.url(), &format!("clone-{number}"), &[]);
+        let clone = served.client().speaking(version).clone_bare(&served.url(), &format!("clone-{number}"), &[]);
         assert_eq!(clone.refs(), world.upstream().refs());
     }
-    assert_eq!(site.get("/healthz").status, 200, "upstream is no worker of the server");
-    assert_eq!(site.get("/readyz").status, 200, "and no reason not to read from it");
+    assert_eq!(served.get("/healthz").status, 200, "upstream is no worker of the server");
+    assert_eq!(served.get("/readyz").status, 200, "and no reason not to read from it");
 }
 
 #[test]
-fn who_reads_before_the_first_sync_is_told_what_to_do_and_reads_after_it() {
-    let site = Served::start(small_world(), open);
+fn reading_before_the_first_sync_names_the_repair() {
+    let served = Served::start(small_world(), open);
     let path = "/app.git/info/refs?service=git-upload-pack";
-    let reply = site.get(path).expect(503);
+    let reply = served.get(path).expect(503);
     assert!(reply.text().contains("git-mirror sync --node local --confirm"), "{}", reply.text());
     assert!(reply.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()), "{reply:?}");
     for version in VERSIONS {
-        let answer = site.client().speaking(version).ask(site.world.sandbox().path(), ["ls-remote", &site.url()]);
+        let answer = served.client().speaking(version).ask(served.world.sandbox().path(), ["ls-remote", &served.url()]);
         assert!(!answer.status.success() && answer.stderr.contains("503"), "{}", answer.stderr);
     }
-    site.world.mirror(&["sync", "--confirm"]).expect(0);
-    let clone = site.client().clone_bare(&site.url(), "clone", &[]);
-    assert_eq!(clone.refs(), site.world.upstream().refs());
+    served.world.mirror(&["sync", "--confirm"]).expect(0);
+    let clone = served.client().clone_bare(&served.url(), "clone", &[]);
+    assert_eq!(clone.refs(), served.world.upstream().refs());
 }
 
 #[test]
-fn a_restarted_server_gives_what_it_had_made_before() {
-    let mut site = Served::small(open);
-    let snapshot = tip(&site.world).to_string();
-    let build = |site: &Served, name: &str| {
-        let build = site.client().empty(&site.url(), name);
-        site.client().run(build.path(), ["fetch", "--quiet", "--depth=1", "origin", &snapshot]);
+fn a_restarted_server_uses_its_pack_cache() {
+    let mut served = Served::small(open);
+    let snapshot = tip(&served.world).to_string();
+    let build = |served: &Served, name: &str| {
+        let build = served.client().empty(&served.url(), name);
+        served.client().run(build.path(), ["fetch", "--quiet", "--depth=1", "origin", &snapshot]);
         build.run(["update-ref", "refs/heads/built", "FETCH_HEAD"]);
         build.fsck();
         objects(&build)
     };
-    let first = build(&site, "first");
-    site.wait_until("it is kept", || site.metric("git_mirror_pack_cache_entries") >= 1.0);
-    site.restart();
-    // Without git on its path it could make no pack: what comes is what it kept.
-    site.server.kill();
-    let empty = site.world.sandbox().path().join("no-programs");
-    let address = site.address().to_string();
-    let mut command = server::command(&site.world, &address);
+    let first = build(&served, "first");
+    served.wait_until("it is kept", || served.metric("git_mirror_pack_cache_entries") >= 1.0);
+    served.restart();
+    // Without git on its path it could make no pack: the answer is from the cache.
+    served.server.kill();
+    let empty = served.world.sandbox().path().join("no-programs");
+    let address = served.address().to_string();
+    let mut command = server::command(&served.world, &address);
     let without_git = command.env("PATH", &empty).output().expect("because it can be started");
     assert!(!without_git.status.success(), "git is named as missing at the start");
     assert!(String::from_utf8_lossy(&without_git.stderr).contains("git"), "{without_git:?}");
-    site.start_again();
-    let made = site.metric("git_mirror_packs_total{source=\"made\"}");
-    assert_eq!(build(&site, "second"), first);
-    assert_eq!(site.metric("git_mirror_packs_total{source=\"made\"}"), made, "no pack was made");
+    served.start_again();
+    let made = served.metric("git_mirror_packs_total{source=\"made\"}");
+    assert_eq!(build(&served, "second"), first);
+    assert_eq!(served.metric("git_mirror_packs_total{source=\"made\"}"), made, "no pack was made");
 }
 
 #[test]
-fn where_reading_needs_a_token_nobody_reads_without() {
-    let site = Served::small(|serve| serve["readers"] = "tokens".into());
-    let token = site.token("builds", &[]);
-    let folder = site.world.sandbox().path();
-    let reply = site.get("/app.git/info/refs?service=git-upload-pack").expect(401);
+fn reading_requires_the_configured_token() {
+    let served = Served::small(|serve| serve["readers"] = "tokens".into());
+    let token = served.token("builds", &[]);
+    let folder = served.world.sandbox().path();
+    let reply = served.get("/app.git/info/refs?service=git-upload-pack").expect(401);
     assert!(reply.header("www-authenticate").is_some(), "{reply:?}");
     for version in VERSIONS {
-        let client = site.client().speaking(version);
-        let refused = client.ask(folder, ["ls-remote", &site.url()]);
+        let client = served.client().speaking(version);
+        let refused = client.ask(folder, ["ls-remote", &served.url()]);
         assert!(!refused.status.success(), "{refused:?}");
-        let wrong = client.clone().with(&Token::of("gmt_wrong")).ask(folder, ["ls-remote", &site.url()]);
+        let wrong = client.clone().with(&Token::of("gmt_wrong")).ask(folder, ["ls-remote", &served.url()]);
         assert!(!wrong.status.success(), "{wrong:?}");
-        let clone = client.with(&token).clone_bare(&site.url(), &format!("clone-{version:?}"), &[]);
-        assert_eq!(clone.refs(), site.world.upstream().refs());
+        let clone = client.with(&token).clone_bare(&served.url(), &format!("clone-{version:?}"), &[]);
+        assert_eq!(clone.refs(), served.world.upstream().refs());
     }
     // As a password, in the URL and from git's own store of credentials.
-    let store = site.world.sandbox().write("credentials", format!("http://any:{}@{}\n", token.text(), site.address()));
+    let store =
+        served.world.sandbox().write("credentials", format!("http://any:{}@{}\n", token.text(), served.address()));
     let helper = format!("store --file={}", store.display());
-    site.client().set("credential.helper", &helper).run(folder, ["ls-remote", &site.url()]);
-    let url = format!("http://any:{}@{}/app.git", token.text(), site.address());
-    site.client().run(folder, ["ls-remote", &url]);
+    served.client().set("credential.helper", &helper).run(folder, ["ls-remote", &served.url()]);
+    let url = format!("http://any:{}@{}/app.git", token.text(), served.address());
+    served.client().run(folder, ["ls-remote", &url]);
 }
 
 #[test]
-fn two_repositories_are_two() {
+fn two_repositories_are_separate() {
     let mut world = World::builder().proxy(ProxyKind::Embedded).build();
     world.upstream().commit("main").file("which", "app\n").make();
     let other = world.sandbox().bare("other");
@@ -520,19 +521,19 @@ fn two_repositories_are_two() {
         config["nodes"]["local"]["lanes"]["other"] = lane;
     });
     world.mirror(&["sync", "--confirm"]).expect(0);
-    let site = Served::start(world, open);
-    for (name, wanted) in [("app", site.world.upstream()), ("other", &other)] {
+    let served = Served::start(world, open);
+    for (name, wanted) in [("app", served.world.upstream()), ("other", &other)] {
         let clone =
-            site.client().clone_bare(&site.server.url(&format!("{name}.git")), &format!("clone-of-{name}"), &[]);
+            served.client().clone_bare(&served.server.url(&format!("{name}.git")), &format!("clone-of-{name}"), &[]);
         assert_eq!(clone.file("main", "which"), Some(format!("{name}\n").into_bytes()));
         assert_eq!(clone.branch("main"), wanted.branch("main"));
     }
-    let nowhere = site.get("/third.git/info/refs?service=git-upload-pack").expect(404);
+    let nowhere = served.get("/third.git/info/refs?service=git-upload-pack").expect(404);
     assert!(nowhere.text().contains("no such repository"), "{}", nowhere.text());
-    assert!(!Path::new(&site.world.cache_folder()).join("third.git").exists());
+    assert!(!Path::new(&served.world.cache_folder()).join("third.git").exists());
 }
 
-/// Puts a program `git` in a folder of its own that gives the beginning of a pack, waits until somebody writes to `gate`, and dies.
+/// Puts a program `git` in a folder of its own that gives the beginning of a pack, waits for a write to `gate`, and dies.
 fn dying_git(world: &World) -> (PathBuf, PathBuf) {
     let folder = world.sandbox().path().join("dying");
     std::fs::create_dir(&folder).expect("a folder of ours");
@@ -552,7 +553,7 @@ fn dying_git(world: &World) -> (PathBuf, PathBuf) {
 }
 
 #[test]
-fn a_pack_that_ends_before_its_end_is_taken_for_whole_by_nobody() {
+fn a_truncated_pack_is_never_complete() {
     let mut world = small_world();
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
     let folder = world.sandbox().path().to_owned();
@@ -567,7 +568,7 @@ fn a_pack_that_ends_before_its_end_is_taken_for_whole_by_nobody() {
     let server = Server::spawn(server::command(&world, "127.0.0.1:0").env("PATH", path));
     let url = format!("https://127.0.0.1:{}/app.git", server.address().port());
     let trusted = certificate.to_str().expect("a path of text");
-    // Over HTTP/1.1 the connection breaks off, which TLS libraries say in their own words; a stream of HTTP/2 is reset, which is curl's 92.
+    // Over HTTP/1.1 the connection breaks off, which TLS libraries report in their own words; a stream of HTTP/2 is reset, which is curl's 92.
     for (http, failed) in [("HTTP/1.1", "RPC failed; curl "), ("HTTP/2", "RPC failed; curl 92 ")] {
         for version in VERSIONS {
             let client = GitClient::new(world.sandbox()).speaking(version).set("http.version", http);

@@ -81,7 +81,7 @@ fn put(folder: &Path, name: &str, text: &str) {
 }
 
 #[test]
-fn git_reads_and_pushes_over_tls_by_both_versions_of_http() {
+fn git_works_over_tls_with_http_1_and_2() {
     let sealed = Sealed::begin();
     let port = sealed.server.address().port();
     assert_eq!(sealed.server.announcement()["url"], json!(format!("https://127.0.0.1:{port}")));
@@ -103,7 +103,7 @@ fn git_reads_and_pushes_over_tls_by_both_versions_of_http() {
 }
 
 #[test]
-fn a_git_that_http_2_would_hang_pushes_over_http_1_1() {
+fn affected_git_versions_push_over_http_1_1() {
     let sealed = Sealed::begin();
     let token = Token::make(&sealed.world, "ci", &[], &[]);
     let client = sealed.client(&sealed.folder().join("tls.crt")).set("http.version", "HTTP/2").with(&token);
@@ -131,7 +131,7 @@ fn fill(bytes: &mut [u8], seed: u64) {
 }
 
 #[test]
-fn a_new_certificate_is_taken_without_a_restart() {
+fn a_new_certificate_is_used_without_restart() {
     let sealed = Sealed::begin();
     let folder = sealed.folder();
     let second = put_pair(&folder);
@@ -152,7 +152,7 @@ fn a_new_certificate_is_taken_without_a_restart() {
 }
 
 #[test]
-fn who_does_not_speak_tls_is_not_answered() {
+fn plain_http_on_a_tls_port_is_closed() {
     let sealed = Sealed::begin();
     let address = (std::net::Ipv4Addr::LOCALHOST, sealed.server.address().port()).into();
     for words in [&b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"[..], b"\x16\x03\x01\xff\xff", b""] {
@@ -168,7 +168,7 @@ fn who_does_not_speak_tls_is_not_answered() {
 }
 
 #[test]
-fn a_certificate_that_cannot_be_used_ends_the_start_with_its_repair() {
+fn an_unusable_certificate_prevents_the_start() {
     let mut world = small_world();
     let folder = world.sandbox().path().to_owned();
     put_pair(&folder);
@@ -183,7 +183,7 @@ fn a_certificate_that_cannot_be_used_ends_the_start_with_its_repair() {
 }
 
 #[test]
-fn tokens_without_tls_are_refused_where_others_listen() {
+fn tokens_without_tls_need_loopback() {
     let mut world = small_world();
     server::configure(&mut world, |_| {});
     let ended = deadline::finish(&mut server::command(&world, "0.0.0.0:0"), &[]);

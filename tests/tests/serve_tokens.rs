@@ -19,54 +19,54 @@ use serde_json::json;
 const GITOPS: &str = "refs/heads/gitops";
 const DISCOVERY: &str = "/app.git/info/refs?service=git-receive-pack";
 
-/// A site with a second lane, and a clone in which promotions are made.
-struct Door {
-    site: Served,
+/// A server with a second lane, and a clone in which promotions are made.
+struct Access {
+    served: Served,
     work: Repository,
 }
 
-impl Door {
+impl Access {
     fn begin() -> Self {
         let mut world = small_world();
         world.upstream().commit("second/gitops").root().file("deployed", "nothing yet\n").make();
         with_second_lane(&mut world);
         world.mirror(&["sync", "--confirm"]).expect(0);
-        let site = Served::start(world, |_| {});
-        let work = site.client().clone_bare(&site.url(), "work", &[]);
-        Self { site, work }
+        let served = Served::start(world, |_| {});
+        let work = served.client().clone_bare(&served.url(), "work", &[]);
+        Self { served, work }
     }
 
     fn tokens_file(&self) -> PathBuf {
-        self.site.world.sandbox().path().join("tokens.yaml")
+        self.served.world.sandbox().path().join("tokens.yaml")
     }
 
     /// Makes a commit, and pushes it; with a token or without.
     fn push(&self, token: Option<&Token>, branch: &str) -> (CommitId, Answer) {
-        let tip = self.site.world.cache().branch(branch).expect("because it was synced");
+        let tip = self.served.world.cache().branch(branch).expect("because it was synced");
         let made = self.work.commit(branch).on(tip).file("deployed", format!("by {token:?}\n")).make();
-        let client = self.site.client();
+        let client = self.served.client();
         let client = token.map_or_else(|| client.clone(), |token| client.clone().with(token));
-        (made, client.ask(self.work.path(), ["push", &self.site.url(), branch]))
+        (made, client.ask(self.work.path(), ["push", &self.served.url(), branch]))
     }
 
     #[track_caller]
     fn accepts(&self, token: &Token, branch: &str) {
         let (made, answer) = self.push(Some(token), branch);
         assert!(answer.status.success(), "{}", answer.stderr);
-        assert_eq!(self.site.world.cache().branch(branch), Some(made));
+        assert_eq!(self.served.world.cache().branch(branch), Some(made));
     }
 
     #[track_caller]
     fn refuses(&self, token: Option<&Token>, branch: &str) -> String {
-        let before = self.site.world.cache().refs();
+        let before = self.served.world.cache().refs();
         let (_, answer) = self.push(token, branch);
         assert!(!answer.status.success(), "{token:?} was accepted: {}", answer.stderr);
-        assert_eq!(self.site.world.cache().refs(), before);
+        assert_eq!(self.served.world.cache().refs(), before);
         answer.stderr
     }
 
     fn status(&self, token: &Token) -> u16 {
-        http::get(self.site.address(), DISCOVERY, &[("Authorization", &token.bearer())]).status
+        http::get(self.served.address(), DISCOVERY, &[("Authorization", &token.bearer())]).status
     }
 }
 
@@ -81,122 +81,125 @@ fn with_second_lane(world: &mut World) {
 }
 
 #[test]
-fn without_a_valid_token_nobody_writes() {
-    let door = Door::begin();
-    let token = door.site.token("promoter", &[]);
-    let challenge = door.site.get(DISCOVERY).expect(401);
+fn writing_requires_a_valid_token() {
+    let access = Access::begin();
+    let token = access.served.token("promoter", &[]);
+    let challenge = access.served.get(DISCOVERY).expect(401);
     assert!(challenge.header("www-authenticate").is_some_and(|value| value.starts_with("Basic")), "{challenge:?}");
-    door.refuses(None, "gitops");
+    access.refuses(None, "gitops");
     let almost = format!("{}x", token.text());
     let shorter = &token.text()[..token.text().len() - 1];
     for wrong in [almost.as_str(), shorter, "", "gmt_", "promoter", &token.text().to_uppercase()] {
         let wrong = Token::of(wrong);
-        assert_eq!(door.status(&wrong), 401, "{wrong:?}");
-        door.refuses(Some(&wrong), "gitops");
+        assert_eq!(access.status(&wrong), 401, "{wrong:?}");
+        access.refuses(Some(&wrong), "gitops");
     }
     // Neither does a header that shows none, or two of them.
     for header in ["Basic", "Basic !!!", "Bearer", "Negotiate abc", &format!("Digest {}", token.text())] {
-        http::get(door.site.address(), DISCOVERY, &[("Authorization", header)]).expect(401);
+        http::get(access.served.address(), DISCOVERY, &[("Authorization", header)]).expect(401);
     }
     let (wrong, right) = (Token::of("gmt_wrong").bearer(), token.bearer());
     for order in [[&wrong, &right], [&right, &wrong]] {
         let headers = order.map(|value| ("Authorization", value.as_str()));
-        assert_ne!(http::get(door.site.address(), DISCOVERY, &headers).status, 200);
+        assert_ne!(http::get(access.served.address(), DISCOVERY, &headers).status, 200);
     }
-    assert_eq!(door.status(&token), 200);
-    door.accepts(&token, "gitops");
+    assert_eq!(access.status(&token), 200);
+    access.accepts(&token, "gitops");
 }
 
 #[test]
-fn a_token_is_shown_as_a_bearers_or_as_a_password() {
-    let door = Door::begin();
-    let token = door.site.token("promoter", &[]);
+fn a_token_is_a_bearer_or_a_password() {
+    let access = Access::begin();
+    let token = access.served.token("promoter", &[]);
     for header in [token.bearer(), token.basic(), token.bearer().replace("Bearer", "bearer")] {
-        http::get(door.site.address(), DISCOVERY, &[("Authorization", &header)]).expect(200);
+        http::get(access.served.address(), DISCOVERY, &[("Authorization", &header)]).expect(200);
     }
-    // As people give it to git: in the URL, and by a credential helper.
-    let store = door
-        .site
+    // As users give it to git: in the URL, and by a credential helper.
+    let store = access
+        .served
         .world
         .sandbox()
-        .write("credentials", format!("http://any:{}@{}\n", token.text(), door.site.address()));
+        .write("credentials", format!("http://any:{}@{}\n", token.text(), access.served.address()));
     let helper = format!("store --file={}", store.display());
-    let with_helper = door.site.client().set("credential.helper", &helper);
-    let made = door.work.commit("gitops").file("deployed", "by a helper\n").make();
-    with_helper.run(door.work.path(), ["push", "--quiet", &door.site.url(), "gitops"]);
-    assert_eq!(door.site.world.cache().branch("gitops"), Some(made));
-    let made = door.work.commit("gitops").file("deployed", "by the URL\n").make();
-    let url = format!("http://ci:{}@{}/app.git", token.text(), door.site.address());
-    door.site.client().run(door.work.path(), ["push", "--quiet", &url, "gitops"]);
-    assert_eq!(door.site.world.cache().branch("gitops"), Some(made));
+    let with_helper = access.served.client().set("credential.helper", &helper);
+    let made = access.work.commit("gitops").file("deployed", "by a helper\n").make();
+    with_helper.run(access.work.path(), ["push", "--quiet", &access.served.url(), "gitops"]);
+    assert_eq!(access.served.world.cache().branch("gitops"), Some(made));
+    let made = access.work.commit("gitops").file("deployed", "by the URL\n").make();
+    let url = format!("http://ci:{}@{}/app.git", token.text(), access.served.address());
+    access.served.client().run(access.work.path(), ["push", "--quiet", &url, "gitops"]);
+    assert_eq!(access.served.world.cache().branch("gitops"), Some(made));
 }
 
 #[test]
-fn a_token_is_good_for_its_lanes_only() {
-    let door = Door::begin();
-    let second = door.site.token("second-only", &["second"]);
-    door.accepts(&second, "second/gitops");
-    let words = door.refuses(Some(&second), "gitops");
-    assert!(words.contains("needs a token for lane main"), "it says what would be needed: {words}");
+fn a_token_is_limited_to_its_lanes() {
+    let access = Access::begin();
+    let second = access.served.token("second-only", &["second"]);
+    access.accepts(&second, "second/gitops");
+    let words = access.refuses(Some(&second), "gitops");
+    assert!(words.contains("needs a token for lane main"), "it names what would be needed: {words}");
     // Of a push to both, its own part is done.
-    let tip = |branch: &str| door.site.world.cache().branch(branch).expect("because it was synced");
+    let tip = |branch: &str| access.served.world.cache().branch(branch).expect("because it was synced");
     let (theirs, own) = (tip("gitops"), tip("second/gitops"));
     let made = ["gitops", "second/gitops"]
-        .map(|branch| door.work.commit(branch).on(tip(branch)).file("deployed", "both\n").make());
-    let answer =
-        door.site.client().with(&second).ask(door.work.path(), ["push", &door.site.url(), "gitops", "second/gitops"]);
+        .map(|branch| access.work.commit(branch).on(tip(branch)).file("deployed", "both\n").make());
+    let answer = access
+        .served
+        .client()
+        .with(&second)
+        .ask(access.work.path(), ["push", &access.served.url(), "gitops", "second/gitops"]);
     assert!(!answer.status.success());
     assert_eq!((tip("gitops"), tip("second/gitops")), (theirs, made[1]), "{}", answer.stderr);
     assert_ne!(own, made[1]);
-    let both = door.site.token("both", &["main", "second"]);
-    door.accepts(&both, "gitops");
-    door.accepts(&both, "second/gitops");
+    let both = access.served.token("both", &["main", "second"]);
+    access.accepts(&both, "gitops");
+    access.accepts(&both, "second/gitops");
 }
 
 #[test]
-fn a_token_that_has_expired_is_none() {
-    let door = Door::begin();
-    let token = Token::make(&door.site.world, "short-lived", &[], &["--expires", "1d"]);
-    door.accepts(&token, "gitops");
+fn an_expired_token_is_refused() {
+    let access = Access::begin();
+    let token = Token::make(&access.served.world, "short-lived", &[], &["--expires", "1d"]);
+    access.accepts(&token, "gitops");
     // A day goes by, in the file.
-    let text = std::fs::read_to_string(door.tokens_file()).expect("because it was written");
+    let text = std::fs::read_to_string(access.tokens_file()).expect("because it was written");
     let line = text.lines().find(|line| line.contains("expires")).expect("because it expires");
     let (key, _) = line.split_once("expires").expect("because it is there");
     let text = text.replace(line, &format!("{key}expires: 2020-01-01T00:00:00Z"));
-    // Of another length, so that no clock is too coarse to tell it from the file before.
-    std::fs::write(door.tokens_file(), text + "\n").expect("because the sandbox is writable");
-    door.site.wait_until("the token has expired", || door.status(&token) == 401);
-    door.refuses(Some(&token), "gitops");
+    // Of another length, so that a coarse clock cannot hide the change of the file.
+    std::fs::write(access.tokens_file(), text + "\n").expect("because the sandbox is writable");
+    access.served.wait_until("the token has expired", || access.status(&token) == 401);
+    access.refuses(Some(&token), "gitops");
 }
 
 #[test]
-fn tokens_come_and_go_while_the_server_runs() {
-    let door = Door::begin();
-    let first = door.site.token("first", &[]);
-    door.site.wait_until("the new token is known", || door.status(&first) == 200);
-    door.accepts(&first, "gitops");
-    let second = door.site.token("second", &[]);
-    door.site.wait_until("the second is known", || door.status(&second) == 200);
-    door.accepts(&first, "gitops");
-    door.site.world.mirror(&["token", "revoke", "first"]).expect(0);
-    door.site.wait_until("the revoked token is refused", || door.status(&first) == 401);
-    door.refuses(Some(&first), "gitops");
-    door.accepts(&second, "gitops");
-    // A file that nobody can read lets nobody in whom it did not know, and the server lives on.
-    let whole = std::fs::read(door.tokens_file()).expect("because it was written");
-    std::fs::write(door.tokens_file(), "{ this is : no list").expect("because the sandbox is writable");
-    assert_ne!(door.status(&first), 200);
-    assert_eq!(door.site.get("/healthz").status, 200);
-    std::fs::write(door.tokens_file(), whole).expect("because the sandbox is writable");
-    door.site.wait_until("the file is read again", || door.status(&second) == 200);
-    door.accepts(&second, "gitops");
-    let listed = door.site.world.mirror(&["token", "list"]).expect(0);
+fn tokens_change_while_the_server_runs() {
+    let access = Access::begin();
+    let first = access.served.token("first", &[]);
+    access.served.wait_until("the new token is known", || access.status(&first) == 200);
+    access.accepts(&first, "gitops");
+    let second = access.served.token("second", &[]);
+    access.served.wait_until("the second is known", || access.status(&second) == 200);
+    access.accepts(&first, "gitops");
+    access.served.world.mirror(&["token", "revoke", "first"]).expect(0);
+    access.served.wait_until("the revoked token is refused", || access.status(&first) == 401);
+    access.refuses(Some(&first), "gitops");
+    access.accepts(&second, "gitops");
+    // An unreadable file admits no new token, and the server goes on.
+    let whole = std::fs::read(access.tokens_file()).expect("because it was written");
+    std::fs::write(access.tokens_file(), "{ this is : no list").expect("because the sandbox is writable");
+    assert_ne!(access.status(&first), 200);
+    assert_eq!(access.served.get("/healthz").status, 200);
+    std::fs::write(access.tokens_file(), whole).expect("because the sandbox is writable");
+    access.served.wait_until("the file is read again", || access.status(&second) == 200);
+    access.accepts(&second, "gitops");
+    let listed = access.served.world.mirror(&["token", "list"]).expect(0);
     let names: Vec<_> = listed.report["tokens"].as_array().into_iter().flatten().map(|token| &token["name"]).collect();
     assert_eq!(names, ["second"]);
 }
 
 #[test]
-fn tokens_do_not_go_in_the_clear_over_a_network_unless_told_so() {
+fn cleartext_tokens_need_an_explicit_setting() {
     let mut world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     server::configure(&mut world, |serve| serve["readers"] = "open".into());
@@ -214,15 +217,15 @@ fn tokens_do_not_go_in_the_clear_over_a_network_unless_told_so() {
 }
 
 #[test]
-fn i8_no_byte_of_a_token_is_ever_shown_or_kept() {
+fn i8_no_token_is_ever_shown_or_stored() {
     let mut world = small_world();
     world.mirror(&["sync", "--confirm"]).expect(0);
     server::configure(&mut world, |_| {});
     let mut command = server::command(&world, "127.0.0.1:0");
     command.args(["-vvv"]).env("RUST_BACKTRACE", "1").env("RUST_LOG", "trace");
-    let site = Served { server: Server::spawn(&mut command), world };
-    let world = &site.world;
-    let [good, revoked, stranger] = ["good", "revoked", "second"].map(|name| site.token(name, &[]));
+    let served = Served { server: Server::spawn(&mut command), world };
+    let world = &served.world;
+    let [good, revoked, stranger] = ["good", "revoked", "second"].map(|name| served.token(name, &[]));
     world.mirror(&["token", "revoke", "revoked"]).expect(0);
     let wrong = Token::of("gmt_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG");
     let tokens = [&good, &revoked, &stranger, &wrong];
@@ -235,34 +238,34 @@ fn i8_no_byte_of_a_token_is_ever_shown_or_kept() {
         }
     }
 
-    // Pushes that go well, are refused, break off; by either header; while somebody watches the children.
-    let work = site.client().clone_bare(&site.url(), "work", &[]);
+    // Pushes that succeed, are refused, break off; by either header; while the children are watched.
+    let work = served.client().clone_bare(&served.url(), "work", &[]);
     let mut seen = String::new();
     for (round, token) in tokens.into_iter().enumerate() {
         let tip = world.cache().branch("gitops").expect("because it was synced");
         let made = work.commit("gitops").on(tip).file("deployed", format!("{round}\n")).make();
         let push = RawPush::new().command(GITOPS, Some(tip), Some(made)).pack(rawpush::pack(&work, made, Some(tip)));
-        seen += &push.clone().capability("push-options").ask(site.address(), token).text();
-        seen += &push.clone().command("refs/heads/main", Some(tip), Some(made)).ask(site.address(), token).text();
+        seen += &push.clone().capability("push-options").ask(served.address(), token).text();
+        seen += &push.clone().command("refs/heads/main", Some(tip), Some(made)).ask(served.address(), token).text();
         for header in [token.bearer(), token.basic()] {
             for path in [DISCOVERY, "/app.git/nowhere", "/metrics", "/api/v1/status", "/"] {
-                seen += &format!("{:?}", http::get(site.address(), path, &[("Authorization", &header)]));
+                seen += &format!("{:?}", http::get(served.address(), path, &[("Authorization", &header)]));
             }
         }
-        let mut stream = http::connect(site.address());
-        let (head, body) = (push.head(site.address(), token), push.body());
+        let mut stream = http::connect(served.address());
+        let (head, body) = (push.head(served.address(), token), push.body());
         let half = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body[..body.len() / 2]));
         if half.is_ok() {
-            for child in site.children() {
+            for child in served.children() {
                 seen += &child.command_line;
                 seen += &environment(child.id);
             }
         }
         drop(stream);
     }
-    seen += &environment(site.id());
+    seen += &environment(served.id());
     for path in ["/metrics", "/api/v1/status", "/api/v1/history", "/healthz", "/readyz", "/"] {
-        seen += &site.get(path).text();
+        seen += &served.get(path).text();
     }
     for words in [
         &["token", "list"] as &[&str],
@@ -278,18 +281,18 @@ fn i8_no_byte_of_a_token_is_ever_shown_or_kept() {
         }
     }
     silent(&secrets, "what was shown", &seen);
-    silent(&secrets, "the log", &site.server.log());
+    silent(&secrets, "the log", &served.server.log());
     files_below(&world.cache_folder(), &mut |path, content| {
         silent(&secrets, &path.display().to_string(), &String::from_utf8_lossy(content));
     });
     let file = world.sandbox().path().join("tokens.yaml");
     silent(&secrets, "the token file", &std::fs::read_to_string(&file).expect("because it was written"));
     let mode = std::fs::metadata(&file).expect("because it was written").permissions().mode();
-    assert_eq!(mode & 0o077, 0, "nobody else reads the hashes");
+    assert_eq!(mode & 0o077, 0, "the hashes are readable for the owner only");
 }
 
 #[test]
-fn a_token_is_shown_once_and_for_people_as_well() {
+fn a_new_token_is_shown_once() {
     let mut world = small_world();
     server::configure(&mut world, |_| {});
     let run = Run::of(world.command(&["token", "new", "person"]).stdin(Stdio::null())).expect(0);
@@ -297,12 +300,12 @@ fn a_token_is_shown_once_and_for_people_as_well() {
     world.mirror(&["sync", "--confirm"]).expect(0);
     let server = Server::start(&world);
     let reply = http::get(server.address(), DISCOVERY, &[("Authorization", &Token::of(shown).bearer())]);
-    assert_eq!(reply.status, 200, "what people copy is the token");
+    assert_eq!(reply.status, 200, "the shown text is the token");
 }
 
 fn environment(id: u32) -> String {
     let mut bytes = Vec::new();
-    // A child may be gone by now.
+    // A child may have ended by now.
     let _ = std::fs::File::open(format!("/proc/{id}/environ")).and_then(|mut file| file.read_to_end(&mut bytes));
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -318,7 +321,7 @@ fn silent(secrets: &[String], place: &str, text: &str) {
 
 fn files_below(folder: &Path, visit: &mut impl FnMut(&Path, &[u8])) {
     let entries = match std::fs::read_dir(folder) {
-        // What a push that broke off has left goes away while this looks.
+        // The leftovers of an aborted push are removed while this reads.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
         entries => entries.expect("because the folder is ours"),
     };

@@ -1,6 +1,6 @@
-//! Promotions are pushed to the server: what it takes, what it refuses and with which words, and what is left of either.
+//! Promotions are pushed to the server: what it accepts, what it refuses and with which message, and what either leaves.
 //!
-//! Tokens and their rights stand in `serve_tokens`, kills in `serve_crash`.
+//! Tokens and their rights are in `serve_tokens`, kills in `serve_crash`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -22,9 +22,9 @@ use serde_json::{Value, json};
 
 const GITOPS: &str = "refs/heads/gitops";
 
-/// A small site, a writer's token, and a clone in which promotions are made.
+/// A small server, a writer's token, and a clone in which promotions are made.
 struct Promotion {
-    site: Served,
+    served: Served,
     token: Token,
     work: Repository,
 }
@@ -35,23 +35,23 @@ impl Promotion {
     }
 
     fn on(change: impl FnOnce(&mut Value)) -> Self {
-        let site = Served::small(change);
-        let token = site.token("promoter", &[]);
-        let work = site.client().clone_bare(&site.url(), "work", &[]);
-        Self { site, token, work }
+        let served = Served::small(change);
+        let token = served.token("promoter", &[]);
+        let work = served.client().clone_bare(&served.url(), "work", &[]);
+        Self { served, token, work }
     }
 
     fn client(&self) -> GitClient {
-        self.site.client().with(&self.token)
+        self.served.client().with(&self.token)
     }
 
     fn push(&self, words: &[&str]) -> Answer {
-        push(&self.client(), &self.site, &self.work, words)
+        push(&self.client(), &self.served, &self.work, words)
     }
 
     /// The tip as the server has it.
     fn tip(&self) -> CommitId {
-        self.site.world.cache().branch("gitops").expect("because it was synced")
+        self.served.world.cache().branch("gitops").expect("because it was synced")
     }
 
     /// Makes a commit on top of the branch; the server does not have it yet.
@@ -61,15 +61,15 @@ impl Promotion {
 
     /// Proves that nothing of a push is left but what its refs name.
     fn prove_whole(&self) {
-        self.site.world.cache().fsck();
-        // The answer may be out before the last file of the push is gone.
-        let cache = self.site.world.cache();
+        self.served.world.cache().fsck();
+        // The answer may be sent before the last file of the push is removed.
+        let cache = self.served.world.cache();
         assert!(became(|| leftovers(cache.path()).is_empty()), "{:?}", leftovers(cache.path()));
     }
 }
 
-fn push(client: &GitClient, site: &Served, from: &Repository, words: &[&str]) -> Answer {
-    let url = site.url();
+fn push(client: &GitClient, served: &Served, from: &Repository, words: &[&str]) -> Answer {
+    let url = served.url();
     let mut all = vec!["push"];
     let (options, refs): (Vec<&str>, Vec<&str>) = words.iter().copied().partition(|word| word.starts_with("--"));
     all.extend(options);
@@ -148,21 +148,21 @@ fn a_lane_that_only_builds_is_synced_and_served_and_takes_no_push() {
 #[test]
 fn a_promotion_is_accepted_read_back_and_flushed() {
     let promotion = Promotion::begin();
-    let (site, world) = (&promotion.site, &promotion.site.world);
+    let (served, world) = (&promotion.served, &promotion.served.world);
     for round in 0..3 {
         let made = promotion.commit(&format!("round {round}"));
         accepted(&promotion.push(&["gitops"]));
         assert_eq!(promotion.tip(), made);
-        let clone = site.client().clone_bare(&site.url(), &format!("clone-{round}"), &["--branch=gitops"]);
-        assert_eq!(clone.branch("gitops"), Some(made), "whoever pushed reads what was pushed");
+        let clone = served.client().clone_bare(&served.url(), &format!("clone-{round}"), &["--branch=gitops"]);
+        assert_eq!(clone.branch("gitops"), Some(made), "the pusher reads what was pushed");
         let status = world.mirror(&["status"]).expect(3);
         assert_eq!(status.lane("main")["pendingFlush"], true);
     }
-    // Pushed again, nothing happens; nor does it with the same commit under another road to the same repository.
+    // Pushed again, nothing happens; nor does it with the same commit under another URL of the same repository.
     accepted(&promotion.push(&["gitops"]));
     let upstream = world.url(world.upstream());
     let host = upstream.strip_suffix(&*world.upstream().path().to_string_lossy()).expect("because the path is its end");
-    let turned = promotion.client().set(&format!("url.http://{}.insteadOf", site.address()), host);
+    let turned = promotion.client().set(&format!("url.http://{}.insteadOf", served.address()), host);
     let made = promotion.commit("by upstream's own path");
     turned.run(promotion.work.path(), ["push", &upstream, "gitops"]);
     assert_eq!(promotion.tip(), made);
@@ -176,19 +176,19 @@ fn the_journal_and_the_log_name_the_writer() {
     let promotion = Promotion::begin();
     let made = promotion.commit("by whom?");
     accepted(&promotion.push(&["gitops"]));
-    let history = promotion.site.world.mirror(&["history"]).expect(0);
+    let history = promotion.served.world.mirror(&["history"]).expect(0);
     let entries = history.lane("main")["entries"].as_array().expect("because a lane has entries");
     let pushed = entries.iter().find(|entry| entry["verb"] == "push").unwrap_or_else(|| panic!("{}", history.stdout));
     let text = pushed.to_string();
     assert!(text.contains("promoter") && text.contains(&made.to_string()), "{text}");
-    promotion.site.server.wait_for_log("promoter");
-    // What the API tells is what the program tells.
-    let told = promotion.site.get("/api/v1/history").expect(200).json();
-    assert!(told.to_string().contains("promoter"), "{told}");
+    promotion.served.server.wait_for_log("promoter");
+    // The API and the program report the same.
+    let result = promotion.served.get("/api/v1/history").expect(200).json();
+    assert!(result.to_string().contains("promoter"), "{result}");
 }
 
 #[test]
-fn what_is_no_fast_forward_of_a_gitops_branch_is_refused_with_the_reason() {
+fn only_fast_forwards_of_gitops_branches_are_accepted() {
     let promotion = Promotion::begin();
     let work = &promotion.work;
     let allowed = promotion.commit("allowed");
@@ -198,7 +198,7 @@ fn what_is_no_fast_forward_of_a_gitops_branch_is_refused_with_the_reason() {
     let forked = work.commit("forked").root().file("deployed", "otherwise\n").make();
     work.run(["tag", "v9", "main"]);
     work.run(["tag", "--annotate", "--message=ten", "v10", "main"]);
-    let before = promotion.site.world.cache().refs();
+    let before = promotion.served.world.cache().refs();
     let snapshot = format!("refs/mirror/snapshots/app/main/{main}");
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("rewritten", &["--force", "forked:gitops"], &["gitops", "fast-forward"]),
@@ -224,49 +224,49 @@ fn what_is_no_fast_forward_of_a_gitops_branch_is_refused_with_the_reason() {
         for word in *expected {
             assert!(answer.stderr.contains(word), "{name}: no {word:?} in\n{}", answer.stderr);
         }
-        assert_eq!(promotion.site.world.cache().refs(), before, "{name}");
+        assert_eq!(promotion.served.world.cache().refs(), before, "{name}");
     }
-    assert!(!promotion.site.world.cache().has(forked), "nothing of it was kept");
+    assert!(!promotion.served.world.cache().has(forked), "nothing of it was stored");
     // Everything at once, as a mirror pushes: branches that go, branches that come.
     let answer = promotion.push(&["--mirror"]);
     refused(&answer, &["[remote rejected]"]);
-    assert_eq!(promotion.site.world.cache().refs(), before);
+    assert_eq!(promotion.served.world.cache().refs(), before);
     assert_eq!(promotion.tip(), allowed);
     promotion.prove_whole();
 }
 
 #[test]
-fn a_push_that_knows_an_old_tip_is_refused_by_git_itself_and_by_the_server() {
+fn a_push_from_an_old_tip_is_refused() {
     let promotion = Promotion::begin();
     let stale = promotion.tip();
-    let theirs = promotion.site.world.cache().commit("gitops").file("deployed", "by another\n").make();
+    let theirs = promotion.served.world.cache().commit("gitops").file("deployed", "by another\n").make();
     let mine = promotion.commit("mine");
     refused(&promotion.push(&["gitops"]), &["rejected", "fetch first"]);
-    // A lease that names the old tip is checked by git; whoever does not look is told by the server.
+    // A lease that names the old tip is checked by git; a client that does not check is refused by the server.
     refused(&promotion.push(&[&format!("--force-with-lease=gitops:{stale}"), "gitops"]), &["stale info"]);
-    let told = RawPush::new()
+    let result = RawPush::new()
         .command(GITOPS, Some(stale), Some(mine))
         .pack(rawpush::pack(&promotion.work, mine, Some(stale)))
-        .send(promotion.site.address(), &promotion.token);
-    assert!(told.reason(GITOPS).contains("stale"), "{told:?}");
+        .send(promotion.served.address(), &promotion.token);
+    assert!(result.reason(GITOPS).contains("stale"), "{result:?}");
     assert_eq!(promotion.tip(), theirs);
     promotion.prove_whole();
 }
 
 #[test]
-fn of_a_mixed_push_the_allowed_part_is_done_and_of_an_atomic_one_nothing() {
+fn mixed_pushes_are_partial_unless_atomic() {
     let promotion = Promotion::begin();
     let work = &promotion.work;
     work.run(["branch", "other", "main"]);
-    let before = promotion.site.world.cache().refs();
+    let before = promotion.served.world.cache().refs();
     let made = promotion.commit("mixed");
     let atomic = promotion.push(&["--atomic", "gitops", "other", "main:refs/tags/v3"]);
     refused(&atomic, &["other", "atomic"]);
-    assert_eq!(promotion.site.world.cache().refs(), before);
+    assert_eq!(promotion.served.world.cache().refs(), before);
     refused(&promotion.push(&["gitops", "other", "main:refs/tags/v3"]), &["[remote rejected]", "other", "v3"]);
     let mut expected = before;
     expected.insert(GITOPS.to_owned(), made);
-    assert_eq!(promotion.site.world.cache().refs(), expected);
+    assert_eq!(promotion.served.world.cache().refs(), expected);
     // Alone, atomic is as good as any.
     let made = promotion.commit("atomic");
     accepted(&promotion.push(&["--atomic", "gitops"]));
@@ -275,7 +275,7 @@ fn of_a_mixed_push_the_allowed_part_is_done_and_of_an_atomic_one_nothing() {
 }
 
 #[test]
-fn two_hundred_refs_in_one_push_are_answered_one_by_one() {
+fn two_hundred_refs_are_answered_individually() {
     let promotion = Promotion::begin();
     let main = promotion.work.branch("main").expect("because it was cloned");
     let made = promotion.commit("among many");
@@ -296,43 +296,43 @@ fn two_hundred_refs_in_one_push_are_answered_one_by_one() {
     promotion.prove_whole();
 }
 
-/// Adds a lane whose GitOps branch nobody has made.
+/// Adds a lane whose GitOps branch does not exist.
 fn with_second_lane(promotion: &mut Promotion) {
-    promotion.site.world.configure(|config| {
+    promotion.served.world.configure(|config| {
         config["nodes"]["local"]["lanes"]["second"] = json!({
             "repository": "app",
             "source": { "branch": "main", "snapshotGroup": "app" },
             "gitops": { "branch": "second/gitops" },
         });
     });
-    promotion.site.restart();
+    promotion.served.restart();
 }
 
 #[test]
-fn a_gitops_branch_begins_with_a_push_even_one_without_objects() {
+fn a_push_creates_the_gitops_branch() {
     let mut promotion = Promotion::begin();
     with_second_lane(&mut promotion);
     let main = promotion.work.branch("main").expect("because it was cloned");
     // The commit is there already; git sends a pack of nothing.
     accepted(&promotion.push(&["main:refs/heads/second/gitops"]));
-    let cache = promotion.site.world.cache();
+    let cache = promotion.served.world.cache();
     assert_eq!(cache.branch("second/gitops"), Some(main));
     // Two lanes in one push, one of them new.
     let made = promotion.commit("both");
     let second = promotion.work.commit("second").on(main).file("deployed", "second\n").make();
     accepted(&promotion.push(&["--atomic", "gitops", "second:second/gitops"]));
     assert_eq!((cache.branch("gitops"), cache.branch("second/gitops")), (Some(made), Some(second)));
-    // A ref that was not there when the client looked, and is there now.
-    let told = RawPush::new().command(GITOPS, None, Some(second)).pack(rawpush::pack(&promotion.work, second, None));
-    let told = told.send(promotion.site.address(), &promotion.token);
-    assert!(!told.accepts(GITOPS), "{told:?}");
-    promotion.site.world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
-    assert_eq!(promotion.site.world.upstream().branch("second/gitops"), Some(second));
+    // A ref that did not exist in the advertisement, and exists now.
+    let result = RawPush::new().command(GITOPS, None, Some(second)).pack(rawpush::pack(&promotion.work, second, None));
+    let result = result.send(promotion.served.address(), &promotion.token);
+    assert!(!result.accepts(GITOPS), "{result:?}");
+    promotion.served.world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
+    assert_eq!(promotion.served.world.upstream().branch("second/gitops"), Some(second));
     promotion.prove_whole();
 }
 
 #[test]
-fn a_large_push_goes_through_in_little_memory() {
+fn a_large_push_needs_little_memory() {
     const MEGABYTE: u64 = 1 << 20;
     let promotion = Promotion::begin();
     let mut commit = promotion.work.commit("gitops");
@@ -347,12 +347,12 @@ fn a_large_push_goes_through_in_little_memory() {
             while !over.load(Ordering::SeqCst) {
                 std::thread::park_timeout(Duration::from_millis(10));
                 let all = promotion
-                    .site
+                    .served
                     .server
                     .children()
                     .iter()
                     .map(|child| child.id)
-                    .chain([promotion.site.server.id()])
+                    .chain([promotion.served.server.id()])
                     .collect::<Vec<_>>();
                 peak = peak.max(all.into_iter().filter_map(procfs::resident_memory).sum());
             }
@@ -361,7 +361,7 @@ fn a_large_push_goes_through_in_little_memory() {
         let pushed = promotion.push(&["gitops"]);
         over.store(true, Ordering::SeqCst);
         accepted(&pushed);
-        watching.join().expect("because it only looks")
+        watching.join().expect("because it only reads")
     });
     assert_eq!(promotion.tip(), made);
     assert!(peak < 256 * MEGABYTE, "the server and its children held {} MiB at once", peak / MEGABYTE);
@@ -369,16 +369,16 @@ fn a_large_push_goes_through_in_little_memory() {
 }
 
 #[test]
-fn a_push_over_the_limit_is_refused_and_leaves_nothing() {
+fn a_push_over_the_limit_is_refused() {
     let promotion = Promotion::on(|serve| serve["limits"] = json!({ "body": "1MiB" }));
     let before = promotion.tip();
     let made = promotion.work.commit("gitops").file("large", noise(1, 3 << 20)).make();
     refused(&promotion.push(&["gitops"]), &[]);
-    // The same, of known length: the words come at once.
+    // The same, of known length: the refusal comes at once.
     let reply = RawPush::new()
         .command(GITOPS, Some(before), Some(made))
         .pack(rawpush::pack(&promotion.work, made, Some(before)))
-        .ask(promotion.site.address(), &promotion.token)
+        .ask(promotion.served.address(), &promotion.token)
         .expect(413);
     assert!(reply.text().contains("limits.body"), "it names the setting: {}", reply.text());
     assert_eq!(promotion.tip(), before);
@@ -389,7 +389,7 @@ fn a_push_over_the_limit_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_pack_that_is_not_sound_is_refused_and_leaves_nothing() {
+fn an_invalid_pack_is_refused() {
     let promotion = Promotion::begin();
     let (work, before) = (&promotion.work, promotion.tip());
     let made = work.commit("gitops").file("deployed", noise(3, 5_000)).file("beside", "more\n").make();
@@ -421,28 +421,28 @@ fn a_pack_that_is_not_sound_is_refused_and_leaves_nothing() {
         ("without the commit", without(&made.to_string())),
     ];
     for (name, pack) in cases {
-        let told = RawPush::new()
+        let result = RawPush::new()
             .command(GITOPS, Some(before), Some(made))
             .pack(pack)
-            .ask(promotion.site.address(), &promotion.token);
-        if told.status == 200 {
-            let told = rawpush::report(&told.body);
-            assert!(!told.accepts(GITOPS), "{name}: {told:?}");
-            assert!(told.refs.contains_key(GITOPS), "{name}: the ref is answered: {told:?}");
+            .ask(promotion.served.address(), &promotion.token);
+        if result.status == 200 {
+            let result = rawpush::report(&result.body);
+            assert!(!result.accepts(GITOPS), "{name}: {result:?}");
+            assert!(result.refs.contains_key(GITOPS), "{name}: the ref is answered: {result:?}");
         } else {
-            assert!((400..500).contains(&told.status), "{name}: {told:?}");
+            assert!((400..500).contains(&result.status), "{name}: {result:?}");
         }
         assert_eq!(promotion.tip(), before, "{name}");
-        assert!(!promotion.site.world.cache().has(made), "{name}: its objects were kept");
+        assert!(!promotion.served.world.cache().has(made), "{name}: its objects were stored");
     }
     promotion.prove_whole();
-    let told = RawPush::new().command(GITOPS, Some(before), Some(made)).pack(whole);
-    assert!(told.send(promotion.site.address(), &promotion.token).accepts(GITOPS));
+    let result = RawPush::new().command(GITOPS, Some(before), Some(made)).pack(whole);
+    assert!(result.send(promotion.served.address(), &promotion.token).accepts(GITOPS));
     promotion.prove_whole();
 }
 
 #[test]
-fn objects_that_git_would_not_take_are_not_taken() {
+fn objects_that_fsck_rejects_are_refused() {
     let promotion = Promotion::begin();
     let (work, before) = (&promotion.work, promotion.tip());
     let git = work.git();
@@ -476,28 +476,28 @@ fn objects_that_git_would_not_take_are_not_taken() {
         let all = [&commit, &blob, &inner].into_iter().chain(tree);
         let pack = rawpush::pack_of(work, &all.cloned().collect::<Vec<_>>());
         let commit = CommitId::from_hex(&commit).expect("because git printed it");
-        let told = RawPush::new().command(GITOPS, Some(before), Some(commit)).pack(pack);
-        let told = told.send(promotion.site.address(), &promotion.token);
-        assert!(!told.accepts(GITOPS), "{name} was accepted: {told:?}");
+        let result = RawPush::new().command(GITOPS, Some(before), Some(commit)).pack(pack);
+        let result = result.send(promotion.served.address(), &promotion.token);
+        assert!(!result.accepts(GITOPS), "{name} was accepted: {result:?}");
         assert_eq!(promotion.tip(), before, "{name}");
-        assert!(!promotion.site.world.cache().has(commit), "{name} was kept");
+        assert!(!promotion.served.world.cache().has(commit), "{name} was stored");
     }
     // A branch holds commits, nothing else.
     for object in [blob, good] {
         let object = CommitId::from_hex(&object).expect("because git printed it");
         let pack = rawpush::pack_of(work, &[object.to_string()]);
-        let told = RawPush::new().command(GITOPS, Some(before), Some(object)).pack(pack);
-        let told = told.send(promotion.site.address(), &promotion.token);
-        assert!(!told.accepts(GITOPS), "{told:?}");
+        let result = RawPush::new().command(GITOPS, Some(before), Some(object)).pack(pack);
+        let result = result.send(promotion.served.address(), &promotion.token);
+        assert!(!result.accepts(GITOPS), "{result:?}");
     }
     promotion.prove_whole();
 }
 
 #[test]
-fn of_two_who_push_onto_one_tip_one_wins_and_the_other_is_told() {
+fn one_of_two_concurrent_pushes_wins() {
     const ROUNDS: usize = 12;
     let promotion = Promotion::begin();
-    let (site, work) = (&promotion.site, &promotion.work);
+    let (served, work) = (&promotion.served, &promotion.work);
     for round in 0..ROUNDS {
         let base = promotion.tip();
         let rivals = [0, 1].map(|number| {
@@ -505,19 +505,19 @@ fn of_two_who_push_onto_one_tip_one_wins_and_the_other_is_told() {
             RawPush::new().command(GITOPS, Some(base), Some(made)).pack(rawpush::pack(work, made, Some(base)))
         });
         let start = Barrier::new(rivals.len());
-        let told = std::thread::scope(|scope| {
+        let result = std::thread::scope(|scope| {
             let pushing = rivals.each_ref().map(|rival| {
                 let (start, token) = (&start, &promotion.token);
                 scope.spawn(move || {
                     start.wait();
-                    rival.send(site.address(), token)
+                    rival.send(served.address(), token)
                 })
             });
             pushing.map(|pushing| pushing.join().expect("because it was answered"))
         });
-        let winners = told.iter().filter(|told| told.accepts(GITOPS)).count();
-        assert_eq!(winners, 1, "round {round}: {told:?}");
-        let loser = told.iter().find(|told| !told.accepts(GITOPS)).expect("because one has lost");
+        let winners = result.iter().filter(|result| result.accepts(GITOPS)).count();
+        assert_eq!(winners, 1, "round {round}: {result:?}");
+        let loser = result.iter().find(|result| !result.accepts(GITOPS)).expect("because one has lost");
         // It waits for the winner's lock, and no longer than some seconds where the disk keeps the winner waiting.
         let reason = loser.reason(GITOPS);
         assert!(
@@ -530,10 +530,10 @@ fn of_two_who_push_onto_one_tip_one_wins_and_the_other_is_told() {
 }
 
 #[test]
-fn i2_pushes_syncs_flushes_and_upkeep_at_once_lose_no_accepted_commit() {
+fn i2_concurrent_operations_lose_no_accepted_commit() {
     const PUSHES: usize = 12;
     let promotion = Promotion::begin();
-    let (site, world) = (&promotion.site, &promotion.site.world);
+    let (served, world) = (&promotion.served, &promotion.served.world);
     let over = AtomicBool::new(false);
     let accepted = std::thread::scope(|scope| {
         let verbs = ["sync --confirm --wait", "flush --confirm --wait", "maintain --confirm --wait"];
@@ -556,13 +556,13 @@ fn i2_pushes_syncs_flushes_and_upkeep_at_once_lose_no_accepted_commit() {
             let promotion = &promotion;
             scope.spawn(move || {
                 let client = promotion.client();
-                let own = client.clone_bare(&site.url(), &format!("own-{number}"), &[]);
+                let own = client.clone_bare(&served.url(), &format!("own-{number}"), &[]);
                 let mut done = Vec::new();
                 while done.len() < PUSHES {
-                    client.run(own.path(), ["fetch", "--quiet", &site.url(), "+gitops:gitops"]);
+                    client.run(own.path(), ["fetch", "--quiet", &served.url(), "+gitops:gitops"]);
                     let file = format!("of-{number}");
                     let made = own.commit("gitops").file(&file, format!("{}\n", done.len())).make();
-                    let answer = push(&client, site, &own, &["gitops"]);
+                    let answer = push(&client, served, &own, &["gitops"]);
                     if answer.status.success() {
                         done.push(made);
                     } else {
@@ -585,44 +585,44 @@ fn i2_pushes_syncs_flushes_and_upkeep_at_once_lose_no_accepted_commit() {
     assert_eq!(accepted.len(), 2 * PUSHES);
     world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
     for repository in [world.cache(), world.upstream().clone()] {
-        let kept: BTreeSet<_> = repository.run(["rev-list", "gitops"]).lines().map(str::to_owned).collect();
-        let lost: Vec<_> = accepted.iter().filter(|commit| !kept.contains(&commit.to_string())).collect();
+        let retained: BTreeSet<_> = repository.run(["rev-list", "gitops"]).lines().map(str::to_owned).collect();
+        let lost: Vec<_> = accepted.iter().filter(|commit| !retained.contains(&commit.to_string())).collect();
         assert!(lost.is_empty(), "{lost:?}");
     }
     promotion.prove_whole();
 }
 
 #[test]
-fn a_client_that_vanishes_leaves_the_old_tip_and_nothing_else() {
+fn a_disconnected_push_leaves_the_old_tip() {
     let promotion = Promotion::begin();
-    let (site, before) = (&promotion.site, promotion.tip());
+    let (served, before) = (&promotion.served, promotion.tip());
     let made = promotion.work.commit("gitops").file("large", noise(5, 400_000)).make();
     let push = RawPush::new().command(GITOPS, Some(before), Some(made)).pack(rawpush::pack(
         &promotion.work,
         made,
         Some(before),
     ));
-    let (head, body) = (push.head(site.address(), &promotion.token), push.body());
+    let (head, body) = (push.head(served.address(), &promotion.token), push.body());
     // In the head, in the commands, at the first byte of the pack, in it, before its last byte, and unheard behind it.
     let commands = body.iter().position(|byte| *byte == b'P').expect("because a pack begins with it");
     for sent in [0, 10, commands, commands + 1, body.len() / 4, body.len() / 2, body.len() - 1] {
-        let mut stream = http::connect(site.address());
+        let mut stream = http::connect(served.address());
         stream.write_all(head.as_bytes()).expect("because the server listens");
         stream.write_all(&body[..sent]).expect("because the server reads");
         drop(stream);
-        site.wait_until("its programs have ended", || site.children().is_empty());
+        served.wait_until("its programs have ended", || served.children().is_empty());
         assert_eq!(promotion.tip(), before, "{sent} bytes");
         promotion.prove_whole();
     }
-    let mut stream = http::connect(site.address());
+    let mut stream = http::connect(served.address());
     stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).expect("because the server reads");
     drop(stream);
     // All of it was there: either is right, but a decision, whole and without remains.
-    site.wait_until("its programs have ended", || site.children().is_empty());
+    served.wait_until("its programs have ended", || served.children().is_empty());
     assert!([before, made].contains(&promotion.tip()));
-    site.wait_until("the same push is taken again", || {
+    served.wait_until("the same push is taken again", || {
         let again = promotion.push(&["gitops"]);
-        // Its programs may have ended before they began: then it is decided beside this one, which is told of an old tip.
+        // Its processes may have ended before these began: then it is decided concurrently, and this one is refused for an old tip.
         assert!(again.status.success() || again.stderr.contains("stale"), "{}", again.stderr);
         again.status.success()
     });
@@ -631,61 +631,61 @@ fn a_client_that_vanishes_leaves_the_old_tip_and_nothing_else() {
 }
 
 #[test]
-fn a_push_is_flushed_at_once_where_the_configuration_says_so() {
+fn flush_on_push_flushes_at_once() {
     let promotion = Promotion::on(|serve| serve["schedule"]["flushOnPush"] = true.into());
-    let world = &promotion.site.world;
+    let world = &promotion.served.world;
     let mut made = promotion.tip();
     for round in 0..3 {
         made = promotion.commit(&format!("round {round}"));
         accepted(&promotion.push(&["gitops"]));
     }
-    promotion.site.wait_until("upstream has it", || world.upstream().branch("gitops") == Some(made));
-    promotion.site.wait_until("the mirror knows", || world.mirror(&["status"]).lane("main")["pendingFlush"] == false);
-    // The journal is told of it once all else is done.
+    promotion.served.wait_until("upstream has it", || world.upstream().branch("gitops") == Some(made));
+    promotion.served.wait_until("the mirror knows", || world.mirror(&["status"]).lane("main")["pendingFlush"] == false);
+    // The journal records it at the very end.
     promotion
-        .site
+        .served
         .wait_until("it ran as if typed", || world.mirror(&["history"]).expect(0).stdout.contains("\"flush\""));
     promotion.prove_whole();
 }
 
 #[test]
-fn a_commit_made_on_a_shallow_clone_is_accepted() {
+fn a_commit_from_a_shallow_clone_is_accepted() {
     let promotion = Promotion::begin();
     promotion.commit("one");
     promotion.commit("two");
     accepted(&promotion.push(&["gitops"]));
     let client = promotion.client();
     let shallow =
-        client.clone_bare(&promotion.site.url(), "shallow", &["--depth=1", "--single-branch", "--branch=gitops"]);
+        client.clone_bare(&promotion.served.url(), "shallow", &["--depth=1", "--single-branch", "--branch=gitops"]);
     let made = shallow.commit("gitops").file("deployed", "from a shallow clone\n").make();
-    accepted(&push(&client, &promotion.site, &shallow, &["gitops"]));
+    accepted(&push(&client, &promotion.served, &shallow, &["gitops"]));
     assert_eq!(promotion.tip(), made);
     promotion.prove_whole();
 }
 
 #[test]
-fn a_push_is_chunked_gzipped_or_of_one_piece_and_always_understood() {
+fn every_transfer_encoding_of_a_push_works() {
     let promotion = Promotion::begin();
     // A buffer this small makes git ask first and then send in chunks; without it the body is of one piece.
     for (number, buffer) in ["1", "65536", "104857600"].into_iter().enumerate() {
         let made = promotion.work.commit("gitops").file("deployed", noise(number as u64, 300_000)).make();
         let client = promotion.client().set("http.postBuffer", buffer);
-        accepted(&push(&client, &promotion.site, &promotion.work, &["gitops"]));
+        accepted(&push(&client, &promotion.served, &promotion.work, &["gitops"]));
         assert_eq!(promotion.tip(), made, "{buffer}");
     }
     promotion.prove_whole();
 }
 
 #[test]
-fn who_pushes_before_the_first_sync_is_told_what_to_do() {
-    let site = Served::start(small_world(), |_| {});
-    let token = site.token("promoter", &[]);
-    let work = site.world.sandbox().bare("work");
+fn pushing_before_the_first_sync_names_the_repair() {
+    let served = Served::start(small_world(), |_| {});
+    let token = served.token("promoter", &[]);
+    let work = served.world.sandbox().bare("work");
     work.commit("gitops").file("deployed", "too early\n").make();
-    let answer = push(&site.client().with(&token), &site, &work, &["gitops"]);
+    let answer = push(&served.client().with(&token), &served, &work, &["gitops"]);
     refused(&answer, &["503"]);
     let path = "/app.git/info/refs?service=git-receive-pack";
-    let reply = http::get(site.address(), path, &[("Authorization", &token.bearer())]).expect(503);
+    let reply = http::get(served.address(), path, &[("Authorization", &token.bearer())]).expect(503);
     assert!(reply.text().contains("git-mirror sync --node local --confirm"), "{}", reply.text());
-    assert!(!site.world.cache().path().exists(), "a push makes no cache");
+    assert!(!served.world.cache().path().exists(), "a push makes no cache");
 }

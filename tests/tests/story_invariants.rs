@@ -1,6 +1,6 @@
 //! Invariants that only the whole program can keep: I2, I3, I8, I9, I10, each by its name.
 //!
-//! The others are named where they are kept: I1, I4 and I5 in the core and in the cache, I6 in `story_operators`, I7 in the crash suites,
+//! The others are tested elsewhere: I1, I4 and I5 in the core and in the cache, I6 in `story_operators`, I7 in the crash suites,
 //! and I1 to I7 together in the simulation of the engine.
 
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ const STATES: [fn(&World); 5] = [
         world.mirror(&["sync", "--confirm"]);
         world.cache().commit("gitops").file("deployed", "three\n").make();
     },
-    // The tips have gone apart.
+    // The tips have diverged.
     |world| {
         world.upstream().commit("gitops").file("deployed", "other\n").make();
         world.mirror(&["sync", "--confirm"]);
@@ -55,7 +55,7 @@ const STATES: [fn(&World); 5] = [
 ];
 
 #[test]
-fn i2_an_accepted_commit_stays_reachable_until_upstream_contains_it() {
+fn i2_accepted_commits_stay_reachable_until_upstream() {
     let world = synced();
     let mut accepted = BTreeSet::new();
     for state in STATES {
@@ -85,7 +85,7 @@ fn reachable(world: &World) -> BTreeSet<String> {
 }
 
 #[test]
-fn i3_upstream_is_never_asked_for_a_deletion_or_for_anything_but_a_fast_forward() {
+fn i3_upstream_is_only_asked_for_fast_forwards() {
     let world = synced();
     let asked = world.sandbox().path().join("asked");
     let script = format!(
@@ -127,7 +127,7 @@ const PASSWORD: &str = "pr0xy-Pa55-q7Xw";
 const PASSPHRASE: &str = "k3y-Pa55phrase-z9Vt";
 
 #[test]
-fn i8_no_byte_of_a_secret_is_ever_shown_or_kept() {
+fn i8_no_secret_is_ever_shown_or_stored() {
     let mut world = synced();
     world.proxy().require(Credentials { user: "ci".to_owned(), password: PASSWORD.to_owned() });
     let text = std::fs::read_to_string(&world.client().identity).expect("because the key was written");
@@ -200,7 +200,7 @@ fn i8_no_byte_of_a_secret_is_ever_shown_or_kept() {
     all(&world, false);
     world.host().clear_faults();
 
-    // Nor does anybody see them who looks at the running process.
+    // Nor are they visible in the running process.
     let (arrived, arrival) = channel();
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);
@@ -241,7 +241,7 @@ fn files_below(path: &Path, see: &mut impl FnMut(&Path, &[u8])) {
 }
 
 #[test]
-fn i9_with_a_proxy_nothing_else_is_ever_connected() {
+fn i9_only_the_proxy_is_ever_connected() {
     let mut world = synced();
     let tunnels = world.proxy().record().connections;
     let visits = world.host().record().connections.len();
@@ -251,9 +251,9 @@ fn i9_with_a_proxy_nothing_else_is_ever_connected() {
         traced(&world, verb);
     }
     assert_eq!(world.proxy().record().connections - tunnels, 4, "one connection a verb, to the proxy");
-    assert_eq!(world.host().wait_until_quiet().connections.len() - visits, 4, "and nobody came to the host otherwise");
+    assert_eq!(world.host().wait_until_quiet().connections.len() - visits, 4, "and the host had no other connection");
 
-    // A host that only the proxy could find: its name is not looked up here, and a refusal is not gone around.
+    // A host that only the proxy could find: its name is not resolved here, and a refusal is not bypassed.
     world.configure(|config| {
         let port = config["repositories"]["app"]["upstream"]
             .as_str()
@@ -284,7 +284,7 @@ fn traced(world: &World, verb: &[&str]) {
     let calls = std::fs::read_to_string(&log).expect("because strace wrote it");
     let addressed: Vec<_> = calls.lines().filter(|line| line.contains("sa_family=")).collect();
     let proxy = format!("sin_port=htons({}), sin_addr=inet_addr(\"127.0.0.1\")", world.proxy().port());
-    assert!(!addressed.is_empty(), "{verb:?} connected to nobody:\n{calls}");
+    assert!(!addressed.is_empty(), "{verb:?} made no connection:\n{calls}");
     assert!(addressed.iter().all(|line| line.contains(&proxy)), "{verb:?} spoke to others:\n{calls}");
 }
 
@@ -295,7 +295,7 @@ fn can_trace(strace: &Path) -> bool {
 }
 
 #[test]
-fn i10_without_confirm_no_byte_changes_anywhere() {
+fn i10_without_confirm_no_byte_changes() {
     let world = World::builder().proxy(ProxyKind::Embedded).build();
     let verbs: [&[&str]; 14] = [
         &["sync"],

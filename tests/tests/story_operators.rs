@@ -1,4 +1,4 @@
-//! Two at once: operators on one cache, and writers on one upstream. Nobody is told a falsehood and no commit is lost (R29).
+//! Two at once: operators on one cache, and writers on one upstream. Every report is true and no commit is lost (R29).
 //!
 //! The embedded host holds an operation at a known point, so that the other one meets it there every time.
 
@@ -29,7 +29,7 @@ fn hold(world: &World) -> (Receiver<()>, Sender<()>) {
     let held = Mutex::new(Some(released));
     world.host().hook(HookPoint::BeforeGit, move |_| {
         let Some(released) = held.lock().expect("because no hook panics").take() else { return };
-        // Whoever waits for it may be gone where the test has failed.
+        // The receiver may be dropped where the test has failed.
         let _ = arrived.send(());
         let _ = released.recv();
     });
@@ -46,21 +46,21 @@ fn end(child: Child) -> Run {
     Run::from(child.wait_with_output().expect("because its output is piped"))
 }
 
-/// Starts an operation that has to wait, and returns when it says so.
+/// Starts an operation that has to wait, and returns when it reports that.
 fn start_waiting(world: &World, words: &[&str]) -> (Child, BufReader<ChildStderr>) {
     let mut child = start(world, words);
     let mut talk = BufReader::new(child.stderr.take().expect("because it is piped"));
     let mut line = String::new();
     while !line.contains("waiting for a turn") {
         line.clear();
-        let read = talk.read_line(&mut line).expect("because it says words");
+        let read = talk.read_line(&mut line).expect("because it prints text");
         assert!(read > 0, "it ended without waiting");
     }
     (child, talk)
 }
 
 #[test]
-fn i6_who_finds_the_cache_busy_is_told_by_whom_and_who_waits_gets_its_turn() {
+fn i6_a_busy_cache_names_its_holder() {
     let world = synced();
     let source = world.upstream().commit("main").file("source", "two\n").make();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
@@ -68,17 +68,17 @@ fn i6_who_finds_the_cache_busy_is_told_by_whom_and_who_waits_gets_its_turn() {
     let first = start(&world, &["sync", "--confirm"]);
     arrival.recv().expect("because the sync reaches upstream");
 
-    // Without --wait it ends at once, and says who works there, on what, as whom.
+    // Without --wait it ends at once, and names the holder: operation, process and user.
     for verb in ["sync", "flush"] {
         let run = world.mirror(&[verb, "--confirm"]).expect(4);
         let fault = run.lane("main")["fault"].to_string();
         assert!(fault.contains(&first.id().to_string()) && fault.contains("sync"), "{fault}");
     }
-    let told = world.mirror_as_text(&["flush", "--confirm"]).expect(4);
-    assert!(told.stdout.contains(&first.id().to_string()), "{}", told.stdout);
+    let result = world.mirror_as_text(&["flush", "--confirm"]).expect(4);
+    assert!(result.stdout.contains(&first.id().to_string()), "{}", result.stdout);
     // With a deadline that passes it ends as well.
     world.mirror(&["sync", "--confirm", "--wait", "--timeout", "50ms"]).expect(4);
-    // What only reads waits for nobody, and shows who works.
+    // A verb that only reads does not wait, and shows the holder.
     let status = world.mirror(&["status"]);
     assert_eq!(status.lane("main")["running"]["pid"], json!(first.id()), "{}", status.stdout);
     assert_eq!(status.lane("main")["running"]["verb"], "sync");
@@ -93,7 +93,7 @@ fn i6_who_finds_the_cache_busy_is_told_by_whom_and_who_waits_gets_its_turn() {
 }
 
 #[test]
-fn the_turn_of_a_killed_operator_is_free_at_once() {
+fn a_killed_operation_frees_the_lock() {
     let world = synced();
     let source = world.upstream().commit("main").file("source", "two\n").make();
     let (arrival, release) = hold(&world);
@@ -125,9 +125,9 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
         let cache = Repository::at(&folder.join(format!("cache-{node}/app.git")), world.sandbox().git());
         (cache.commit("gitops").file("deployed", node).make(), cache)
     });
-    // Both have looked before either pushes; and one push has landed before the other, which might give up a branch that a slow disk
+    // Both have observed before either pushes; and one push has landed before the other, which might give up a branch that a slow disk
     // keeps locked for long.
-    let looked = Barrier::new(2);
+    let observed = Barrier::new(2);
     let pushes = Mutex::new(0);
     let (landed, landing) = channel();
     let landing = Mutex::new(landing);
@@ -137,7 +137,7 @@ fn two_mirrors_that_flush_at_once_lose_no_commit() {
         }
         let number = next_of(&pushes);
         if number < 2 {
-            looked.wait();
+            observed.wait();
         }
         if number == 1 {
             landing.lock().expect("because no hook panics").recv().expect("because the first push ends");
@@ -173,7 +173,7 @@ fn next_of(counter: &Mutex<usize>) -> usize {
 }
 
 #[test]
-fn a_writer_that_comes_between_look_and_push_wins_or_is_built_upon() {
+fn a_concurrent_writer_wins_or_is_included() {
     // Unrelated to ours: nothing is forced. Ours already: the push goes on from there.
     for theirs_is_ours in [false, true] {
         let world = synced();
@@ -202,7 +202,7 @@ fn a_writer_that_comes_between_look_and_push_wins_or_is_built_upon() {
 }
 
 #[test]
-fn commits_that_are_accepted_while_a_flush_is_under_way_stay_pending() {
+fn commits_accepted_during_a_flush_stay_pending() {
     let world = synced();
     let first = world.cache().commit("gitops").file("deployed", "two\n").make();
     let cache = world.cache();
@@ -225,7 +225,7 @@ fn commits_that_are_accepted_while_a_flush_is_under_way_stay_pending() {
 }
 
 #[test]
-fn an_interrupt_ends_an_operation_cleanly_and_frees_its_turn() {
+fn an_interrupt_ends_cleanly_and_frees_the_lock() {
     let world = synced();
     world.upstream().commit("main").file("source", "two\n").make();
     let (arrival, release) = hold(&world);

@@ -32,7 +32,7 @@ fn main_of(repository: &Repository) -> CommitId {
 }
 
 #[test]
-fn i1_r9_prune_drops_what_is_old_and_keeps_the_newest_and_what_is_in_use() {
+fn i1_r9_prune_drops_only_old_unused_snapshots() {
     let mut world = synced();
     let first = main_of(world.upstream());
     let mut made = vec![first];
@@ -62,15 +62,15 @@ fn i1_r9_prune_drops_what_is_old_and_keeps_the_newest_and_what_is_in_use() {
     }
     assert_eq!(cache.refs(), expected, "the newest and what is in use stay, and every other ref");
     cache.fsck();
-    for kept in [first, newest] {
-        let reader = world.sandbox().bare(&format!("reader-{kept}"));
-        reader.run(["fetch", "--quiet", "--depth=1", &cache.path().to_string_lossy(), &snapshot(kept)]);
-        assert!(reader.has(kept));
+    for retained in [first, newest] {
+        let reader = world.sandbox().bare(&format!("reader-{retained}"));
+        reader.run(["fetch", "--quiet", "--depth=1", &cache.path().to_string_lossy(), &snapshot(retained)]);
+        assert!(reader.has(retained));
     }
 }
 
 #[test]
-fn r9_a_sync_packs_the_snapshots_where_they_have_become_many() {
+fn r9_sync_packs_many_snapshots() {
     let world = synced();
     let loose = world.cache().path().join(SNAPSHOTS);
     let count = || std::fs::read_dir(&loose).map_or(0, Iterator::count);

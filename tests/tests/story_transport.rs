@@ -29,7 +29,7 @@ fn next(run: &Run) -> Vec<&str> {
 }
 
 #[test]
-fn r10_no_work_tree_is_ever_a_source() {
+fn r10_a_work_tree_is_never_a_source() {
     let world = synced();
     // An operator's checkout with a commit of its own, and the program run inside it.
     let git = world.sandbox().git();
@@ -53,7 +53,7 @@ fn r10_no_work_tree_is_ever_a_source() {
 }
 
 #[test]
-fn r10_a_checkout_is_no_cache() {
+fn r10_a_checkout_is_not_a_cache() {
     let mut world = synced();
     let git = world.sandbox().git();
     let path = world.sandbox().path().join("work/app.git");
@@ -69,7 +69,7 @@ fn r10_a_checkout_is_no_cache() {
 }
 
 #[test]
-fn r11_only_ssh_goes_through_the_proxy_and_only_by_connect() {
+fn r11_only_ssh_by_connect_uses_the_proxy() {
     let world = synced();
     world.cache().commit("gitops").file("deployed", "two\n").make();
     world.mirror(&["flush", "--confirm", "--wait"]).expect(0);
@@ -79,7 +79,7 @@ fn r11_only_ssh_goes_through_the_proxy_and_only_by_connect() {
     let record = world.proxy().record();
     assert_eq!(record.connections, 4, "one a verb");
     assert_eq!(record.requests, vec![format!("CONNECT {target} HTTP/1.1"); 4]);
-    // Whatever reached the host came through these tunnels, and logged in by SSH.
+    // Every connection to the host was made through these tunnels, and logged in by SSH.
     let host = world.host().wait_until_quiet();
     assert_eq!(host.connections.len(), record.tunnels.len());
     assert!(host.connections.iter().all(|connection| connection.logged_in));
@@ -96,7 +96,7 @@ fn r11_a_host_with_another_key_is_refused() {
     let run = world.mirror(&["sync", "--confirm", "--wait"]).expect(5);
     let fault = &run.lane("main")["fault"];
     assert_eq!(fault["retry"], "never", "{fault}");
-    assert_eq!(fault.to_string().matches("SHA256:").count(), 2, "both fingerprints are told: {fault}");
+    assert_eq!(fault.to_string().matches("SHA256:").count(), 2, "both fingerprints are shown: {fault}");
     assert_eq!(world.host().record().connections.len(), connections + 1, "and it is not tried again");
     assert_eq!(world.cache().refs(), before);
 }
@@ -112,7 +112,7 @@ fn r12_no_https_no_token_no_fallback() {
             let run = world.mirror_as_text(verb).expect(2);
             let said = format!("{}{}", run.stdout, run.stderr);
             for word in words {
-                assert!(said.contains(word), "{verb:?} does not say `{word}`:\n{said}");
+                assert!(said.contains(word), "{verb:?} does not print `{word}`:\n{said}");
             }
         }
         assert_eq!(world.proxy().record().connections, everything, "nothing was opened");
@@ -146,12 +146,12 @@ fn r12_no_https_no_token_no_fallback() {
 }
 
 #[test]
-fn r12_a_proxy_that_is_gone_is_not_gone_around() {
+fn r12_an_absent_proxy_is_not_bypassed() {
     let mut world = synced();
     let connections = world.host().record().connections.len();
-    // A port on which nobody listens and that nobody else gets: the near end of a connection has it.
+    // A port without a listener that no other process gets: the local end of a connection has it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("because a loopback port is free");
-    let held = listener.local_addr().and_then(std::net::TcpStream::connect).expect("because somebody listens");
+    let held = listener.local_addr().and_then(std::net::TcpStream::connect).expect("because the listener is open");
     let address = held.local_addr().expect("because it is connected");
     world.configure(|config| config["githubTransport"]["proxy"] = json!(format!("http://{address}")));
     let run = world.mirror(&["sync"]).expect(5);
@@ -173,14 +173,14 @@ fn r13_hooks_in_the_cache_decide_nothing() {
     assert!(!ran.exists(), "a hook ran");
 }
 
-/// Lets the look after the next flush's push fail: the connection is cut as soon as it is asked for.
+/// Lets the recheck of the next flush fail: the connection is cut as soon as it is asked for.
 fn cut_the_look_after_the_push(world: &World) {
     let what = ChannelFault::Stop { at: Point::Answered(0), then: Ending::Cut };
     world.host().inject_once(HostFault::Channel { on: Channels::Of(Service::UploadPack), what });
 }
 
 #[test]
-fn r15_a_push_that_could_not_be_looked_at_is_a_partial_success_and_exactly_one_sync_follows() {
+fn r15_partial_success_is_followed_by_one_sync() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     let source = world.upstream().commit("main").file("source", "two\n").make();
@@ -205,7 +205,7 @@ fn r15_a_push_that_could_not_be_looked_at_is_a_partial_success_and_exactly_one_s
 }
 
 #[test]
-fn r16_a_sync_that_brings_the_proof_makes_the_whole_good() {
+fn r16_a_sync_with_the_proof_recovers() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     cut_the_look_after_the_push(&world);
@@ -225,7 +225,7 @@ fn r16_a_sync_that_brings_the_proof_makes_the_whole_good() {
 }
 
 #[test]
-fn r16_a_sync_that_fails_as_well_leaves_it_not_good_and_names_the_next_step() {
+fn r16_a_failed_recovery_names_the_next_step() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     cut_the_look_after_the_push(&world);

@@ -14,7 +14,7 @@ use mirror_tests::sshhost::embedded::HostFault;
 use mirror_tests::world::{ProxyKind, Run, World};
 use serde_json::{Value, json};
 
-/// A world as the seed describes it: prefix, group, branches and lane have the names that stand there.
+/// A world as the seed describes it: prefix, group, branches and lane have the names from there.
 fn hwlab(nodes: &[&str]) -> World {
     let mut world = World::builder().proxy(ProxyKind::Embedded).build();
     let folder = world.sandbox().path().to_owned();
@@ -64,7 +64,7 @@ fn next(run: &Run) -> Vec<&str> {
 }
 
 #[test]
-fn r3_sync_fetches_what_is_declared_and_snapshots_every_source_tip() {
+fn r3_sync_fetches_declared_refs_and_makes_snapshots() {
     let world = hwlab(&["D601"]);
     world.upstream().commit("undeclared").root().file("f", "no\n").make();
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
@@ -94,7 +94,7 @@ fn r4_flush_fast_forwards_upstream_and_never_forces() {
 }
 
 #[test]
-fn r5_the_command_lines_of_the_seed_do_what_they_say() {
+fn r5_the_command_lines_of_the_seed_work() {
     let world = hwlab(&["G14", "D601", "JD01"]);
     let tip = world.upstream().branch("v0.3").expect("because it was made");
     // (line, exit code, whether it changes anything)
@@ -124,7 +124,7 @@ fn r5_the_command_lines_of_the_seed_do_what_they_say() {
     assert_eq!(cache(&world, "G14").branch("v0.3"), Some(tip));
     assert_eq!((cache(&world, "D601").branch("v0.3"), cache(&world, "D601").branch("v0.2")), (Some(tip), None));
 
-    // Under the name `hwlab` the program takes the same words, without the first.
+    // Under the name `hwlab` the program takes the same arguments, without the first.
     let mut command = Command::new(product::git_mirror());
     command.arg0("hwlab").args([
         "nodes",
@@ -143,10 +143,10 @@ fn r5_the_command_lines_of_the_seed_do_what_they_say() {
 }
 
 #[test]
-fn r5_git_finds_the_program_as_its_own_subcommand() {
+fn r5_git_finds_the_program_as_subcommand() {
     let world = synced();
     let program = product::git_mirror();
-    let folder = program.parent().expect("because a file stands in a folder");
+    let folder = program.parent().expect("because a file is in a folder");
     let path = std::env::join_paths([folder, Path::new("/usr/bin"), Path::new("/bin")])
         .expect("because no folder has a colon");
     let mut command = world.sandbox().git().command(world.sandbox().path(), ["mirror", "status"]);
@@ -156,7 +156,7 @@ fn r5_git_finds_the_program_as_its_own_subcommand() {
 }
 
 #[test]
-fn r6_without_confirm_every_verb_shows_and_nothing_changes() {
+fn r6_without_confirm_verbs_change_nothing() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     world.upstream().commit("main").file("source", "two\n").make();
@@ -184,7 +184,7 @@ fn short_way(world: &World, local: CommitId) -> String {
 }
 
 #[test]
-fn r7_wait_returns_when_it_is_over_and_the_exit_code_says_how() {
+fn r7_wait_returns_at_the_end_with_its_code() {
     let world = synced();
     let source = world.upstream().commit("main").file("source", "two\n").make();
     world.mirror(&["sync", "--confirm", "--wait"]).expect(0);
@@ -206,7 +206,7 @@ fn r7_wait_returns_when_it_is_over_and_the_exit_code_says_how() {
 }
 
 #[test]
-fn r8_a_snapshot_is_called_as_the_seed_calls_it() {
+fn r8_snapshots_are_named_as_in_the_seed() {
     let world = hwlab(&["D601"]);
     let tip = world.upstream().branch("v0.3").expect("because it was made");
     let run = world.mirror(&["sync", "--node", "D601", "--lane", "v03", "--confirm"]).expect(0);
@@ -216,19 +216,19 @@ fn r8_a_snapshot_is_called_as_the_seed_calls_it() {
 }
 
 #[test]
-fn r9_a_snapshot_never_moves_and_a_build_reads_it_whatever_becomes_of_the_branch() {
+fn r9_a_snapshot_never_moves() {
     let world = synced();
     let built = world.upstream().branch("main").expect("because it was made");
     let name = format!("refs/mirror/snapshots/app/main/{built}");
     world.upstream().commit("main").root().file("source", "rewritten\n").make();
     world.mirror(&["sync", "--confirm"]).expect(0);
-    assert_ne!(world.cache().branch("main"), Some(built), "the branch has gone on");
+    assert_ne!(world.cache().branch("main"), Some(built), "the branch has moved on");
     let build = world.sandbox().bare("build");
     build.run(["fetch", "--quiet", "--depth=1", &world.cache().path().to_string_lossy(), &name]);
     assert_eq!(build.rev("FETCH_HEAD"), Some(built));
     assert_eq!(build.file("FETCH_HEAD", "source"), Some(b"one\n".to_vec()));
 
-    // Whoever moves a snapshot by hand stops the lane that would be built from it; nobody is told of the commit.
+    // A snapshot that was moved by hand blocks the lane that would be built from it; the commit is not published.
     let next = world.upstream().commit("main").file("source", "next\n").make();
     world.cache().set_ref(&format!("refs/mirror/snapshots/app/main/{next}"), built);
     let before = world.cache().refs();
@@ -238,7 +238,7 @@ fn r9_a_snapshot_never_moves_and_a_build_reads_it_whatever_becomes_of_the_branch
 }
 
 #[test]
-fn r14_a_status_says_that_githubs_side_is_what_was_last_seen() {
+fn r14_status_marks_github_fields_as_cached() {
     let world = synced();
     let seen = world.upstream().branch("main").expect("because it was made");
     let tunnels = world.proxy().record().tunnels.len();
@@ -249,7 +249,7 @@ fn r14_a_status_says_that_githubs_side_is_what_was_last_seen() {
     assert!(lane["refSources"]["observedAt"].is_string() && lane["refSources"]["ageSeconds"].is_u64(), "{lane}");
     assert_eq!(world.proxy().record().tunnels.len(), tunnels, "a status opens no connection");
 
-    // Asked to look first, it tells what upstream has now, and that it looked.
+    // With --refresh it observes upstream first, and reports what it has now.
     let lane = world.mirror(&["status", "--refresh"]).expect(3).lane("main").clone();
     assert_eq!(lane["githubSource"]["commit"], hex(moved));
     assert_eq!(
@@ -259,12 +259,12 @@ fn r14_a_status_says_that_githubs_side_is_what_was_last_seen() {
 }
 
 #[test]
-fn r24_a_leftover_flush_is_brought_to_an_end_or_the_reason_is_told() {
+fn r24_a_leftover_flush_is_completed_or_explained() {
     let world = synced();
     let local = world.cache().commit("gitops").file("deployed", "two\n").make();
     assert_eq!(world.mirror(&["status"]).expect(3).lane("main")["pendingFlush"], true);
 
-    // It cannot: upstream's login is refused. It says so, and what to do; nothing is lost.
+    // It cannot: upstream's login is refused. It reports that, and what to do; nothing is lost.
     world.host().inject_once(HostFault::RefuseLogin);
     let run = world.mirror(&["flush", "--confirm", "--wait"]).expect(5);
     let fault = &run.lane("main")["fault"];
@@ -291,7 +291,7 @@ fn r24_a_leftover_flush_is_brought_to_an_end_or_the_reason_is_told() {
 }
 
 #[test]
-fn r25_nodes_and_lanes_live_in_one_file_and_keep_apart() {
+fn r25_one_file_separates_nodes_and_lanes() {
     let world = hwlab(&["D601", "G14"]);
     let tip = |branch: &str| world.upstream().branch(branch);
     world.mirror(&["sync", "--node", "D601", "--lane", "v03", "--confirm"]).expect(0);

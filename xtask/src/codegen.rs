@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_changed_a_missing_and_a_stray_file_are_found() {
+    fn changed_missing_and_stray_files_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let wanted = BTreeMap::from([
             (PathBuf::from("good.md"), "good".to_owned()),

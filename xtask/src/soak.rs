@@ -75,12 +75,12 @@ pub(crate) fn soak(arguments: &Arguments) -> Outcome {
         "packCache": { "size": format!("{}MiB", PACK_CACHE >> 20) },
     });
     let settings = settings.as_object().cloned().unwrap_or_default();
-    let mut site = load::serve_lanes(world, &branches, settings);
-    let ended = run(&mut site, &branches, program, &interrupt, arguments.length, &mut rng);
+    let mut served = load::serve_lanes(world, &branches, settings);
+    let ended = run(&mut served, &branches, program, &interrupt, arguments.length, &mut rng);
     if ended.is_err() && !interrupt.is_requested() {
-        let folder = site.world.sandbox().path().to_owned();
-        site.world.keep();
-        std::fs::write(folder.join("server.log"), site.server.log())
+        let folder = served.world.sandbox().path().to_owned();
+        served.world.keep();
+        std::fs::write(folder.join("server.log"), served.server.log())
             .map_err(|error| format!("cannot write the server's log: {error}"))?;
         print(&format!("everything is left as it is in {}", folder.display()));
     }
@@ -88,7 +88,7 @@ pub(crate) fn soak(arguments: &Arguments) -> Outcome {
 }
 
 fn run(
-    site: &mut Served,
+    served: &mut Served,
     branches: &[String],
     program: GoGit,
     interrupt: &Interrupt,
@@ -96,13 +96,13 @@ fn run(
     rng: &mut Rng,
 ) -> Outcome {
     let read = [branches, &["main".to_owned()]].concat();
-    let upstream = site.world.upstream().clone();
-    let clients = Clients::new(site, site.token("promoter", &[]));
+    let upstream = served.world.upstream().clone();
+    let clients = Clients::new(served, served.token("promoter", &[]));
     let resources = std::thread::scope(|scope| {
         // Whatever ends this scope, stops the clients.
         let stop = clients.stop_on_drop();
         let threads = spawn_clients(scope, &clients, (branches, &read), &upstream, program);
-        let ended = inject_faults(site, &clients, &threads, interrupt, length, rng);
+        let ended = inject_faults(served, &clients, &threads, interrupt, length, rng);
         drop(stop);
         for client in threads {
             if client.join().is_err() && !interrupt.is_requested() {
@@ -111,7 +111,7 @@ fn run(
         }
         ended
     })?;
-    prove(site, &clients, resources)
+    prove(served, &clients, resources)
 }
 
 type Client<'scope> = ScopedJoinHandle<'scope, ()>;
@@ -150,7 +150,7 @@ fn develop(clients: &Clients, upstream: &Repository) {
 
 /// Injects one fault after the other, with operators' verbs between them.
 fn inject_faults(
-    site: &mut Served,
+    served: &mut Served,
     clients: &Clients,
     threads: &[Client<'_>],
     interrupt: &Interrupt,
@@ -170,12 +170,12 @@ fn inject_faults(
             return Err("a client has failed; its message is above".to_owned());
         }
         let scope = if Instant::now() < half { KillScope::Server } else { KillScope::Children };
-        Fault::draw(rng, scope).inject(site, clients, rng)?;
-        operate(&site.world, rng)?;
+        Fault::draw(rng, scope).inject(served, clients, rng)?;
+        operate(&served.world, rng)?;
         clients.pause(Duration::from_millis(rng.below(3000)));
         if Instant::now() >= next {
             next = Instant::now() + every;
-            resources.sample(begin.elapsed(), site, clients)?;
+            resources.sample(begin.elapsed(), served, clients)?;
         }
     }
     resources.start_from(half - begin);
@@ -209,7 +209,7 @@ fn mirror(world: &World, words: &[&str]) -> Run {
 
 /// Checks the end: everything that was acknowledged is in the mirror and at upstream, what was read is still there, nothing is left over,
 /// and the server holds no more than in the middle.
-fn prove(site: &mut Served, clients: &Clients, mut resources: ResourceUse) -> Outcome {
+fn prove(served: &mut Served, clients: &Clients, mut resources: ResourceUse) -> Outcome {
     let Counts { accepted, clones, listings, excused } = clients.counts();
     if accepted < PUSHERS || clones < READERS || listings < POLLERS {
         return Err("too few requests were made; take more time".to_owned());
@@ -217,10 +217,10 @@ fn prove(site: &mut Served, clients: &Clients, mut resources: ResourceUse) -> Ou
     if excused > (accepted + clones + listings) / DISTURBED {
         return Err(format!("too much was disturbed to prove anything: {excused} requests"));
     }
-    if !became(|| site.children().is_empty()) {
-        return Err(format!("processes of the server run on without a client: {:?}", site.children()));
+    if !became(|| served.children().is_empty()) {
+        return Err(format!("processes of the server run on without a client: {:?}", served.children()));
     }
-    let world = &site.world;
+    let world = &served.world;
     for verb in ["flush", "sync", "maintain"] {
         let run = mirror(world, &[verb, "--confirm", "--wait"]);
         if run.exit != Some(0) {
@@ -230,17 +230,17 @@ fn prove(site: &mut Served, clients: &Clients, mut resources: ResourceUse) -> Ou
     clients.assert_retained(&world.cache());
     clients.assert_retained(world.upstream());
     clients.assert_read_retained(&world.cache());
-    resources.finish(site, clients)?;
-    let status = site.server.terminate();
+    resources.finish(served, clients)?;
+    let status = served.server.terminate();
     if !status.success() {
         return Err(format!("the server ended with {status}"));
     }
-    let cache = site.world.cache();
-    if !became(|| procfs::mentioning(&site.world.cache_folder().to_string_lossy()).is_empty()) {
+    let cache = served.world.cache();
+    if !became(|| procfs::mentioning(&served.world.cache_folder().to_string_lossy()).is_empty()) {
         return Err("a git process has outlived the server".to_owned());
     }
     cache.fsck();
-    site.world.upstream().fsck();
+    served.world.upstream().fsck();
     let left = leftovers(cache.path());
     if !left.is_empty() {
         return Err(format!("left over in {}: {left:?}", world::REPOSITORY));

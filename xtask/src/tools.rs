@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_there_is_missing_and_named_in_one_line() {
+    fn missing_tools_are_named_in_one_line() {
         let ghost = Tool { program: "no-such-program-here", package: "ghost" };
         assert_eq!(missing(&[GIT, ghost]), [ghost]);
         assert_eq!(install_line(&[ghost]), "apt-get update && apt-get install -y ghost");

@@ -1,4 +1,4 @@
-//! The site that a clients works on.
+//! The served that a clients works on.
 
 use serde_json::{Map, Value, json};
 

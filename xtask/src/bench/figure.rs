@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reading_says_whether_it_was_reached() {
+    fn a_measure_knows_whether_its_target_is_met() {
         let reading = |ours: &[f64], theirs: &[f64], reach| {
             let reading =
                 Reading::of("wall", Unit::Seconds, Series::median(ours.to_vec()), Series::median(theirs.to_vec()));

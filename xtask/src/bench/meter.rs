@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ticks_of_children_stand_behind_any_name() {
+    fn ticks_are_parsed_behind_any_name() {
         let stat = "7 (a (b) c) S 1 7 7 0 -1 4194560 100 200 0 0 11 12 130 14 20 0 1 0 5 6 7";
         assert_eq!(ticks_of_children(stat), Some(144));
         assert_eq!(ticks_of_children("7 (a) S 1"), None);

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ratio_stands_first() {
+    fn the_ratio_comes_first() {
         let series = |value| Series::median(vec![value]);
         let reading = Reading::of("wall", Unit::Seconds, series(4.7), series(10.8)).reach(Reach::RatioAtMost(0.5));
         let words: Vec<_> = line(&reading).split_whitespace().map(str::to_owned).collect();

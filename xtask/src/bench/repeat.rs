@@ -103,14 +103,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_number_stands_for_the_runs() {
+    fn the_median_represents_the_runs() {
         assert_eq!(Series::median(vec![3.0, 1.0, 2.0]).value, 2.0);
         assert_eq!(Series::median(vec![4.0, 1.0, 2.0, 3.0]).value, 2.5);
         assert!(Series::median(Vec::new()).value.is_nan());
     }
 
     #[test]
-    fn a_slope_is_free_of_what_every_run_pays() {
+    fn a_slope_excludes_constant_costs() {
         let wall = |round_trip: f64| vec![0.5 + 8.0 * round_trip, 0.5 + 8.0 * round_trip, 99.0];
         let series = Series::slope(&[0.02, 0.06, 0.12], &[wall(0.02), wall(0.06), wall(0.12)]);
         assert!((series.value - 8.0).abs() < 1e-9, "{series:?}");

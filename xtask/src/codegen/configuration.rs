@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_of_the_schema_stands_on_the_page() {
+    fn every_key_of_the_schema_is_on_the_page() {
         let schema = mirror_core::config::schema();
         let page = page(&schema);
         let blocks = schema["$defs"].as_object().unwrap().values().chain([&schema]);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_is_taken_off_the_end_only() {
+    fn a_default_is_removed_from_the_end_only() {
         assert_eq!(without_default("Its port. Default: 8080."), ("Its port.", Some("8080".to_owned())));
         let kept = "A proxy. Default: `direct`. There is no fallback.";
         assert_eq!(without_default(kept), (kept, Some("`direct`".to_owned())));

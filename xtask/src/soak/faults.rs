@@ -68,26 +68,26 @@ impl Fault {
     ///
     /// # Errors
     /// Where the server did something that it may not.
-    pub(super) fn inject(self, site: &mut Served, clients: &Clients, rng: &mut Rng) -> Outcome {
+    pub(super) fn inject(self, served: &mut Served, clients: &Clients, rng: &mut Rng) -> Outcome {
         match self {
             Self::None => drop(clients.pause(Duration::from_secs(1 + rng.below(5)))),
             Self::Killed => {
-                replace(site, clients, |site| {
-                    site.server.kill();
+                replace(served, clients, |served| {
+                    served.server.kill();
                     Ok(())
                 })?;
             }
             Self::Restarted => {
-                replace(site, clients, |site| {
-                    let status = site.server.terminate();
+                replace(served, clients, |served| {
+                    let status = served.server.terminate();
                     if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
                 })?;
             }
             Self::ChildKilled => {
                 let _disturbed = clients.disturb();
-                kill_one(&site.children(), rng);
+                kill_one(&served.children(), rng);
                 clients.pause(AFTER_EFFECT);
-                if !site.server.runs() {
+                if !served.server.runs() {
                     return Err("the server ended with its child".to_owned());
                 }
             }
@@ -98,12 +98,12 @@ impl Fault {
                 }
             }
             Self::ProxyRefuses | Self::ProxySilent | Self::TunnelsCut | Self::TunnelsStall => {
-                let proxy = site.world.proxy();
+                let proxy = served.world.proxy();
                 proxy.inject(Tunnels::Every, self.of_proxy(rng));
                 // An open session of the pool would not notice.
-                Self::SessionsCut.inject(site, clients, rng)?;
+                Self::SessionsCut.inject(served, clients, rng)?;
                 clients.pause(Duration::from_secs(2 + rng.below(15)));
-                site.world.proxy().clear_faults();
+                served.world.proxy().clear_faults();
             }
         }
         Ok(())
@@ -122,13 +122,13 @@ impl Fault {
 }
 
 /// Ends the server and starts it again.
-fn replace(site: &mut Served, clients: &Clients, end: impl FnOnce(&mut Served) -> Outcome) -> Outcome {
+fn replace(served: &mut Served, clients: &Clients, end: impl FnOnce(&mut Served) -> Outcome) -> Outcome {
     let _disturbed = clients.disturb();
     clients.set_down();
-    let ended = end(site);
-    site.start_again();
+    let ended = end(served);
+    served.start_again();
     clients.set_up();
-    clients.assert_retained(&site.world.cache());
+    clients.assert_retained(&served.world.cache());
     clients.pause(AFTER_EFFECT);
     ended
 }

@@ -47,9 +47,9 @@ impl ResourceUse {
     ///
     /// # Errors
     /// Where there is no server.
-    pub(super) fn sample(&mut self, at: Duration, site: &Served, clients: &Clients) -> Outcome {
-        let id = site.server.id();
-        let cache = site.world.cache();
+    pub(super) fn sample(&mut self, at: Duration, served: &Served, clients: &Clients) -> Outcome {
+        let id = served.server.id();
+        let cache = served.world.cache();
         let gone = || "the server is gone".to_owned();
         let sample = Sample {
             at,
@@ -58,9 +58,9 @@ impl ResourceUse {
             files: procfs::open_files(id).ok_or_else(gone)?,
             threads: procfs::threads(id).ok_or_else(gone)?,
             packs: names(&cache.path().join("objects/pack")).filter(|name| name.ends_with(".pack")).count(),
-            used: used(&site.server.get("/metrics").expect(200).text()),
+            used: used(&served.server.get("/metrics").expect(200).text()),
             cache: size(cache.path()),
-            pack_cache: size(&site.world.cache_folder().join("pack-cache")),
+            pack_cache: size(&served.world.cache_folder().join("pack-cache")),
             counts: clients.counts(),
         };
         self.samples.push(sample);
@@ -77,9 +77,9 @@ impl ResourceUse {
     ///
     /// # Errors
     /// Where there is no server.
-    pub(super) fn finish(&mut self, site: &Served, clients: &Clients) -> Outcome {
+    pub(super) fn finish(&mut self, served: &Served, clients: &Clients) -> Outcome {
         let at = self.samples.last().map(|sample| sample.at).unwrap_or_default();
-        self.sample(at, site, clients)
+        self.sample(at, served, clients)
     }
 
     /// Compares the end with the time when the last server had been warm for a while.

@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_without_a_row_and_a_row_without_a_code_fail() {
+    fn unmatched_codes_and_rows_fail() {
         assert_eq!(
             places(GOOD, &["mirror::a::c"]),
             [
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_and_a_strange_word_fail() {
+    fn missing_and_unknown_words_fail() {
         assert_eq!(
             places(&GOOD.replace("`gone`", "`went`"), &["mirror::a::b"]),
             [
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_found_where_they_are_said_and_nowhere_else() {
+    fn codes_are_found_in_product_code_only() {
         let text = "    code(mirror::a::derived),\n/// \"mirror::a::comment\"\n    target: \"mirror::a::log\",\nlet code = \"mirror::a::literal\";\n\
                     use mirror::a::path;\n#[cfg(test)]\nmod tests;\ncode(mirror::a::later)\n#[cfg(test)]\nmod tests {\n\
                     code(mirror::a::tested)\n";
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_read_from_both_forms_of_a_schema() {
+    fn words_are_read_from_both_schema_forms() {
         let schema = serde_json::json!({ "oneOf": [{ "enum": ["a", "b"] }, { "const": "c" }], "enum": ["d"] });
         assert_eq!(words_of(&schema).into_iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
     }

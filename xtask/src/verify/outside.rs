@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn each_check_meets_an_example_that_fails_it() {
+    fn each_check_fails_its_example() {
         assert_eq!(format(package(&GOOD.replace("    1", "  1")).path()).len(), 1);
         let unwrapped = "//! Bad.\n\n/// Unwraps.\npub fn one(x: Option<u8>) -> u8 {\n    x.unwrap()\n}\n";
         assert_eq!(clippy(package(unwrapped).path(), &[]).len(), 1);

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_configuration_that_is_none_fails_with_its_line() {
+    fn an_invalid_configuration_fails_with_its_line() {
         let text =
             "words\n\n   ```yaml\n   apiVersion: git-mirror/v1\n   kind: MirrorConfig\n   repositries: {}\n   ```\n";
         let found = wrong_configurations("page.md", text);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn other_blocks_are_left_alone_and_indents_are_taken_off() {
+    fn other_blocks_are_ignored_and_indents_removed() {
         let text = "```sh\nls\n```\n  ```yaml\n  a:\n    b: c\n  ```\n```yaml\nd: e\n```\n";
         assert_eq!(blocks(text, "yaml"), [(4, "a:\n  b: c\n".to_owned()), (8, "d: e\n".to_owned())]);
     }

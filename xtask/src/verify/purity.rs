@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_sounds_like_it_passes() {
+    fn similar_names_pass() {
         for good in [
             "use std::time::Duration;",
             "/// like std::fs\nfn awaited() {}",

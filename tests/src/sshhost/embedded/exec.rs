@@ -402,7 +402,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_taken_apart_as_a_shell_would() {
+    fn commands_are_parsed_as_a_shell_would() {
         let check = |command: &str, expected: Option<(Service, &str)>| {
             assert_eq!(parse(command), expected.map(|(service, path)| (service, PathBuf::from(path))), "{command}");
         };

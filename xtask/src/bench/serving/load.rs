@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_with_failures_counts_for_nothing() {
+    fn a_run_with_failures_is_an_error() {
         let rate = read("Running 1s test\ncounted 100 2000000 5000 1500 0\n").unwrap();
         assert_eq!((rate.requests, rate.bytes, rate.p99), (50.0, 50.0, 0.0015));
         assert!(read("counted 100 2000000 5000 1500 3\n").is_none());
