@@ -159,14 +159,6 @@ impl Fault {
             retry: Retry::Backoff,
         }
     }
-
-    /// Takes the fault as the newest cause of a wider one; code, help and class stay those of the older.
-    #[must_use]
-    pub fn in_context(mut self, message: impl Into<String>) -> Self {
-        let narrower = std::mem::replace(&mut self.message, message.into());
-        self.causes.insert(0, narrower);
-        self
-    }
 }
 
 impl fmt::Display for Fault {

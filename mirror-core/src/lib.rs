@@ -3,7 +3,7 @@
 //! It never reads a file, a clock or the environment, opens no socket, starts no thread and is not async: what was observed
 //! comes in as a value, what should happen goes out as one.
 //!
-//! The tree reads in the order of an operation: [`name`]s, the [`config`]uration that declares them, [`snapshot`]s, what a [`sync`] would do about
+//! The tree reads in the order of an operation: [`name`]s, the [`config`]uration that declares them, the vocabulary of [`operation`]s, [`snapshot`]s, what a [`sync`] would do about
 //! an observation, how a [`flush`] goes on after each answer, the [`status`] that follows from facts, and the [`report`] of it all. An error of any
 //! crate says by [`fault::Classified`] whose it is and whether trying again can help.
 //!
@@ -98,6 +98,7 @@ pub mod config;
 pub mod fault;
 pub mod flush;
 pub mod name;
+pub mod operation;
 pub mod report;
 pub mod snapshot;
 pub mod status;

@@ -10,11 +10,12 @@ use mirror_core::flush::{
     decide,
 };
 use mirror_core::name::{BranchName, CommitId, GroupName, LaneName, NodeName, RefName, RefPrefix, RepositoryName};
+use mirror_core::operation::{Holder, Mode, Verb};
 use mirror_core::report::flush::{FlushReport, LaneFlush};
 use mirror_core::report::resolve::LaneResolve;
 use mirror_core::report::status::{LaneStatus, SnapshotValue, StatusReport};
 use mirror_core::report::sync::{LaneSync, SyncReport};
-use mirror_core::report::{ExitCode, Holder, LaneReport, Mode, Reported};
+use mirror_core::report::{ExitCode, LaneReport, Reported};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, derive};
 use mirror_core::sync::{BranchSeen, LaneView, Observation, RefOutcome, Relation, plan_sync};
 use serde_json::{Value, json};
@@ -228,7 +229,7 @@ fn flushed(answers: &[Result<Option<CommitId>, Fault>], ending: &PushEnding) -> 
             }
         }
     }
-    machine.into_verdict().unwrap()
+    machine.verdict().cloned().unwrap()
 }
 
 fn flush_line(answers: &[Result<Option<CommitId>, Fault>], ending: &PushEnding) -> LaneFlush {
@@ -410,7 +411,7 @@ fn i4_a_commit_that_was_accepted_while_the_sync_ran_is_told() {
 fn a_busy_cache_names_its_holder() {
     let holder = Holder {
         operation: "01a".to_owned(),
-        verb: "flush".to_owned(),
+        verb: Verb::Flush.into(),
         pid: 7,
         host: "d601".to_owned(),
         since: at(90),

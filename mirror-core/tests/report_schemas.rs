@@ -5,6 +5,7 @@
 use mirror_core::config::{self, MirrorConfig};
 use mirror_core::fault::Fault;
 use mirror_core::name::{BranchName, CommitId, LaneName, NodeName, RefName, RepositoryName};
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::config_check::ConfigCheckReport;
 use mirror_core::report::config_check::ConfiguredLane;
 use mirror_core::report::doctor::{DoctorReport, DoctorStep, LaneDoctor, RoadStep};
@@ -20,7 +21,7 @@ use mirror_core::report::snapshots::{LanePrune, LaneSnapshots, PruneReport, Snap
 use mirror_core::report::status::{StatusReport, TransportView};
 use mirror_core::report::sync::{LaneSync, SyncReport};
 use mirror_core::report::token::{ShownToken, TokenEntry, TokenListReport, TokenNewReport, TokenRevokeReport};
-use mirror_core::report::{ErrorReport, ExitCode, Mode, NextCommand, NextVerb, Reported, schemas};
+use mirror_core::report::{ErrorReport, ExitCode, NextCommand, NextVerb, Reported, schemas};
 use mirror_core::status::{LaneFacts, derive};
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ fn documents() -> Vec<Value> {
     };
     let entry = HistoryEntry {
         operation: "01a".to_owned(),
-        verb: "sync".to_owned(),
+        verb: Verb::Sync.into(),
         lanes: vec!["main".to_owned()],
         started_at: Some(at),
         ended_at: None,

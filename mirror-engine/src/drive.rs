@@ -11,12 +11,11 @@ use std::time::Duration;
 use mirror_core::fault::{Fault, Retry};
 use mirror_core::flush::Backoff;
 use mirror_core::name::{CommitId, LaneName};
-pub use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, Verb, WaitForTurn};
 use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
 use crate::journal::{Event as Entry, Record};
-use crate::lock::Wait;
 use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Purpose, Upstream};
 use crate::stop::Stop;
 use crate::watch::{Event, Phase, Watcher};
@@ -31,8 +30,8 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), max: Durat
 pub struct Terms {
     /// Whether anything may change.
     pub mode: Mode,
-    /// Whether to wait for a busy cache.
-    pub wait: Wait,
+    /// Whether to wait for a turn where the cache is busy.
+    pub wait: WaitForTurn,
     /// Who listens.
     pub watch: Watcher,
     /// The wish to stop.
@@ -58,8 +57,8 @@ pub trait LaneEnd: serde::Serialize + Send {
 pub trait Operation<P: Ports>: Send {
     /// What it came to on one lane.
     type Lane: LaneEnd;
-    /// The verb, as the command line spells it.
-    const VERB: &'static str;
+    /// The verb.
+    const VERB: Verb;
     /// What it looks at upstream for.
     const PURPOSE: Purpose = Purpose::Read;
 
@@ -151,7 +150,7 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
     let entry = |at, event| Record {
         at,
         operation: holder.operation.clone(),
-        verb: O::VERB.to_owned(),
+        verb: O::VERB.into(),
         lanes: lanes.clone(),
         event,
     };

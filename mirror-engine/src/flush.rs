@@ -12,12 +12,13 @@ use mirror_core::flush::{
     Effect, FlushMachine, FlushPlan, FlushPolicy, FlushVerdict, Input, PushEnding, Recovery, Tip, decide,
 };
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::flush::LaneFlush;
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::Tip::Branch;
 use mirror_transport::fetch::RefPattern;
 
-use crate::drive::{LaneEnd, Mode, Operation, Work};
+use crate::drive::{LaneEnd, Operation, Work};
 use crate::ports::{Cache, Clock, Ports, Purpose, Upstream};
 use crate::status::Status;
 use crate::sync::Sync;
@@ -40,7 +41,7 @@ pub struct Flush<'a> {
 
 impl<P: Ports> Operation<P> for Flush<'_> {
     type Lane = LaneFlush;
-    const VERB: &'static str = "flush";
+    const VERB: Verb = Verb::Flush;
     const PURPOSE: Purpose = Purpose::Push;
 
     fn lanes(&self) -> Vec<LaneName> {

@@ -130,11 +130,12 @@ fn begun(record: &Record, dead: &BTreeSet<String>) -> HistoryEntry {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use mirror_core::operation::Verb;
 
     use super::*;
 
     fn record(operation: &str, event: Event) -> Record {
-        let (at, verb) = (Timestamp::UNIX_EPOCH, "sync".to_owned());
+        let (at, verb) = (Timestamp::UNIX_EPOCH, Verb::Sync.into());
         Record { at, operation: operation.to_owned(), verb, lanes: vec!["main".to_owned()], event }
     }
 

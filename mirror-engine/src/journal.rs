@@ -221,15 +221,18 @@ mod tests {
     use std::ops::RangeInclusive;
 
     use jiff::Timestamp;
+    use mirror_core::operation::{RecordedVerb, Verb};
 
     use super::record::LINE_LIMIT;
     use super::*;
+
+    const SYNC: RecordedVerb = RecordedVerb::Known(Verb::Sync);
 
     fn ended(second: i64, lane: &str, outcome: &str) -> Record {
         Record {
             at: Timestamp::from_second(second).unwrap(),
             operation: format!("op-{second}"),
-            verb: "sync".to_owned(),
+            verb: Verb::Sync.into(),
             lanes: vec![lane.to_owned()],
             event: Event::Ended {
                 ok: true,
@@ -278,7 +281,7 @@ mod tests {
             assert!(matches!(&pair[0].event, Event::Receiving { writer, .. } if *writer == pair[1].lanes[0]));
         }
         let last = journal.last().unwrap();
-        assert!((0..4).all(|writer| last[&format!("lane-{writer}")]["sync"].at.as_second() == 8), "{last:?}");
+        assert!((0..4).all(|writer| last[&format!("lane-{writer}")][&SYNC].at.as_second() == 8), "{last:?}");
     }
 
     #[test]
@@ -314,7 +317,7 @@ mod tests {
         };
         journal.append(&record).unwrap();
         let last = journal.last().unwrap();
-        assert_eq!(["main", "next", "old"].map(|lane| last[lane]["sync"].ok), [true, false, false]);
+        assert_eq!(["main", "next", "old"].map(|lane| last[lane][&SYNC].ok), [true, false, false]);
     }
 
     #[test]
@@ -341,8 +344,8 @@ mod tests {
         journal.append(&ended(3, "next", "created")).unwrap();
         std::fs::write(dir.path().join(LAST), lagging).unwrap();
         let last = journal.last().unwrap();
-        assert_eq!(last["main"]["sync"].outcome, "up-to-date");
-        assert_eq!(last["next"]["sync"].at.as_second(), 3);
+        assert_eq!(last["main"][&SYNC].outcome, "up-to-date");
+        assert_eq!(last["next"][&SYNC].at.as_second(), 3);
     }
 
     /// Appends records of which two fill a file.
@@ -428,6 +431,6 @@ mod tests {
         journal.append(&ended(2, "main", "up-to-date")).unwrap();
         assert_eq!(names(&journal), ["000001.jsonl.gz", "000002.jsonl", "last.json"]);
         assert_eq!(seconds(&journal.read(100).unwrap()), [1, 2]);
-        assert_eq!(journal.last().unwrap()["main"]["sync"].outcome, "up-to-date");
+        assert_eq!(journal.last().unwrap()["main"][&SYNC].outcome, "up-to-date");
     }
 }

@@ -57,9 +57,9 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use mirror_core::report::{Mode, Reported};
+//! use mirror_core::operation::{Mode, WaitForTurn};
+//! use mirror_core::report::Reported;
 //! use mirror_engine::drive::Terms;
-//! use mirror_engine::lock::Wait;
 //! use mirror_engine::node::LocalNode;
 //! use mirror_engine::stop::Stop;
 //! use mirror_engine::verbs;
@@ -68,7 +68,7 @@
 //! async fn sync_all(node: &LocalNode, stop: &Stop) -> Result<(), Box<dyn std::error::Error>> {
 //!     let terms = Terms {
 //!         mode: Mode::Confirm,
-//!         wait: Wait::UpTo(Duration::from_secs(15 * 60)),
+//!         wait: WaitForTurn::UpTo(Duration::from_secs(15 * 60)),
 //!         watch: Arc::new(Silent),
 //!         // `stop.request()` from anywhere ends the operation with the truth as far as it is known.
 //!         stop: stop.clone(),

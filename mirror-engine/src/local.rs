@@ -10,7 +10,7 @@ use mirror_core::config::Repository;
 use mirror_core::fault::{Classified, Fault};
 use mirror_core::flush::PushEnding;
 use mirror_core::name::{BranchName, CommitId, RefName, RefPrefix};
-use mirror_core::report::Holder;
+use mirror_core::operation::{Holder, Verb, WaitForTurn};
 use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_git::pack::receive::{Progress, ReceivedPack, Watch as FetchWatch};
@@ -22,16 +22,14 @@ use mirror_transport::upstream::{Link, Purpose, Road};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::journal::{Journal as Book, LastEnds, Reading, Record};
-use crate::lock::{self, Held, Wait};
+use crate::lock::{self, Held};
 use crate::node::LocalNode;
 use crate::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Upstream};
 use crate::road;
 use crate::watch::{Event, Watcher};
 
 /// The verbs that change a cache and never go upstream.
-const AT_HOME: [&str; 2] = ["snapshots-prune", "maintain"];
-/// The one verb that takes in whatever upstream has.
-const SYNC: &str = "sync";
+const AT_HOME: [Verb; 2] = [Verb::SnapshotsPrune, Verb::Maintain];
 
 /// One repository of a local node.
 #[derive(Debug)]
@@ -40,7 +38,7 @@ pub struct LocalRepository<'a> {
     repository: &'a Repository,
     /// The branch that the cache's `HEAD` names: the repository's first declared source branch.
     head: BranchName,
-    verb: &'static str,
+    verb: Verb,
     road: Option<Road>,
     clock: MachineClock,
     gate: FileGate,
@@ -53,7 +51,7 @@ impl<'a> LocalRepository<'a> {
     /// # Panics
     /// Never for a repository of the node's lanes, each of which has a source branch.
     #[must_use]
-    pub fn new(node: &'a LocalNode, repository: &'a Repository, verb: &'static str) -> Self {
+    pub fn new(node: &'a LocalNode, repository: &'a Repository, verb: Verb) -> Self {
         let own = node.cache(&repository.name).join("git-mirror");
         let head = node.node.first_source_branch(&repository.name);
         Self {
@@ -94,7 +92,8 @@ impl Ports for LocalRepository<'_> {
             Ok(_) | Err(mirror_store::OpenError::Missing { .. }) => {}
             Err(error) => return Err(Fault::of(&error)),
         }
-        if self.verb == SYNC
+        // The one verb that takes in whatever upstream has.
+        if self.verb == Verb::Sync
             && let Some(space) = self.node.space()
         {
             space.admit().map_err(|error| Fault::of(&error))?;
@@ -117,7 +116,7 @@ impl Ports for LocalRepository<'_> {
             }
             (Ok(disk), Access::Write) => {
                 let recovered = disk.recover().map_err(|error| Fault::of(&error))?;
-                let operation = disk.begin(self.verb).map_err(|error| Fault::of(&error))?;
+                let operation = disk.begin(self.verb.as_str()).map_err(|error| Fault::of(&error))?;
                 // The configuration may name other branches than when the cache was made.
                 operation.point_head(&self.head).map_err(|error| Fault::of(&error))?;
                 let root = disk.path().to_owned();
@@ -148,17 +147,11 @@ impl Ports for LocalRepository<'_> {
         &self.gate
     }
 
-    fn holder(&self, verb: &str) -> Holder {
+    fn holder(&self, verb: Verb) -> Holder {
         let since = self.clock.now();
         let pid = std::process::id();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Holder {
-            operation: format!("{verb}-{}-{pid}", since.as_millisecond()),
-            verb: verb.to_owned(),
-            pid,
-            host,
-            since,
-        }
+        Holder { operation: format!("{verb}-{}-{pid}", since.as_millisecond()), verb: verb.into(), pid, host, since }
     }
 
     fn total(&self) -> Duration {
@@ -461,7 +454,7 @@ pub struct FileGate {
 impl Gate for FileGate {
     type Held = Held;
 
-    async fn acquire(&self, holder: &Holder, wait: Wait, watch: &Watcher) -> Result<Held, Fault> {
+    async fn acquire(&self, holder: &Holder, wait: WaitForTurn, watch: &Watcher) -> Result<Held, Fault> {
         let waiting = |other: Option<&Holder>| {
             watch.event(Event::Waiting { holder: lock::describe(other) });
         };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use mirror_core::report::Holder;
+use mirror_core::operation::{Holder, WaitForTurn};
 
 /// The name of the lock file inside a cache's own folder.
 pub const FILE_NAME: &str = "op.lock";
@@ -73,18 +73,9 @@ impl Classified for LockError {
 
 pub(crate) fn describe(holder: Option<&Holder>) -> String {
     match holder {
-        Some(holder) => format!("{} by process {} on {} since {}", holder.verb, holder.pid, holder.host, holder.since),
+        Some(holder) => holder.to_string(),
         None => "another operation holds its lock".to_owned(),
     }
-}
-
-/// Whether to wait for the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// A busy cache ends the operation at once.
-    No,
-    /// Waits its turn, at most this long.
-    UpTo(Duration),
 }
 
 /// The lock, held. Dropping it (or dying) releases it.
@@ -129,7 +120,7 @@ pub fn try_acquire(path: &Path, holder: &Holder) -> Result<Held, LockError> {
 pub async fn acquire(
     path: &Path,
     holder: &Holder,
-    wait: Wait,
+    wait: WaitForTurn,
     mut waiting: impl FnMut(Option<&Holder>),
 ) -> Result<Held, LockError> {
     let start = tokio::time::Instant::now();
@@ -139,15 +130,15 @@ pub async fn acquire(
         match try_acquire(path, &holder) {
             Err(LockError::Busy { holder: other }) => {
                 let patience = match (wait, &other) {
-                    (Wait::No, Some(_)) => ALLOWANCE,
-                    (Wait::No, None) => NAMELESS_ALLOWANCE,
-                    (Wait::UpTo(patience), _) => patience,
+                    (WaitForTurn::No, Some(_)) => ALLOWANCE,
+                    (WaitForTurn::No, None) => NAMELESS_ALLOWANCE,
+                    (WaitForTurn::UpTo(patience), _) => patience,
                 };
                 let left = patience.saturating_sub(start.elapsed());
                 if left.is_zero() {
                     return Err(LockError::Busy { holder: other });
                 }
-                if !told && wait != Wait::No {
+                if !told && wait != WaitForTurn::No {
                     waiting(other.as_ref());
                     told = true;
                 }
@@ -191,12 +182,14 @@ fn read_holder(file: &mut File) -> Option<Holder> {
 
 #[cfg(test)]
 mod tests {
+    use mirror_core::operation::Verb;
+
     use super::*;
 
-    fn somebody(verb: &str) -> Holder {
+    fn somebody(verb: Verb) -> Holder {
         Holder {
             operation: "1".to_owned(),
-            verb: verb.to_owned(),
+            verb: verb.into(),
             pid: 42,
             host: "here".to_owned(),
             since: jiff::Timestamp::UNIX_EPOCH,
@@ -207,15 +200,15 @@ mod tests {
     fn i6_a_second_operation_is_busy_and_names_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
-        let held = try_acquire(&path, &somebody("sync")).unwrap();
-        let Err(LockError::Busy { holder: Some(other) }) = try_acquire(&path, &somebody("flush")) else {
+        let held = try_acquire(&path, &somebody(Verb::Sync)).unwrap();
+        let Err(LockError::Busy { holder: Some(other) }) = try_acquire(&path, &somebody(Verb::Flush)) else {
             panic!("two operations held one lock");
         };
-        assert_eq!(other.verb, "sync");
-        assert_eq!(holder(&path).unwrap().unwrap().verb, "sync");
+        assert_eq!(other.verb, Verb::Sync);
+        assert_eq!(holder(&path).unwrap().unwrap().verb, Verb::Sync);
         drop(held);
         assert_eq!(holder(&path).unwrap(), None);
-        try_acquire(&path, &somebody("flush")).unwrap();
+        try_acquire(&path, &somebody(Verb::Flush)).unwrap();
     }
 
     #[test]
@@ -230,15 +223,15 @@ mod tests {
     async fn i6_who_only_looks_makes_nobody_busy() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
-        drop(try_acquire(&path, &somebody("sync")).unwrap());
+        drop(try_acquire(&path, &somebody(Verb::Sync)).unwrap());
         let looking = File::open(&path).unwrap();
         looking.try_lock_shared().unwrap();
         let look = async {
             tokio::time::sleep(ALLOWANCE * 10).await;
             looking.unlock().unwrap();
         };
-        let flush = somebody("flush");
-        let (turn, ()) = tokio::join!(acquire(&path, &flush, Wait::No, |_| panic!("it does not wait")), look);
+        let flush = somebody(Verb::Flush);
+        let (turn, ()) = tokio::join!(acquire(&path, &flush, WaitForTurn::No, |_| panic!("it does not wait")), look);
         drop(turn.unwrap());
     }
 
@@ -246,16 +239,16 @@ mod tests {
     async fn waiting_ends_with_the_holder_or_the_deadline() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FILE_NAME);
-        let held = try_acquire(&path, &somebody("sync")).unwrap();
+        let held = try_acquire(&path, &somebody(Verb::Sync)).unwrap();
         let mut told = 0;
-        let late = acquire(&path, &somebody("flush"), Wait::UpTo(POLL * 2), |_| told += 1).await;
+        let late = acquire(&path, &somebody(Verb::Flush), WaitForTurn::UpTo(POLL * 2), |_| told += 1).await;
         assert!(matches!(late, Err(LockError::Busy { .. })));
         assert_eq!(told, 1);
 
         // The holder lets go once it knows that somebody waits.
         let mut held = Some(held);
-        let flush = somebody("flush");
-        let turn = acquire(&path, &flush, Wait::UpTo(Duration::from_secs(60)), |_| drop(held.take())).await;
+        let flush = somebody(Verb::Flush);
+        let turn = acquire(&path, &flush, WaitForTurn::UpTo(Duration::from_secs(60)), |_| drop(held.take())).await;
         assert!(
             holder(&path).unwrap().unwrap().since > flush.since,
             "the wait is over, and the lock not older than that"

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::Fault;
 use mirror_core::name::{LaneName, RefPrefix};
-use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::maintain::{LaneMaintain, Upkeep};
 use mirror_store::git::GitProgram;
 use mirror_store::{Cache as Disk, Halt, Pace, UpkeepError, UpkeepRules, UpkeepTools};
@@ -40,7 +40,7 @@ pub struct Maintain<'a> {
 
 impl Operation<LocalRepository<'_>> for Maintain<'_> {
     type Lane = LaneMaintain;
-    const VERB: &'static str = "maintain";
+    const VERB: Verb = Verb::Maintain;
 
     fn lanes(&self) -> Vec<LaneName> {
         self.lanes.iter().map(|lane| lane.name.clone()).collect()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use mirror_core::fault::Fault;
 use mirror_core::flush::PushEnding;
 use mirror_core::name::{CommitId, RefName, RefPrefix};
-use mirror_core::report::Holder;
+use mirror_core::operation::{Holder, Verb, WaitForTurn};
 use mirror_core::snapshot::{SnapshotDrop, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::{Observed, Tip};
@@ -18,7 +18,6 @@ use mirror_transport::fetch::{RefPattern, RemoteRef};
 pub use mirror_transport::upstream::Purpose;
 
 use crate::journal::{LastEnds, Reading, Record};
-use crate::lock::Wait;
 use crate::watch::Watcher;
 
 /// What an operation may do to the cache.
@@ -185,7 +184,7 @@ pub trait Gate: Send + Sync {
     fn acquire(
         &self,
         holder: &Holder,
-        wait: Wait,
+        wait: WaitForTurn,
         watch: &Watcher,
     ) -> impl Future<Output = Result<Self::Held, Fault>> + Send;
 
@@ -246,7 +245,7 @@ pub trait Ports: Send {
     fn gate(&self) -> &Self::Gate;
 
     /// Describes this process as the holder of the lock.
-    fn holder(&self, verb: &str) -> Holder;
+    fn holder(&self, verb: Verb) -> Holder;
 
     /// How long a whole operation may take once it has its turn.
     fn total(&self) -> Duration;

@@ -3,7 +3,7 @@
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::Fault;
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName};
-use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::resolve::{LaneResolve, Resolution, ResolveOutcome};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::Tip;
@@ -24,7 +24,7 @@ pub struct AdoptUpstream<'a> {
 
 impl<P: Ports> Operation<P> for AdoptUpstream<'_> {
     type Lane = LaneResolve;
-    const VERB: &'static str = "lane-resolve";
+    const VERB: Verb = Verb::LaneResolve;
 
     fn lanes(&self) -> Vec<LaneName> {
         self.lanes.iter().map(|lane| lane.name.clone()).collect()

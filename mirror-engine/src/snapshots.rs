@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::Fault;
 use mirror_core::name::{CommitId, LaneName, RefPrefix};
-use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::snapshots::{LanePrune, LaneSnapshots};
 use mirror_core::snapshot::{PrunePlan, Retention, SnapshotSeen, plan_prune};
 
@@ -51,7 +51,7 @@ pub struct Prune<'a> {
 
 impl<P: Ports> Operation<P> for Prune<'_> {
     type Lane = LanePrune;
-    const VERB: &'static str = "snapshots-prune";
+    const VERB: Verb = Verb::SnapshotsPrune;
 
     fn lanes(&self) -> Vec<LaneName> {
         self.snapshots.lanes.iter().map(|lane| lane.name.clone()).collect()

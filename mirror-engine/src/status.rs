@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use mirror_core::config::{Lane, Repository, Transport};
 use mirror_core::fault::Fault;
 use mirror_core::name::{BranchName, CommitId, LaneName, RefPrefix};
-use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, RecordedVerb, Verb};
 use mirror_core::report::status::{LaneState, LaneStatus, OperationSummary, SnapshotValue};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, Origin, derive};
 use mirror_core::sync::{LaneView, Relation};
@@ -154,8 +154,8 @@ fn gitops_relation<C: Cache>(cache: Option<&C>, facts: &LaneFacts) -> Result<Opt
 }
 
 fn note_ends(last: &LastEnds, lane: &Lane, facts: &mut LaneFacts) {
-    let end = |verb: &str| {
-        let end = last.get(lane.name.as_str())?.get(verb)?;
+    let end = |verb: Verb| {
+        let end = last.get(lane.name.as_str())?.get(&RecordedVerb::from(verb))?;
         Some(OperationSummary {
             operation: end.operation.clone(),
             ended_at: end.at,
@@ -163,6 +163,6 @@ fn note_ends(last: &LastEnds, lane: &Lane, facts: &mut LaneFacts) {
             outcome: end.outcome.clone(),
         })
     };
-    facts.last_sync = end("sync");
-    facts.last_flush = end("flush");
+    facts.last_sync = end(Verb::Sync);
+    facts.last_flush = end(Verb::Flush);
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::{Classified, Fault, FaultClass, Retry};
 use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
+use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::sync::LaneSync;
 use mirror_core::sync::{
     BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, RefKind, RefOutcome,
@@ -16,7 +17,7 @@ use mirror_core::sync::{
 use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
-use crate::drive::{LaneEnd, Mode, Operation, Work};
+use crate::drive::{LaneEnd, Operation, Work};
 use crate::ports::{Cache, Clock, Ports};
 use crate::status::Status;
 use crate::watch::Phase;
@@ -76,7 +77,7 @@ struct Plans {
 
 impl<P: Ports> Operation<P> for Sync<'_> {
     type Lane = LaneSync;
-    const VERB: &'static str = "sync";
+    const VERB: Verb = Verb::Sync;
 
     fn lanes(&self) -> Vec<LaneName> {
         self.lanes.iter().map(|lane| lane.name.clone()).collect()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use mirror_core::config::{Lane, Repository};
 use mirror_core::fault::Fault;
 use mirror_core::name::LaneName;
+use mirror_core::operation::{Mode, Verb, WaitForTurn};
 use mirror_core::report::doctor::DoctorReport;
 use mirror_core::report::flush::FlushReport;
 use mirror_core::report::history::HistoryReport;
@@ -14,7 +15,7 @@ use mirror_core::report::resolve::ResolveReport;
 use mirror_core::report::snapshots::{PruneReport, SnapshotsReport};
 use mirror_core::report::status::StatusReport;
 use mirror_core::report::sync::SyncReport;
-use mirror_core::report::{LaneReport, Mode, Report};
+use mirror_core::report::{LaneReport, Report};
 
 use crate::doctor;
 use crate::drive::{self, Ended, Terms};
@@ -35,7 +36,7 @@ use crate::watch::Watcher;
 pub async fn sync(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> SyncReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "sync");
+        let mut ports = LocalRepository::new(node, repository, Verb::Sync);
         let status = status_of(node, repository, &lanes);
         let mut operation = Sync { repository, lanes, prefix: node.prefix(), status };
         ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
@@ -47,7 +48,7 @@ pub async fn sync(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> SyncRepor
 pub async fn flush(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> FlushReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "flush");
+        let mut ports = LocalRepository::new(node, repository, Verb::Flush);
         let status = status_of(node, repository, &lanes);
         let deadline = node.transport().timeouts.total;
         let mut operation = Flush { repository, lanes, prefix: node.prefix(), deadline, status };
@@ -61,7 +62,7 @@ pub async fn flush(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> FlushRep
 pub fn status(node: &LocalNode, lanes: &[&Lane]) -> StatusReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "status");
+        let mut ports = LocalRepository::new(node, repository, Verb::Status);
         ends.add_all(status_of(node, repository, &lanes).read(&mut ports), |end| end.lane.clone());
     }
     ends.report(node, lanes)
@@ -69,10 +70,10 @@ pub fn status(node: &LocalNode, lanes: &[&Lane]) -> StatusReport {
 
 /// Looks at upstream, then tells the lanes against what was seen.
 pub async fn status_refreshed(node: &LocalNode, lanes: &[&Lane], watch: &Watcher, stop: &Stop) -> StatusReport {
-    let terms = Terms { mode: Mode::DryRun, wait: crate::lock::Wait::No, watch: watch.clone(), stop: stop.clone() };
+    let terms = Terms { mode: Mode::DryRun, wait: WaitForTurn::No, watch: watch.clone(), stop: stop.clone() };
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "status");
+        let mut ports = LocalRepository::new(node, repository, Verb::Status);
         let read = status_of(node, repository, &lanes).refreshed(&mut ports, &terms).await;
         ends.add_all(read, |end| end.lane.clone());
     }
@@ -83,7 +84,7 @@ pub async fn status_refreshed(node: &LocalNode, lanes: &[&Lane], watch: &Watcher
 pub async fn resolve_adopt(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> ResolveReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "lane-resolve");
+        let mut ports = LocalRepository::new(node, repository, Verb::LaneResolve);
         let mut operation = AdoptUpstream { repository, lanes };
         ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
     }
@@ -95,7 +96,7 @@ pub async fn resolve_adopt(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> 
 pub fn snapshots_list(node: &LocalNode, lanes: &[&Lane]) -> SnapshotsReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "snapshots-list");
+        let mut ports = LocalRepository::new(node, repository, Verb::SnapshotsList);
         let listed = Snapshots { repository, lanes, prefix: node.prefix() }.list(&mut ports);
         ends.add_all(listed, |end| end.lane.clone());
     }
@@ -106,7 +107,7 @@ pub fn snapshots_list(node: &LocalNode, lanes: &[&Lane]) -> SnapshotsReport {
 pub async fn snapshots_prune(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> PruneReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "snapshots-prune");
+        let mut ports = LocalRepository::new(node, repository, Verb::SnapshotsPrune);
         let neighbours = node.node.lanes.values().filter(|lane| lane.repository == repository.name).collect();
         let snapshots = Snapshots { repository, lanes, prefix: node.prefix() };
         let mut operation = Prune { snapshots, retention: &node.snapshots.retention, neighbours };
@@ -119,7 +120,7 @@ pub async fn snapshots_prune(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -
 pub async fn maintain(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> MaintainReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "maintain");
+        let mut ports = LocalRepository::new(node, repository, Verb::Maintain);
         match ports.open(Access::Read) {
             Ok(None) => {
                 let untouched = |lane: &&Lane| LaneMaintain::kept(&lane.name, &repository.name, None);
@@ -140,7 +141,7 @@ pub async fn maintain(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> Maint
 pub fn history(node: &LocalNode, lanes: &[&Lane], limit: usize) -> HistoryReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
-        let mut ports = LocalRepository::new(node, repository, "history");
+        let mut ports = LocalRepository::new(node, repository, Verb::History);
         ends.add_all(history::history(&mut ports, repository, &lanes, limit), |end| end.lane.clone());
     }
     ends.report(node, lanes)

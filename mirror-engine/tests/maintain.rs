@@ -9,11 +9,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::config;
 use mirror_core::name::BranchName;
+use mirror_core::operation::{Holder, Mode, Verb, WaitForTurn};
 use mirror_core::report::history::HistoryState;
 use mirror_core::report::maintain::{MaintainReport, TaskOutcome, UpkeepTask};
-use mirror_core::report::{ExitCode, Holder, Mode, Reported};
+use mirror_core::report::{ExitCode, Reported};
 use mirror_engine::drive::Terms;
-use mirror_engine::lock::{self, Wait};
+use mirror_engine::lock;
 use mirror_engine::node::{Base, LocalNode};
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
@@ -69,7 +70,7 @@ fn fill(cache: &Path) {
 }
 
 fn terms(mode: Mode, stop: Stop) -> Terms {
-    Terms { mode, wait: Wait::No, watch: Arc::new(Silent), stop }
+    Terms { mode, wait: WaitForTurn::No, watch: Arc::new(Silent), stop }
 }
 
 async fn maintain(node: &LocalNode, mode: Mode) -> MaintainReport {
@@ -119,7 +120,7 @@ async fn what_is_planned_is_done_and_told_to_each_lane_and_to_the_history() {
 
     let history = verbs::history(&node, &node.lanes::<&str>(&[]).unwrap(), 9);
     let entry = &history.lanes[1].entries[0];
-    assert_eq!((entry.verb.as_str(), entry.state), ("maintain", HistoryState::Ok));
+    assert_eq!((&entry.verb, entry.state), (&Verb::Maintain.into(), HistoryState::Ok));
     assert_eq!(entry.outcomes["next"], "maintained");
     assert_eq!(maintain(&node, Mode::Confirm).await.lanes[0].word(), "nothing-to-do");
     assert_eq!(std::fs::read_dir(cache.join("git-mirror/op")).unwrap().count(), 0);
@@ -133,7 +134,7 @@ async fn i6_maintenance_is_busy_behind_another_operation_and_a_dry_run_is_not() 
     fill(&cache);
     let holder = Holder {
         operation: "sync-1".to_owned(),
-        verb: "sync".to_owned(),
+        verb: Verb::Sync.into(),
         pid: 1,
         host: "here".to_owned(),
         since: Timestamp::UNIX_EPOCH,
@@ -156,7 +157,8 @@ async fn i7_a_maintenance_that_is_abandoned_is_taken_up_by_the_next() {
     let lanes = node.lanes::<&str>(&[]).unwrap();
     let terms = terms(Mode::Confirm, Stop::new());
     let abandoned = tokio::time::timeout(Duration::from_millis(1), verbs::maintain(&node, &lanes, &terms)).await;
-    let report = verbs::maintain(&node, &lanes, &Terms { wait: Wait::UpTo(Duration::from_secs(600)), ..terms }).await;
+    let report =
+        verbs::maintain(&node, &lanes, &Terms { wait: WaitForTurn::UpTo(Duration::from_secs(600)), ..terms }).await;
     assert!(report.ok(), "{abandoned:?} {:?}", report.faults());
     git(&cache, &["fsck", "--strict"]);
     assert_eq!(git(&cache, &["rev-list", "--count", "refs/heads/main"]), "4");

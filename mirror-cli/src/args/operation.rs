@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use mirror_core::config;
 use mirror_core::fault::{Classified, FaultClass, Retry};
-use mirror_core::report::Mode;
-use mirror_engine::lock::Wait;
+use mirror_core::operation::{Mode, WaitForTurn};
 
 use super::TargetArgs;
 
@@ -132,14 +131,14 @@ impl ConfirmArgs {
     ///
     /// # Errors
     /// [`UsageError`] where `--timeout` stands alone, is zero, or is no length of time.
-    pub fn wait(&self) -> Result<Wait, UsageError> {
+    pub fn wait(&self) -> Result<WaitForTurn, UsageError> {
         match (self.wait, &self.timeout) {
             (_, Some(text)) => {
                 let limit = parse_duration(text)?;
-                if self.wait { Ok(Wait::UpTo(limit)) } else { Err(UsageError::TimeoutWithoutWait) }
+                if self.wait { Ok(WaitForTurn::UpTo(limit)) } else { Err(UsageError::TimeoutWithoutWait) }
             }
-            (true, None) => Ok(Wait::UpTo(DEFAULT_TIMEOUT)),
-            (false, None) => Ok(Wait::No),
+            (true, None) => Ok(WaitForTurn::UpTo(DEFAULT_TIMEOUT)),
+            (false, None) => Ok(WaitForTurn::No),
         }
     }
 }

@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use miette::Diagnostic;
 use mirror_core::fault::{Classified, FaultClass};
-use mirror_engine::lock::Wait;
+use mirror_core::operation::WaitForTurn;
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn the_command_is_sound() {
 
 #[test]
 fn r6_without_confirm_a_verb_is_a_dry_run() {
-    use mirror_core::report::Mode::{Confirm, DryRun};
+    use mirror_core::operation::Mode::{Confirm, DryRun};
     let verbs = ["sync", "flush", "maintain", "apply", "snapshots prune", "lane resolve --adopt-upstream"];
     for verb in verbs {
         let check = |options: &str, expect| {
@@ -47,18 +47,18 @@ fn r6_without_confirm_a_verb_is_a_dry_run() {
 
 #[test]
 fn how_long_to_wait() {
-    let check = |options: &str, expect: Option<Wait>| {
+    let check = |options: &str, expect: Option<WaitForTurn>| {
         let line = format!("git-mirror sync {options}");
         assert_eq!(operation(&line).confirm.wait().ok(), expect, "{line}");
     };
-    check("", Some(Wait::No));
-    check("--wait", Some(Wait::UpTo(DEFAULT_TIMEOUT)));
-    check("--wait --timeout 90s", Some(Wait::UpTo(Duration::from_secs(90))));
-    check("--wait --timeout 1h30m", Some(Wait::UpTo(Duration::from_secs(5400))));
-    check("--wait --timeout=250ms", Some(Wait::UpTo(Duration::from_millis(250))));
-    check("--wait --timeout 1d", Some(Wait::UpTo(Duration::from_secs(86_400))));
-    check("--wait --timeout PT1H", Some(Wait::UpTo(Duration::from_secs(3600))));
-    check("--wait --timeout 1.5h", Some(Wait::UpTo(Duration::from_secs(5400))));
+    check("", Some(WaitForTurn::No));
+    check("--wait", Some(WaitForTurn::UpTo(DEFAULT_TIMEOUT)));
+    check("--wait --timeout 90s", Some(WaitForTurn::UpTo(Duration::from_secs(90))));
+    check("--wait --timeout 1h30m", Some(WaitForTurn::UpTo(Duration::from_secs(5400))));
+    check("--wait --timeout=250ms", Some(WaitForTurn::UpTo(Duration::from_millis(250))));
+    check("--wait --timeout 1d", Some(WaitForTurn::UpTo(Duration::from_secs(86_400))));
+    check("--wait --timeout PT1H", Some(WaitForTurn::UpTo(Duration::from_secs(3600))));
+    check("--wait --timeout 1.5h", Some(WaitForTurn::UpTo(Duration::from_secs(5400))));
     check("--timeout 5m", None);
     check("--wait --timeout 0", None);
     check("--wait --timeout 0s", None);

@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use mirror_core::operation::Verb;
 use mirror_core::report::schema_id;
 use mirror_core::report::serve::Scheme;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -42,7 +43,7 @@ pub struct Asked {
     /// The path of the question, with its query.
     pub path: String,
     /// The verb whose report is wanted.
-    pub verb: &'static str,
+    pub verb: Verb,
     /// The token to show.
     pub token: Option<SecretString>,
     /// The certificates to judge the server's by, where they are not the system's.

@@ -98,17 +98,6 @@ fn a_fault_is_an_error_again_and_loses_nothing() {
 }
 
 #[test]
-fn context_goes_outside() {
-    let fault = Fault::of(&cut_fault()).in_context("lane main");
-    assert_eq!(fault.message, "lane main");
-    assert_eq!(fault.causes[0], "cannot look at upstream");
-}
-
-fn cut_fault() -> Outer {
-    Outer::Look(cut())
-}
-
-#[test]
 fn a_fault_is_small_enough_to_be_the_error_of_a_result() {
     assert!(size_of::<Fault>() < 128, "clippy calls larger ones too large: {}", size_of::<Fault>());
 }

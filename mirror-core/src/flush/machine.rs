@@ -142,12 +142,6 @@ impl FlushMachine {
         self.verdict.as_ref()
     }
 
-    /// Takes the verdict out of the machine.
-    #[must_use]
-    pub fn into_verdict(self) -> Option<FlushVerdict> {
-        self.verdict
-    }
-
     /// Where the flush stands.
     #[must_use]
     pub const fn stage(&self) -> Stage {

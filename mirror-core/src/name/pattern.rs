@@ -19,11 +19,6 @@ impl TagPattern {
         }
     }
 
-    /// Says whether a full ref name is a tag that matches.
-    pub fn matches_ref(&self, name: &RefName) -> bool {
-        name.tag().is_some_and(|tag| self.matches(tag))
-    }
-
     /// Gives what every matching ref name begins with, for the `ref-prefix` argument of `ls-refs`.
     ///
     /// # Source

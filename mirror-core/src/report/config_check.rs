@@ -8,6 +8,7 @@ use super::{ErrorReport, ExitCode, NextCommand, NextVerb, Reported, schema_id};
 use crate::config::{MirrorConfig, NodeKind};
 use crate::fault::{Classified, Fault};
 use crate::name::{BranchName, LaneName, NodeName, RepositoryName};
+use crate::operation::Verb;
 
 /// The report of `config check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -86,7 +87,7 @@ impl ConfigCheckReport {
             true => Vec::new(),
             false => vec![NextCommand::for_configuration(NextVerb::ConfigCheck)],
         };
-        Self { schema: schema_id("config-check"), ok: faults.is_empty(), node: None, lanes, file, faults, next }
+        Self { schema: schema_id(Verb::ConfigCheck), ok: faults.is_empty(), node: None, lanes, file, faults, next }
     }
 }
 

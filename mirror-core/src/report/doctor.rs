@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::TransportView;
-use super::{Finding, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{Finding, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::{Fault, FaultClass};
 use crate::name::{LaneName, NodeName, RepositoryName};
+use crate::operation::{Mode, Verb};
 
 /// The report of `doctor`.
 pub type DoctorReport = Report<LaneDoctor>;
@@ -150,7 +151,7 @@ impl LaneDoctor {
 }
 
 impl LaneReport for LaneDoctor {
-    const VERB: &'static str = "doctor";
+    const VERB: Verb = Verb::Doctor;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

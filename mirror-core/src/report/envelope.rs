@@ -6,20 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::{ExitCode, Finding, NextCommand, schema_id};
 use crate::fault::Fault;
 use crate::name::NodeName;
-
-/// Whether a verb may change anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mode {
-    /// It shows what it would do; no byte changes anywhere (I10).
-    DryRun,
-    /// It does it.
-    Confirm,
-}
+use crate::operation::{Mode, Verb};
 
 /// What a report tells about one lane.
 pub trait LaneReport {
-    /// The verb, as its schema names it.
-    const VERB: &'static str;
+    /// The verb.
+    const VERB: Verb;
 
     /// What went wrong with the lane.
     fn fault(&self) -> Option<&Fault>;

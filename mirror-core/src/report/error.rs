@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::envelope::add_global_args;
-use super::{ExitCode, NextCommand, Reported, schema_id};
+use super::{ERROR_SCHEMA, ExitCode, NextCommand, Reported};
 use crate::fault::{Classified, Fault};
 use crate::name::NodeName;
 
@@ -35,7 +35,7 @@ impl ErrorReport {
     #[must_use]
     pub fn of(error: &dyn Classified, next: Vec<NextCommand>) -> Self {
         Self {
-            schema: schema_id("error"),
+            schema: ERROR_SCHEMA.to_owned(),
             ok: false,
             node: None,
             lanes: [],

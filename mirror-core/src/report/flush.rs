@@ -5,12 +5,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::{LaneState, after_fault};
-use super::{ExitCode, Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{ExitCode, Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::Fault;
 use crate::flush::{
     Decision, FlushOutcome, FlushVerdict, PartialSuccess, PushOutcome, PushRecord, Recheck, Recovery, Tip,
 };
 use crate::name::{BranchName, CommitId, LaneName, NodeName, RefName, RepositoryName};
+use crate::operation::{Mode, Verb};
 use crate::sync::RefOutcome;
 
 /// The report of `flush`.
@@ -338,7 +339,7 @@ fn not_sent(local: CommitId) -> PushRecord {
 }
 
 impl LaneReport for LaneFlush {
-    const VERB: &'static str = "flush";
+    const VERB: Verb = Verb::Flush;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::status::after_fault;
-use super::{Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::Fault;
 use crate::name::{LaneName, NodeName, RepositoryName};
+use crate::operation::{Mode, RecordedVerb, Verb};
 
 /// The report of `history`.
 pub type HistoryReport = Report<LaneHistory>;
@@ -39,7 +40,7 @@ pub struct HistoryEntry {
     /// Its id.
     pub operation: String,
     /// Its verb.
-    pub verb: String,
+    pub verb: RecordedVerb,
     /// The lanes it was about.
     pub lanes: Vec<String>,
     /// When it began; null where the journal no longer says.
@@ -114,7 +115,7 @@ impl LaneHistory {
 }
 
 impl LaneReport for LaneHistory {
-    const VERB: &'static str = "history";
+    const VERB: Verb = Verb::History;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

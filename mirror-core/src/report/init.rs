@@ -9,6 +9,7 @@ use super::{ExitCode, NextCommand, NextVerb, Reported, schema_id};
 use crate::config::MirrorConfig;
 use crate::fault::Fault;
 use crate::name::NodeName;
+use crate::operation::Verb;
 
 /// The report of `init`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +36,7 @@ impl InitReport {
     pub fn written(file: impl Into<String>, node: NodeName, config: &MirrorConfig) -> Self {
         let verbs = [NextVerb::Doctor, NextVerb::Sync];
         Self {
-            schema: schema_id("init"),
+            schema: schema_id(Verb::Init),
             ok: true,
             lanes: ConfiguredLane::all_of(config),
             next: verbs.into_iter().map(|verb| NextCommand::for_node(verb, &node)).collect(),

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::after_fault;
-use super::{Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::Fault;
 use crate::name::{LaneName, NodeName, RepositoryName};
+use crate::operation::{Mode, Verb};
 
 /// The report of `maintain`.
 pub type MaintainReport = Report<LaneMaintain>;
@@ -264,7 +265,7 @@ impl LaneMaintain {
 }
 
 impl LaneReport for LaneMaintain {
-    const VERB: &'static str = "maintain";
+    const VERB: Verb = Verb::Maintain;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

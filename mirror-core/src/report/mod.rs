@@ -7,8 +7,9 @@
 //! ```
 //! use mirror_core::fault::Fault;
 //! use mirror_core::name::{LaneName, NodeName, RepositoryName};
+//! use mirror_core::operation::Mode;
 //! use mirror_core::report::sync::{LaneSync, SyncReport};
-//! use mirror_core::report::{ExitCode, Mode, Reported};
+//! use mirror_core::report::{ExitCode, Reported};
 //!
 //! let (lane, repository) = (LaneName::parse("main")?, RepositoryName::parse("hwlab")?);
 //! let lanes = vec![LaneSync::failed(&lane, &repository, Fault::interrupted())];
@@ -27,7 +28,6 @@ mod exit;
 mod finding;
 pub mod flush;
 pub mod history;
-mod holder;
 pub mod init;
 mod instant;
 pub mod maintain;
@@ -40,11 +40,10 @@ pub mod status;
 pub mod sync;
 pub mod token;
 
-pub use envelope::{LaneReport, Mode, Report, Reported};
+pub use envelope::{LaneReport, Report, Reported};
 pub use error::ErrorReport;
 pub use exit::ExitCode;
 pub use finding::Finding;
-pub use holder::Holder;
 pub use instant::Instant;
 pub use next::{NextCommand, NextVerb};
-pub use schema::{schema_id, schemas};
+pub use schema::{ERROR_SCHEMA, schema_id, schemas};

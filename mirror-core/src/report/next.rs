@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::name::{LaneName, NodeName};
+use crate::operation::Verb;
 
 /// The program that commands name.
 const PROGRAM: &str = "git-mirror";
@@ -40,17 +41,17 @@ pub enum NextVerb {
 }
 
 impl NextVerb {
-    const fn words_before(self) -> &'static [&'static str] {
+    const fn verb(self) -> Verb {
         match self {
-            Self::Sync => &["sync"],
-            Self::Flush => &["flush"],
-            Self::StatusRefresh | Self::Status => &["status"],
-            Self::ResolveAdoptPlan | Self::ResolveAdopt => &["lane", "resolve"],
-            Self::Doctor => &["doctor"],
-            Self::History => &["history"],
-            Self::SnapshotsPrune => &["snapshots", "prune"],
-            Self::Maintain => &["maintain"],
-            Self::ConfigCheck => &["config", "check"],
+            Self::Sync => Verb::Sync,
+            Self::Flush => Verb::Flush,
+            Self::StatusRefresh | Self::Status => Verb::Status,
+            Self::ResolveAdoptPlan | Self::ResolveAdopt => Verb::LaneResolve,
+            Self::Doctor => Verb::Doctor,
+            Self::History => Verb::History,
+            Self::SnapshotsPrune => Verb::SnapshotsPrune,
+            Self::Maintain => Verb::Maintain,
+            Self::ConfigCheck => Verb::ConfigCheck,
         }
     }
 
@@ -104,7 +105,7 @@ impl NextCommand {
     }
 
     fn build(verb: NextVerb, target: &[&str]) -> Self {
-        let words = [&[PROGRAM], verb.words_before(), target, verb.words_after()].concat();
+        let words = [&[PROGRAM], verb.verb().words(), target, verb.words_after()].concat();
         Self { words: words.into_iter().map(str::to_owned).collect() }
     }
 

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::{LaneState, after_fault};
-use super::{ExitCode, Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{ExitCode, Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::Fault;
 use crate::name::{CommitId, LaneName, NodeName, RefName, RepositoryName};
+use crate::operation::{Mode, Verb};
 
 /// The report of `lane resolve`.
 pub type ResolveReport = Report<LaneResolve>;
@@ -149,7 +150,7 @@ impl LaneResolve {
 }
 
 impl LaneReport for LaneResolve {
-    const VERB: &'static str = "lane-resolve";
+    const VERB: Verb = Verb::LaneResolve;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use schemars::{JsonSchema, schema_for};
+use schemars::{Schema, schema_for};
 use serde_json::Value;
 
 use super::{
     ErrorReport, config_check, doctor, flush, history, init, maintain, resolve, serve, snapshots, status, sync, token,
 };
+use crate::operation::Verb;
+
+/// The schema of an error that ended a verb before it had a report of its own.
+pub const ERROR_SCHEMA: &str = "git-mirror/error/v1";
 
 /// The schema a report of a verb names: `git-mirror/<verb>/v1`.
 #[must_use]
-pub fn schema_id(verb: &str) -> String {
+pub fn schema_id(verb: Verb) -> String {
     format!("git-mirror/{verb}/v1")
 }
 
@@ -21,29 +25,34 @@ pub fn schema_id(verb: &str) -> String {
 /// JSON Schema, draft 2020-12.
 #[must_use]
 pub fn schemas() -> BTreeMap<String, Value> {
-    BTreeMap::from([
-        schema_of::<status::StatusReport>("status"),
-        schema_of::<sync::SyncReport>("sync"),
-        schema_of::<flush::FlushReport>("flush"),
-        schema_of::<resolve::ResolveReport>("lane-resolve"),
-        schema_of::<snapshots::SnapshotsReport>("snapshots-list"),
-        schema_of::<snapshots::PruneReport>("snapshots-prune"),
-        schema_of::<history::HistoryReport>("history"),
-        schema_of::<maintain::MaintainReport>("maintain"),
-        schema_of::<doctor::DoctorReport>("doctor"),
-        schema_of::<init::InitReport>("init"),
-        schema_of::<config_check::ConfigCheckReport>("config-check"),
-        schema_of::<serve::ServeReport>("serve"),
-        schema_of::<token::TokenNewReport>("token-new"),
-        schema_of::<token::TokenListReport>("token-list"),
-        schema_of::<token::TokenRevokeReport>("token-revoke"),
-        schema_of::<ErrorReport>("error"),
-    ])
+    let of_verbs = Verb::ALL.into_iter().filter_map(|verb| Some(titled(schema_id(verb), schema_of(verb)?)));
+    of_verbs.chain([titled(ERROR_SCHEMA.to_owned(), schema_for!(ErrorReport))]).collect()
 }
 
-fn schema_of<T: JsonSchema>(verb: &str) -> (String, Value) {
-    let id = schema_id(verb);
-    let mut schema = schema_for!(T).to_value();
+/// The schema of a verb's report. A push has none: Git's own protocol answers it.
+fn schema_of(verb: Verb) -> Option<Schema> {
+    Some(match verb {
+        Verb::Status => schema_for!(status::StatusReport),
+        Verb::Sync => schema_for!(sync::SyncReport),
+        Verb::Flush => schema_for!(flush::FlushReport),
+        Verb::LaneResolve => schema_for!(resolve::ResolveReport),
+        Verb::SnapshotsList => schema_for!(snapshots::SnapshotsReport),
+        Verb::SnapshotsPrune => schema_for!(snapshots::PruneReport),
+        Verb::History => schema_for!(history::HistoryReport),
+        Verb::Maintain => schema_for!(maintain::MaintainReport),
+        Verb::Doctor => schema_for!(doctor::DoctorReport),
+        Verb::Init => schema_for!(init::InitReport),
+        Verb::ConfigCheck => schema_for!(config_check::ConfigCheckReport),
+        Verb::Serve => schema_for!(serve::ServeReport),
+        Verb::TokenNew => schema_for!(token::TokenNewReport),
+        Verb::TokenList => schema_for!(token::TokenListReport),
+        Verb::TokenRevoke => schema_for!(token::TokenRevokeReport),
+        Verb::Push => return None,
+    })
+}
+
+fn titled(id: String, schema: Schema) -> (String, Value) {
+    let mut schema = schema.to_value();
     schema["title"] = Value::from(id.clone());
     schema["properties"]["schema"]["const"] = Value::from(id.clone());
     (id, schema)

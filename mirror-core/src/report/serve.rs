@@ -10,6 +10,7 @@ use super::envelope::add_global_args;
 use super::{ExitCode, NextCommand, NextVerb, Reported, schema_id};
 use crate::fault::Fault;
 use crate::name::{NodeName, RepositoryName};
+use crate::operation::Verb;
 
 /// The announcement of `serve`, made when the server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,7 +74,7 @@ impl ServeReport {
             upstream_url: format!("{url}/{}", path.trim_start_matches('/')),
         });
         Self {
-            schema: schema_id("serve"),
+            schema: schema_id(Verb::Serve),
             ok: true,
             lanes,
             listen,

@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::after_fault;
-use super::{Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::Fault;
 use crate::name::{CommitId, LaneName, NodeName, RefName, RepositoryName};
+use crate::operation::{Mode, Verb};
 use crate::snapshot::{KeepReason, PrunePlan, SnapshotName, SnapshotSeen};
 
 /// The report of `snapshots list`.
@@ -68,7 +69,7 @@ impl LaneSnapshots {
 }
 
 impl LaneReport for LaneSnapshots {
-    const VERB: &'static str = "snapshots-list";
+    const VERB: Verb = Verb::SnapshotsList;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
@@ -171,7 +172,7 @@ impl LanePrune {
 }
 
 impl LaneReport for LanePrune {
-    const VERB: &'static str = "snapshots-prune";
+    const VERB: Verb = Verb::SnapshotsPrune;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Holder, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::{Fault, FaultClass};
 use crate::name::{CommitId, LaneName, NodeName, RefName, RepositoryName};
+use crate::operation::{Holder, Mode, Verb};
 
 /// The report of `status`.
 pub type StatusReport = Report<LaneStatus>;
@@ -175,7 +176,7 @@ impl LaneState {
 }
 
 impl LaneReport for LaneStatus {
-    const VERB: &'static str = "status";
+    const VERB: Verb = Verb::Status;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

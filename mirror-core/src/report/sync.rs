@@ -5,9 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::{LaneState, after_fault, after_findings};
-use super::{ExitCode, Finding, Instant, LaneReport, Mode, NextCommand, NextVerb, Report};
+use super::{ExitCode, Finding, Instant, LaneReport, NextCommand, NextVerb, Report};
 use crate::fault::{Classified, Fault, FaultClass, Retry};
 use crate::name::{CommitId, LaneName, NodeName, RefName, RepositoryName};
+use crate::operation::{Mode, Verb};
 use crate::sync::{RefChange, RefKind, RefOutcome, SnapshotChange, SnapshotOutcome, SyncPlan};
 
 /// The report of `sync`.
@@ -238,7 +239,7 @@ const fn finding_of(kind: RefKind, outcome: RefOutcome) -> Option<Finding> {
 }
 
 impl LaneReport for LaneSync {
-    const VERB: &'static str = "sync";
+    const VERB: Verb = Verb::Sync;
 
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{ExitCode, Instant, NextCommand, Reported, schema_id};
 use crate::fault::Fault;
 use crate::name::{LaneName, NodeName};
+use crate::operation::Verb;
 
 /// The report of `token new`: the only place where the token itself ever stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -140,7 +141,7 @@ impl TokenNewReport {
         file: impl Into<String>,
     ) -> Self {
         Self {
-            schema: schema_id("token-new"),
+            schema: schema_id(Verb::TokenNew),
             ok: true,
             node,
             lanes: entry.lanes_of(lanes),
@@ -156,7 +157,7 @@ impl TokenListReport {
     /// Tells of the tokens in `file`; `lanes` are those of the node.
     #[must_use]
     pub fn listed(node: NodeName, lanes: Vec<LaneName>, tokens: Vec<TokenEntry>, file: impl Into<String>) -> Self {
-        Self { schema: schema_id("token-list"), ok: true, node, lanes, tokens, file: file.into(), next: Vec::new() }
+        Self { schema: schema_id(Verb::TokenList), ok: true, node, lanes, tokens, file: file.into(), next: Vec::new() }
     }
 }
 
@@ -165,7 +166,7 @@ impl TokenRevokeReport {
     #[must_use]
     pub fn revoked(node: NodeName, lanes: &[LaneName], entry: TokenEntry, file: impl Into<String>) -> Self {
         Self {
-            schema: schema_id("token-revoke"),
+            schema: schema_id(Verb::TokenRevoke),
             ok: true,
             node,
             lanes: entry.lanes_of(lanes),

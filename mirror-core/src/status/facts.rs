@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::config::{Lane, Repository, Transport};
 use crate::fault::Fault;
 use crate::name::{BranchName, CommitId, LaneName, RepositoryName};
-use crate::report::Holder;
+use crate::operation::Holder;
 use crate::report::status::{Drift, OperationSummary, SnapshotValue, TransportMode, TransportView};
 use crate::sync::Relation;
 

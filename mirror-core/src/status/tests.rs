@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::*;
 use crate::name::{BranchName, CommitId, LaneName, RefName, RepositoryName};
+use crate::operation::{Holder, Verb};
+use crate::report::Finding;
 use crate::report::status::{LaneStatus, OperationSummary, SnapshotValue, TransportMode, TransportView};
-use crate::report::{Finding, Holder};
 use crate::sync::Relation;
 
 const SOURCE: CommitId = CommitId::from_bytes([0x11; 20]);
@@ -89,7 +90,7 @@ fn r1_the_lane_object_is_the_one_of_the_design() {
     });
     facts.running = Some(Holder {
         operation: "01b".to_owned(),
-        verb: "flush".to_owned(),
+        verb: Verb::Flush.into(),
         pid: 7,
         host: "d601".to_owned(),
         since: at(40),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use mirror_core::operation::RecordedVerb;
 use serde::{Deserialize, Serialize};
 
 /// No line is longer than this many bytes: a record whose report would make it so goes without the report. What is longer all the same
@@ -17,8 +18,8 @@ pub struct Record {
     pub at: Timestamp,
     /// The operation's identity: start and end of one operation share it.
     pub operation: String,
-    /// The verb, as the command line spells it.
-    pub verb: String,
+    /// The verb.
+    pub verb: RecordedVerb,
     /// The lanes the operation was about.
     pub lanes: Vec<String>,
     /// What happened.
@@ -77,7 +78,7 @@ pub struct Last {
 }
 
 /// The newest ends, by lane and verb.
-pub type LastEnds = BTreeMap<String, BTreeMap<String, Last>>;
+pub type LastEnds = BTreeMap<String, BTreeMap<RecordedVerb, Last>>;
 
 /// Writes a record as its line, within the bound of lines.
 pub(super) fn line_of(record: &Record) -> Vec<u8> {

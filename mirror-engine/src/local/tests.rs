@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use mirror_core::operation::Mode;
+
 use super::*;
-use crate::drive::{Mode, Terms};
+use crate::drive::Terms;
 use crate::node::Base;
 use crate::stop::Stop;
 use crate::verbs;
@@ -37,7 +39,7 @@ fn head_follows_the_configuration() {
     let path = node.cache(&repository.name);
     let before = BranchName::parse("v1").unwrap();
     assert_eq!(Disk::create(&path, &before).unwrap().head().unwrap(), Some(before));
-    drop(LocalRepository::new(&node, repository, "sync").open(Access::Write).unwrap());
+    drop(LocalRepository::new(&node, repository, Verb::Sync).open(Access::Write).unwrap());
     assert_eq!(Disk::open(&path).unwrap().head().unwrap().unwrap().as_str(), "v2");
 }
 
@@ -46,7 +48,7 @@ async fn a_sync_of_a_node_that_serves_needs_room_and_a_look_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let node = node(folder.path(), "main", "serve: { freeSpace: { stop: 1000000TiB, resume: 1000001TiB } }");
     let lanes = node.lanes::<&str>(&[]).unwrap();
-    let terms = |mode| Terms { mode, wait: Wait::No, watch: Arc::new(Silent), stop: Stop::new() };
+    let terms = |mode| Terms { mode, wait: WaitForTurn::No, watch: Arc::new(Silent), stop: Stop::new() };
     let code = |lane: &Option<Fault>| lane.as_ref().map(|fault| fault.code.clone()).unwrap_or_default();
     let refused = verbs::sync(&node, &lanes, &terms(Mode::Confirm)).await;
     assert_eq!(code(&refused.lanes[0].fault), "mirror::space::low");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::name::{CommitId, RefName, RefPrefix};
-use mirror_core::report::Holder;
+use mirror_core::operation::Holder;
 use mirror_core::snapshot::SnapshotName;
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_engine::journal::Record;

@@ -11,11 +11,10 @@ use jiff::Timestamp;
 use mirror_core::fault::{Fault, FaultClass, Retry};
 use mirror_core::flush::{PushEnding, RejectionClass};
 use mirror_core::name::{CommitId, RefName, RefPrefix};
-use mirror_core::report::{Holder, Mode};
+use mirror_core::operation::{Holder, Mode, Verb, WaitForTurn};
 use mirror_core::snapshot::{SnapshotDrop, SnapshotName, SnapshotSeen};
 use mirror_core::sync::{RefEdit, Relation};
 use mirror_engine::journal::{Event, Last, LastEnds, Reading, Record};
-use mirror_engine::lock::Wait;
 use mirror_engine::ports::{Access, Cache, Clock, Gate, Journal, Opened, Ports, Purpose, Upstream};
 use mirror_engine::watch::{Event as Told, Watcher};
 use mirror_store::{Observed, ObservedRef, Tip};
@@ -318,10 +317,10 @@ impl Drop for Held {
 impl Gate for View {
     type Held = Held;
 
-    async fn acquire(&self, holder: &Holder, wait: Wait, watch: &Watcher) -> Result<Held, Fault> {
+    async fn acquire(&self, holder: &Holder, wait: WaitForTurn, watch: &Watcher) -> Result<Held, Fault> {
         let patience = match wait {
-            Wait::No => Duration::ZERO,
-            Wait::UpTo(patience) => patience,
+            WaitForTurn::No => Duration::ZERO,
+            WaitForTurn::UpTo(patience) => patience,
         };
         let due = self.elapsed() + patience;
         loop {
@@ -384,10 +383,10 @@ impl Ports for View {
         self
     }
 
-    fn holder(&self, verb: &str) -> Holder {
+    fn holder(&self, verb: Verb) -> Holder {
         let since = self.now();
         let operation = format!("{verb}-{}-{}", since.as_millisecond(), self.operator);
-        Holder { operation, verb: verb.to_owned(), pid: self.operator as u32, host: "sim".to_owned(), since }
+        Holder { operation, verb: verb.into(), pid: self.operator as u32, host: "sim".to_owned(), since }
     }
 
     fn total(&self) -> Duration {

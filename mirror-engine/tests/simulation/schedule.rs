@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use mirror_core::config::{Lane, MirrorConfig, Repository, Transport, parse};
 use mirror_core::name::{CommitId, RefName};
-use mirror_core::report::Mode;
+use mirror_core::operation::{Mode, WaitForTurn};
 use mirror_core::report::flush::LaneFlush;
 use mirror_core::report::status::LaneState;
 use mirror_core::report::sync::LaneSync;
 use mirror_engine::drive::{self, Terms};
 use mirror_engine::flush::Flush;
-use mirror_engine::lock::Wait;
 use mirror_engine::resolve::AdoptUpstream;
 use mirror_engine::snapshots::{Prune, Snapshots};
 use mirror_engine::status::Status;
@@ -208,12 +207,12 @@ impl Run {
 
     fn choose(&self, operator: usize) -> Task {
         let mode = if self.dice(4) == 0 { Mode::DryRun } else { Mode::Confirm };
-        let wait = if self.dice(3) == 0 { Wait::No } else { Wait::UpTo(Duration::from_secs(20)) };
+        let wait = if self.dice(3) == 0 { WaitForTurn::No } else { WaitForTurn::UpTo(Duration::from_secs(20)) };
         let verb = self.dice(12);
         self.task(operator, verb, mode, wait)
     }
 
-    fn task(&self, operator: usize, verb: u64, mode: Mode, wait: Wait) -> Task {
+    fn task(&self, operator: usize, verb: u64, mode: Mode, wait: WaitForTurn) -> Task {
         let mut view = View { world: Arc::clone(&self.world), operator, mode };
         let config = Arc::clone(&self.config);
         let watch: Watcher = Arc::new(CountWaits(Arc::clone(&self.waited)));
@@ -322,7 +321,7 @@ impl Run {
     /// Runs one verb to its end, alone, and checks everything.
     fn finish(&mut self, verb: u64) -> Vec<Claim> {
         self.slots[0].stop = Stop::new();
-        let mut task = self.task(0, verb, Mode::Confirm, Wait::UpTo(Duration::from_secs(60)));
+        let mut task = self.task(0, verb, Mode::Confirm, WaitForTurn::UpTo(Duration::from_secs(60)));
         for _ in 0..10_000 {
             if let Poll::Ready(claims) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 self.check();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::operation::Verb;
 use mirror_core::report::status::LaneState;
 use mirror_store::PackCount;
 use prometheus_client::encoding::text;
@@ -11,8 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::label::{
     Alone, AloneLabels, Ending, Endpoint, EndpointLabels, Lane, LaneLabels, Method, OperationLabels, PackLabels,
-    PackSource, Push, PushLabels, Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, SessionEvent,
-    SessionLabels, Status, TokenFailure, TokenFailureLabels, Verb, VerbLabels,
+    PackSource, Push, PushLabels, Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, ScheduledVerb,
+    SessionEvent, SessionLabels, Status, TokenFailure, TokenFailureLabels, VerbLabels,
 };
 use super::table::{Metrics, Since};
 
@@ -134,7 +135,7 @@ impl Metrics {
             &self
                 .table
                 .operation_running
-                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb }),
+                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb: ScheduledVerb(verb) }),
         )
     }
 
@@ -147,11 +148,11 @@ impl Metrics {
         took: Duration,
         at: Timestamp,
     ) {
-        let named = Repository(repository.clone());
-        self.table.operations.get_or_create(&OperationLabels { repository: named.clone(), verb, outcome }).inc();
+        let (named, label) = (Repository(repository.clone()), ScheduledVerb(verb));
+        self.table.operations.get_or_create(&OperationLabels { repository: named.clone(), verb: label, outcome }).inc();
         self.table
             .operation_durations
-            .get_or_create(&VerbLabels { repository: named, verb })
+            .get_or_create(&VerbLabels { repository: named, verb: label })
             .observe(took.as_secs_f64());
         if matches!(outcome, Ending::Done | Ending::Finding) {
             self.since().done.insert((repository.clone(), verb.as_str()), (verb, at));
@@ -238,7 +239,7 @@ impl Metrics {
         for ((repository, _), (verb, at)) in &since.done {
             self.table
                 .done_ages
-                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb: *verb })
+                .get_or_create(&VerbLabels { repository: Repository(repository.clone()), verb: ScheduledVerb(*verb) })
                 .set(age(at));
         }
         for (repository, at) in &since.beats {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::operation::Verb;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -12,8 +13,8 @@ use prometheus_client::registry::Registry;
 use super::catalogue::{Catalogue, Counts, FloatGauge, Histograms};
 use super::label::{
     Alone, AloneLabels, Ending, EndpointLabels, LaneLabels, OperationLabels, PackLabels, PackSource, Push, PushLabels,
-    Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, SessionEvent, SessionLabels, TokenFailure,
-    TokenFailureLabels, Verb, VerbLabels, Version, VersionLabels,
+    Refusal, RefusalLabels, Repository, RepositoryLabels, RequestLabels, ScheduledVerb, SessionEvent, SessionLabels,
+    TokenFailure, TokenFailureLabels, VerbLabels, Version, VersionLabels,
 };
 
 /// The metrics of one server.
@@ -214,7 +215,7 @@ impl Table {
         let _ = self.failures.get_or_create(&labels);
         let _ = self.store_packs.get_or_create(&labels);
         let _ = self.store_packs_replaced.get_or_create(&labels);
-        for verb in Verb::ALL {
+        for verb in ScheduledVerb::ALL {
             let _ = self.operation_running.get_or_create(&VerbLabels { repository: repository.clone(), verb: *verb });
             for ending in Ending::ALL {
                 let _ = self.operations.get_or_create(&OperationLabels {

@@ -4,8 +4,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
 
-use super::label::{Ending, Endpoint, PackSource, Push, Refusal, SessionEvent, TokenFailure, Verb};
+use super::label::{Ending, Endpoint, PackSource, Push, Refusal, SessionEvent, TokenFailure};
 use super::{Metrics, reference};
+use mirror_core::operation::Verb;
 
 const ALERTS: &str = include_str!("../../../docs/alerts.yaml");
 

@@ -61,8 +61,8 @@ mod tests {
 
     use super::*;
     use crate::http::answer::AnswerBody;
-    use crate::metrics::label::Verb;
     use crate::schedule::Activity;
+    use mirror_core::operation::Verb;
 
     #[tokio::test(start_paused = true)]
     async fn a_stuck_worker_is_named_with_what_it_did() {

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::name::RepositoryName;
+use mirror_core::operation::Verb;
 use tokio::time::Instant;
-
-use crate::metrics::label::Verb;
 
 /// The signs of life of all workers.
 #[derive(Debug, Clone, Default)]

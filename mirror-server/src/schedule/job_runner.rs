@@ -7,9 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::config::Lane;
 use mirror_core::name::{LaneName, RepositoryName};
-use mirror_core::report::{ExitCode, LaneReport, Mode, Report, Reported};
+use mirror_core::operation::{Mode, WaitForTurn};
+use mirror_core::report::{ExitCode, LaneReport, Report, Reported};
 use mirror_engine::drive::Terms;
-use mirror_engine::lock::Wait;
 use mirror_engine::node::LocalNode;
 use mirror_engine::stop::Stop;
 use mirror_engine::verbs;
@@ -48,7 +48,7 @@ impl EngineRunner {
     async fn carry_out(&self, job: &Job, stop: &Stop) -> Ended {
         let terms = Terms {
             mode: Mode::Confirm,
-            wait: Wait::UpTo(TURN),
+            wait: WaitForTurn::UpTo(TURN),
             watch: Arc::new(Traced(self.repository.clone())),
             stop: stop.clone(),
         };
@@ -131,7 +131,7 @@ pub(super) fn lanes_of<'a>(node: &'a LocalNode, repository: &RepositoryName) -> 
 /// Brings a report to what the schedule cares about, and tells its faults.
 fn judge<L: LaneReport + serde::Serialize>(report: &Report<L>, lane: impl Fn(&L) -> &LaneName) -> Ended {
     for fault in report.faults() {
-        tracing::warn!(code = %fault.code, verb = L::VERB, %fault, "an operation of the schedule met a fault");
+        tracing::warn!(code = %fault.code, verb = %L::VERB, %fault, "an operation of the schedule met a fault");
     }
     let has = |code: &str| report.faults().iter().any(|fault| fault.code == code);
     let ending = match report.exit() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use mirror_core::config::{FlushOnPush, Schedule};
 use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::operation::{RecordedVerb, Verb};
 use mirror_engine::journal::Journal;
 use mirror_engine::node::LocalNode;
 use mirror_engine::stop::Stop;
@@ -108,7 +109,8 @@ async fn told_of<T>(heartbeats: &Heartbeats, repository: &RepositoryName, read: 
 fn maintained(node: &LocalNode, repository: &RepositoryName) -> Option<Duration> {
     let journal = Journal::at(node.cache(repository).join("git-mirror/journal"));
     let last = journal.last().ok()?;
-    let at = last.values().filter_map(|verbs| verbs.get("maintain")).map(|last| last.at).max()?;
+    let at =
+        last.values().filter_map(|verbs| verbs.get(&RecordedVerb::Known(Verb::Maintain))).map(|last| last.at).max()?;
     Duration::try_from(Timestamp::now().duration_since(at)).ok()
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::name::{CommitId, LaneName, RepositoryName};
+use mirror_core::operation::Verb;
 use mirror_engine::journal::{Event, Journal, Record};
 use mirror_store::Cache;
 use serde_json::{Value, json};
@@ -18,7 +19,6 @@ use super::writing::Writing;
 use crate::metrics::label::Push as Outcome;
 use crate::repositories::ServedRepository;
 
-const VERB: &str = "push";
 /// Refs of no lane that the journal names; a mirror push would fill it otherwise.
 const STRANGERS: usize = 20;
 /// The longest reason that the journal keeps, in characters.
@@ -80,7 +80,8 @@ impl Entry {
     pub(super) fn refused(served: &ServedRepository, writer: &str, push: &Push) -> Self {
         static REFUSED: AtomicU32 = AtomicU32::new(0);
         let number = REFUSED.fetch_add(1, Ordering::Relaxed);
-        let operation = format!("{VERB}-{}-{}-refused-{number}", Timestamp::now().as_millisecond(), std::process::id());
+        let operation =
+            format!("{}-{}-{}-refused-{number}", Verb::Push, Timestamp::now().as_millisecond(), std::process::id());
         Self::of(served, writer, operation, push)
     }
 
@@ -133,7 +134,7 @@ impl Entry {
         let mut lanes: Vec<_> = self.lanes.iter().flatten().map(ToString::to_string).collect();
         lanes.sort_unstable();
         lanes.dedup();
-        Record { at: Timestamp::now(), operation: self.operation.clone(), verb: VERB.to_owned(), lanes, event }
+        Record { at: Timestamp::now(), operation: self.operation.clone(), verb: Verb::Push.into(), lanes, event }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use mirror_core::name::CommitId;
+use mirror_core::operation::Verb;
 use mirror_core::sync::Relation;
 use mirror_store::{Adding, AncestryError, ApplyError, Cache, DiskError, LockError, Operation, Quarantined, Receiving};
 
@@ -35,7 +36,7 @@ impl Held {
     /// What the disk refuses.
     pub(crate) fn begin(cache: &Cache) -> Result<Self, DiskError> {
         let adding = cache.keep_objects()?;
-        let operation = cache.begin("push")?.with_patience(FIRST_PATIENCE);
+        let operation = cache.begin(Verb::Push.as_str())?.with_patience(FIRST_PATIENCE);
         Ok(Self { receiving: operation.receive()?, operation, _adding: adding })
     }
 
@@ -130,7 +131,7 @@ fn apply_again(held: &Held, edits: &[mirror_core::sync::RefEdit]) -> Result<(), 
     if !recovered.locks.is_empty() {
         tracing::warn!(cache = %cache.path().display(), locks = ?recovered.locks, "took back the locks of a push that died");
     }
-    let operation = cache.begin("push")?.with_patience(SECOND_PATIENCE);
+    let operation = cache.begin(Verb::Push.as_str())?.with_patience(SECOND_PATIENCE);
     operation.apply(edits).map(|_| ())
 }
 

@@ -66,7 +66,7 @@ fn row(page: &Page, entry: &HistoryEntry, view: &View) -> Row {
         mark,
         [
             Cell::new(Tone::Dim, when),
-            Cell::new(Tone::Strong, &entry.verb),
+            Cell::new(Tone::Strong, entry.verb.as_str()),
             Cell::plain(told),
             Cell::new(Tone::Dim, lasted),
         ],

@@ -5,6 +5,7 @@ mod set;
 use std::fmt;
 
 use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::operation::Verb;
 use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 
 pub(crate) use set::{
@@ -212,15 +213,24 @@ words! {
     }
 }
 
-words! {
-    /// A verb that the schedule runs.
-    Verb {
-        /// Sync.
-        Sync = "sync",
-        /// Flush.
-        Flush = "flush",
-        /// Maintain.
-        Maintain = "maintain",
+/// A verb that the schedule runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ScheduledVerb(pub(crate) Verb);
+
+impl ScheduledVerb {
+    /// All there are.
+    pub(super) const ALL: &[Self] = &[Self(Verb::Sync), Self(Verb::Flush), Self(Verb::Maintain)];
+}
+
+impl LabelValue for ScheduledVerb {
+    fn values() -> String {
+        Self::ALL.iter().map(|Self(verb)| format!("`{verb}`")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl EncodeLabelValue for ScheduledVerb {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.as_str().encode(encoder)
     }
 }
 

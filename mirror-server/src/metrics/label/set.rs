@@ -7,8 +7,8 @@ use std::hash::Hash;
 use prometheus_client::encoding::EncodeLabelSet;
 
 use super::{
-    Alone, Ending, Endpoint, LabelValue, Lane, Method, PackSource, Push, Refusal, Repository, SessionEvent, Status,
-    TokenFailure, Verb, Version,
+    Alone, Ending, Endpoint, LabelValue, Lane, Method, PackSource, Push, Refusal, Repository, ScheduledVerb,
+    SessionEvent, Status, TokenFailure, Version,
 };
 
 /// The labels of one metric.
@@ -49,9 +49,9 @@ label_sets! {
     /// Of a repository.
     RepositoryLabels { repository: Repository }
     /// Of an operation of the schedule that ended.
-    OperationLabels { repository: Repository, verb: Verb, outcome: Ending }
+    OperationLabels { repository: Repository, verb: ScheduledVerb, outcome: Ending }
     /// Of all operations of one verb in a repository.
-    VerbLabels { repository: Repository, verb: Verb }
+    VerbLabels { repository: Repository, verb: ScheduledVerb }
     /// Of a lane.
     LaneLabels { lane: Lane }
     /// Of SSH sessions to upstream.

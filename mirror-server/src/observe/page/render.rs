@@ -117,7 +117,7 @@ fn section(view: &View<'_>, repository: &Repository<'_>) -> Markup {
             p.clone { code { "git clone " (Text(&repository.clone_url)) } }
             @match (running, repository.doing) {
                 (Some(holder), _) => p.running {
-                    "Running: " (Text(&holder.verb)) ", since " (when(holder.since, view.now)) " "
+                    "Running: " (Text(holder.verb.as_str())) ", since " (when(holder.since, view.now)) " "
                     span.dim { "(process " (holder.pid) " on " (Text(&holder.host)) ")" }
                 },
                 (None, Some(doing @ Activity::Running(_))) => p.running { "The schedule is " (Text(doing)) "." },

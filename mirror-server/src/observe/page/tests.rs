@@ -3,9 +3,9 @@ use mirror_core::name::RepositoryName;
 use mirror_engine::verbs;
 
 use super::render::{Repository, View, render};
-use crate::metrics::label::Verb;
 use crate::schedule::Activity;
 use crate::testing::{self, MAIN};
+use mirror_core::operation::Verb;
 
 fn with_page<T>(clone_url: &str, look: impl FnOnce(&str) -> T) -> T {
     let folder = tempfile::tempdir().expect("a folder");

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::operation::Verb;
 use mirror_engine::stop::Stop;
 use mirror_store::PackCount;
 use tokio::time::{Instant, sleep, timeout};
@@ -16,7 +17,7 @@ use super::heartbeat::{Activity, Heartbeats};
 use super::plan::{Job, JobOutcome, Next, Plan};
 use super::push_notifier::PushNotifier;
 use crate::metrics::Metrics;
-use crate::metrics::label::{Ending, Verb};
+use crate::metrics::label::Ending;
 
 /// How often a worker that waits says that it lives.
 const BEAT: Duration = Duration::from_secs(30);

@@ -10,7 +10,7 @@ use super::*;
 fn history_newest_first() {
     let entry = |operation: &str, verb: &str, seconds: i64, state, lanes: &[(&str, &str)]| HistoryEntry {
         operation: operation.to_owned(),
-        verb: verb.to_owned(),
+        verb: verb.into(),
         lanes: lanes.iter().map(|(lane, _)| (*lane).to_owned()).collect(),
         started_at: Some(before(seconds)),
         ended_at: matches!(state, HistoryState::Ok | HistoryState::NotOk).then(|| before(seconds - 2)),

@@ -12,8 +12,9 @@ mod token;
 
 use mirror_core::fault::{Fault, FaultClass, Retry};
 use mirror_core::name::{BranchName, CommitId, LaneName, NodeName, RefName, RefPrefix, RepositoryName};
+use mirror_core::operation::Mode;
+use mirror_core::report::Report;
 use mirror_core::report::status::{TransportMode, TransportView};
-use mirror_core::report::{Mode, Report};
 use mirror_core::snapshot::SnapshotName;
 
 use super::*;

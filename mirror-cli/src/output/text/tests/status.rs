@@ -1,6 +1,6 @@
 //! What stands where, in sync and not; and that colour changes no word.
 
-use mirror_core::report::Holder;
+use mirror_core::operation::{Holder, Verb};
 use mirror_core::report::status::{LaneStatus, OperationSummary, SnapshotValue};
 use mirror_core::status::{BranchFacts, LaneFacts, ObservedTip, Origin, derive};
 use mirror_core::sync::Relation;
@@ -59,7 +59,7 @@ fn status_with_findings_and_a_running_operation() {
     pending.gitops_relation = Some(Relation::LocalAhead { ahead: 2 });
     pending.running = Some(Holder {
         operation: "8".to_owned(),
-        verb: "flush".to_owned(),
+        verb: Verb::Flush.into(),
         pid: 4711,
         host: "node-a".to_owned(),
         since: before(5),
