@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use mirror_core::name::{BranchName, CommitId, GroupName, RefName, RefPrefix};
+use mirror_core::name::{BranchName, CommitId, GroupName, LaneName, RefName, RefPrefix};
 use mirror_core::sync::{
-    BranchSeen, ExtraKind, ExtraSeen, LaneView, Observation, RefEdit, RefOutcome, Relation, SnapshotOutcome, SyncPlan,
-    plan_extra, plan_sync,
+    BranchSeen, EditRank, ExtraKind, ExtraSeen, LaneView, Observation, RefEdit, RefOutcome, Relation, SnapshotOutcome,
+    SyncPlan, in_order, plan_extra, plan_sync,
 };
 
 const BASE: u8 = 1;
@@ -260,4 +260,16 @@ fn tags_take_upstreams_value_and_are_never_dropped() {
     check_extra(tag(), seen(Some(LOCAL), Some(UPSTREAM), None), RefOutcome::Rewound, &["refs/tags/v1 2 -> 3"]);
     check_extra(tag(), seen(Some(LOCAL), Some(LOCAL), None), RefOutcome::UpToDate, &[]);
     check_extra(tag(), seen(Some(LOCAL), None, None), RefOutcome::GoneUpstream, &[]);
+}
+
+#[test]
+fn a_rescue_ref_comes_between_snapshots_and_what_readers_see() {
+    let lane = LaneName::parse("v03").unwrap();
+    let rescue = lane.rescue_ref("2025-10-09T08:53:20Z".parse().unwrap(), commit(LOCAL));
+    let create = |name: RefName| RefEdit::Create { name, new: commit(LOCAL) };
+    let names = ["refs/mirror-stage/heads/v0.3", "refs/heads/v0.3", "refs/mirror/snapshots/app/v0.3/1"];
+    let mut edits: Vec<_> = names.map(|name| create(RefName::parse(name).unwrap())).into();
+    edits.insert(0, create(rescue));
+    let ranks: Vec<_> = in_order(&edits).iter().map(RefEdit::rank).collect();
+    assert_eq!(ranks, [EditRank::Snapshot, EditRank::Rescue, EditRank::Reader, EditRank::Stage]);
 }

@@ -86,7 +86,7 @@ impl AdoptUpstream<'_> {
             Relation::Same | Relation::LocalAhead { .. } | Relation::LocalBehind { .. } => {}
             Relation::NeedsObjects => resolution.outcome = ResolveOutcome::NeedsObjects,
             Relation::Diverged { .. } => {
-                let rescue = rescue_ref(lane, observed_at, local);
+                let rescue = lane.name.rescue_ref(observed_at, local);
                 if work.terms.mode == Mode::Confirm {
                     work.phase(Phase::Commit);
                     self.set_aside(work, gitops, &rescue, local, tip, observed_at)?;
@@ -120,12 +120,6 @@ impl AdoptUpstream<'_> {
         cache.apply(&edits.into_iter().flatten().collect::<Vec<_>>(), at)?;
         cache.note_observed(&[(gitops.ref_name(), Some(tip))], at)
     }
-}
-
-fn rescue_ref(lane: &Lane, at: jiff::Timestamp, local: CommitId) -> RefName {
-    let time = at.strftime("%Y%m%dT%H%M%SZ");
-    RefName::parse(&format!("refs/mirror-rescue/{}/{time}-{local}", lane.name))
-        .expect("because a lane's name is a component of a ref, and so are a time and a commit")
 }
 
 impl LaneEnd for LaneResolve {

@@ -24,8 +24,10 @@ mod conflict;
 mod error;
 mod format;
 mod label;
+mod namespace;
 mod pattern;
 mod refs;
+mod rescue;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -35,5 +37,7 @@ pub use conflict::{Conflict, conflicts};
 pub use error::{NameError, NameFault, NameKind};
 pub(crate) use error::{escaped, shown};
 pub use label::{LaneName, NodeName, RepositoryName};
+pub use namespace::RefNamespace;
+pub(crate) use namespace::{RESCUE, STAGE};
 pub use pattern::TagPattern;
 pub use refs::{BranchName, GroupName, RefName, RefPrefix};

@@ -2,6 +2,7 @@
 
 use super::error::{NameError, NameFault, NameKind};
 use super::format::{verify_part, verify_ref_format};
+use super::namespace::STAGE;
 use super::text::text_name;
 
 text_name! {
@@ -58,7 +59,7 @@ impl BranchName {
 
     /// Gives the ref that holds the branch's last observed upstream value, `refs/mirror-stage/heads/…`.
     pub fn stage_ref(&self) -> RefName {
-        RefName(format!("refs/mirror-stage/heads/{}", self.0))
+        RefName(format!("{STAGE}/heads/{}", self.0))
     }
 
     /// Says whether the last part could be read as the commit that ends a snapshot ref: 40 or 64 hex digits.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::name::{CommitId, RefName};
+use crate::name::{CommitId, RefName, RefNamespace};
 
 /// One edit of one ref of the cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,8 @@ pub enum RefEdit {
 pub enum EditRank {
     /// Snapshots come first: who sees a tip can read its snapshot (I5).
     Snapshot,
+    /// Then local tips that are set aside, before their branch lets go of them (I2).
+    Rescue,
     /// Then what readers see: branches and tags.
     Reader,
     /// Then mirror-stage, which so never claims more than readers can have.
@@ -75,13 +77,11 @@ impl RefEdit {
     /// Where the edit stands in a transaction.
     #[must_use]
     pub fn rank(&self) -> EditRank {
-        let name = self.name().as_str();
-        if name.starts_with("refs/mirror-stage/") {
-            EditRank::Stage
-        } else if name.starts_with("refs/heads/") || name.starts_with("refs/tags/") {
-            EditRank::Reader
-        } else {
-            EditRank::Snapshot
+        match self.name().namespace() {
+            RefNamespace::Snapshots => EditRank::Snapshot,
+            RefNamespace::Rescue => EditRank::Rescue,
+            RefNamespace::Branches | RefNamespace::Tags => EditRank::Reader,
+            RefNamespace::Stage => EditRank::Stage,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::finding::Finding;
 use crate::config::problem::{AcrossFault, ValueFault};
 use crate::config::tree::Tree;
 use crate::config::types::{MirrorConfig, Snapshots};
-use crate::name::{NameError, RefPrefix};
+use crate::name::{NameError, RESCUE, RefPrefix, STAGE};
 use crate::snapshot::Retention;
 
 /// The version of the format that this build reads.
@@ -18,8 +18,7 @@ pub(in crate::config) const API_VERSION: &str = "git-mirror/v1";
 pub(in crate::config) const KIND: &str = "MirrorConfig";
 
 /// Namespaces that snapshots would disturb, or be disturbed in. Git takes every ref under `refs/replace` for an order to replace an object.
-const RESERVED: [&str; 6] =
-    ["refs/heads", "refs/tags", "refs/mirror-stage", "refs/mirror-rescue", "refs/remotes", "refs/replace"];
+const RESERVED: [&str; 6] = ["refs/heads", "refs/tags", STAGE, RESCUE, "refs/remotes", "refs/replace"];
 
 /// Reads the document; nothing comes out unless nothing was found wrong.
 pub(in crate::config) fn read_config(tree: &Tree, found: &mut Found) -> Option<MirrorConfig> {
