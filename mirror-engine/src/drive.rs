@@ -12,6 +12,7 @@ use mirror_core::fault::{Fault, Retry};
 use mirror_core::flush::Backoff;
 use mirror_core::name::{CommitId, LaneName};
 use mirror_core::operation::{Mode, Verb, WaitForTurn};
+use mirror_core::report::LaneReport;
 use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
@@ -38,25 +39,10 @@ pub struct Terms {
     pub stop: Stop,
 }
 
-/// What one lane's part of an operation came to, for the journal.
-pub trait LaneEnd: serde::Serialize + Send {
-    /// The lane.
-    fn lane(&self) -> &LaneName;
-    /// Whether its state is as wanted.
-    fn ok(&self) -> bool;
-    /// Its outcome in one word.
-    fn outcome(&self) -> String;
-
-    /// What the journal keeps of it.
-    fn record(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("because a report is plain data")
-    }
-}
-
 /// An operation on one cache.
 pub trait Operation<P: Ports>: Send {
     /// What it came to on one lane.
-    type Lane: LaneEnd;
+    type Lane: LaneReport + Send;
     /// The verb.
     const VERB: Verb;
     /// What it looks at upstream for.
@@ -172,9 +158,12 @@ async fn under_lock<P: Ports, O: Operation<P>>(ports: &mut P, terms: &Terms, ope
     let record = entry(
         ports.clock().now(),
         Entry::Ended {
-            ok: ends.iter().all(LaneEnd::ok),
-            outcomes: ends.iter().map(|end| (end.lane().to_string(), end.outcome())).collect::<BTreeMap<_, _>>(),
-            report: ends.iter().map(LaneEnd::record).collect(),
+            ok: ends.iter().all(LaneReport::ok),
+            outcomes: ends
+                .iter()
+                .map(|end| (end.lane().to_string(), end.outcome().to_owned()))
+                .collect::<BTreeMap<_, _>>(),
+            report: ends.iter().map(LaneReport::record).collect(),
         },
     );
     let fault = ports.journal().append(&record).err();

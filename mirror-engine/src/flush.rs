@@ -18,7 +18,7 @@ use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::Tip::Branch;
 use mirror_transport::fetch::RefPattern;
 
-use crate::drive::{LaneEnd, Operation, Work};
+use crate::drive::{Operation, Work};
 use crate::ports::{Cache, Clock, Ports, Purpose, Upstream};
 use crate::status::Status;
 use crate::sync::Sync;
@@ -68,20 +68,6 @@ impl<P: Ports> Operation<P> for Flush<'_> {
 
     fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneFlush {
         LaneFlush::failed(lane, &self.repository.name, fault.clone())
-    }
-}
-
-impl LaneEnd for LaneFlush {
-    fn lane(&self) -> &LaneName {
-        &self.lane
-    }
-
-    fn ok(&self) -> bool {
-        self.ok
-    }
-
-    fn outcome(&self) -> String {
-        self.word().to_owned()
     }
 }
 

@@ -16,7 +16,7 @@ use mirror_store::{Cache as Disk, Halt, Pace, UpkeepError, UpkeepRules, UpkeepTo
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use crate::drive::{HeldLock, LaneEnd, Operation, Work};
+use crate::drive::{HeldLock, Operation, Work};
 use crate::local::LocalRepository;
 use crate::ports::{Clock, Ports};
 use crate::space::SpaceGuard;
@@ -67,20 +67,6 @@ impl Operation<LocalRepository<'_>> for Maintain<'_> {
 
     fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneMaintain {
         LaneMaintain::failed(lane, &self.repository.name, None, fault.clone())
-    }
-}
-
-impl LaneEnd for LaneMaintain {
-    fn lane(&self) -> &LaneName {
-        &self.lane
-    }
-
-    fn ok(&self) -> bool {
-        self.ok
-    }
-
-    fn outcome(&self) -> String {
-        self.word().to_owned()
     }
 }
 

@@ -9,7 +9,7 @@ use mirror_core::sync::{RefEdit, Relation};
 use mirror_store::Tip;
 use mirror_transport::fetch::RefPattern;
 
-use crate::drive::{LaneEnd, Operation, Work};
+use crate::drive::{Operation, Work};
 use crate::ports::{Cache, Clock, Ports};
 use crate::watch::Phase;
 
@@ -119,19 +119,5 @@ impl AdoptUpstream<'_> {
         ];
         cache.apply(&edits.into_iter().flatten().collect::<Vec<_>>(), at)?;
         cache.note_observed(&[(gitops.ref_name(), Some(tip))], at)
-    }
-}
-
-impl LaneEnd for LaneResolve {
-    fn lane(&self) -> &LaneName {
-        &self.lane
-    }
-
-    fn ok(&self) -> bool {
-        self.ok
-    }
-
-    fn outcome(&self) -> String {
-        self.word().to_owned()
     }
 }

@@ -9,7 +9,7 @@ use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::snapshots::{LanePrune, LaneSnapshots};
 use mirror_core::snapshot::{PrunePlan, Retention, SnapshotSeen, plan_prune};
 
-use crate::drive::{LaneEnd, Operation, Work};
+use crate::drive::{Operation, Work};
 use crate::ports::{Access, Cache, Clock, Ports};
 
 /// Lists the snapshots of some lanes of one repository.
@@ -94,20 +94,6 @@ impl Prune<'_> {
             used.extend(cache.find(&lane.source.branch.stage_ref())?);
         }
         Ok(used)
-    }
-}
-
-impl LaneEnd for LanePrune {
-    fn lane(&self) -> &LaneName {
-        &self.lane
-    }
-
-    fn ok(&self) -> bool {
-        self.ok
-    }
-
-    fn outcome(&self) -> String {
-        self.word().to_owned()
     }
 }
 

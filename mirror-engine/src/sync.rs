@@ -11,13 +11,13 @@ use mirror_core::name::{BranchName, CommitId, LaneName, RefName, RefPrefix};
 use mirror_core::operation::{Mode, Verb};
 use mirror_core::report::sync::LaneSync;
 use mirror_core::sync::{
-    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, RefKind, RefOutcome,
-    SyncPlan, in_order, plan_extra, plan_sync,
+    BranchSeen, ExtraKind, ExtraPlan, ExtraSeen, LaneView, Observation, RefChange, RefEdit, SyncPlan, in_order,
+    plan_extra, plan_sync,
 };
 use mirror_store::Tip;
 use mirror_transport::fetch::{RefPattern, RemoteRef};
 
-use crate::drive::{LaneEnd, Operation, Work};
+use crate::drive::{Operation, Work};
 use crate::ports::{Cache, Clock, Ports};
 use crate::status::Status;
 use crate::watch::Phase;
@@ -101,33 +101,6 @@ impl<P: Ports> Operation<P> for Sync<'_> {
 
     fn refused(&self, lane: &LaneName, fault: &Fault) -> LaneSync {
         LaneSync::failed(lane, &self.repository.name, fault.clone())
-    }
-}
-
-impl LaneEnd for LaneSync {
-    fn lane(&self) -> &LaneName {
-        &self.lane
-    }
-
-    fn ok(&self) -> bool {
-        self.ok
-    }
-
-    fn outcome(&self) -> String {
-        self.word().to_owned()
-    }
-
-    /// A repository may have ten thousand tags, of which hardly one moves from sync to sync.
-    fn record(&self) -> serde_json::Value {
-        let mut record = serde_json::to_value(self).expect("because a report is plain data");
-        if let Some(refs) = record["refs"].as_array_mut() {
-            let lane = [RefKind::Source, RefKind::Gitops];
-            let mut lines = self.refs.iter();
-            refs.retain(|_| {
-                lines.next().is_some_and(|line| lane.contains(&line.kind) || line.outcome != RefOutcome::UpToDate)
-            });
-        }
-        record
     }
 }
 
@@ -394,6 +367,7 @@ impl Classified for Unproved {
 #[cfg(test)]
 mod tests {
     use mirror_core::name::{GroupName, RepositoryName};
+    use mirror_core::report::LaneReport;
 
     use super::*;
 

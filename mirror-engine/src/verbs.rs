@@ -39,7 +39,7 @@ pub async fn sync(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> SyncRepor
         let mut ports = LocalRepository::new(node, repository, Verb::Sync);
         let status = status_of(node, repository, &lanes);
         let mut operation = Sync { repository, lanes, prefix: node.prefix(), status };
-        ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+        ends.add(drive::run(&mut ports, terms, &mut operation).await);
     }
     ends.report(node, lanes).in_mode(terms.mode)
 }
@@ -52,7 +52,7 @@ pub async fn flush(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> FlushRep
         let status = status_of(node, repository, &lanes);
         let deadline = node.transport().timeouts.total;
         let mut operation = Flush { repository, lanes, prefix: node.prefix(), deadline, status };
-        ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+        ends.add(drive::run(&mut ports, terms, &mut operation).await);
     }
     ends.report(node, lanes).in_mode(terms.mode)
 }
@@ -63,7 +63,7 @@ pub fn status(node: &LocalNode, lanes: &[&Lane]) -> StatusReport {
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
         let mut ports = LocalRepository::new(node, repository, Verb::Status);
-        ends.add_all(status_of(node, repository, &lanes).read(&mut ports), |end| end.lane.clone());
+        ends.add_all(status_of(node, repository, &lanes).read(&mut ports));
     }
     ends.report(node, lanes)
 }
@@ -75,7 +75,7 @@ pub async fn status_refreshed(node: &LocalNode, lanes: &[&Lane], watch: &Watcher
     for (repository, lanes) in node.by_repository(lanes) {
         let mut ports = LocalRepository::new(node, repository, Verb::Status);
         let read = status_of(node, repository, &lanes).refreshed(&mut ports, &terms).await;
-        ends.add_all(read, |end| end.lane.clone());
+        ends.add_all(read);
     }
     ends.report(node, lanes)
 }
@@ -86,7 +86,7 @@ pub async fn resolve_adopt(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> 
     for (repository, lanes) in node.by_repository(lanes) {
         let mut ports = LocalRepository::new(node, repository, Verb::LaneResolve);
         let mut operation = AdoptUpstream { repository, lanes };
-        ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+        ends.add(drive::run(&mut ports, terms, &mut operation).await);
     }
     ends.report(node, lanes).in_mode(terms.mode)
 }
@@ -98,7 +98,7 @@ pub fn snapshots_list(node: &LocalNode, lanes: &[&Lane]) -> SnapshotsReport {
     for (repository, lanes) in node.by_repository(lanes) {
         let mut ports = LocalRepository::new(node, repository, Verb::SnapshotsList);
         let listed = Snapshots { repository, lanes, prefix: node.prefix() }.list(&mut ports);
-        ends.add_all(listed, |end| end.lane.clone());
+        ends.add_all(listed);
     }
     ends.report(node, lanes)
 }
@@ -111,7 +111,7 @@ pub async fn snapshots_prune(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -
         let neighbours = node.node.lanes.values().filter(|lane| lane.repository == repository.name).collect();
         let snapshots = Snapshots { repository, lanes, prefix: node.prefix() };
         let mut operation = Prune { snapshots, retention: &node.snapshots.retention, neighbours };
-        ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+        ends.add(drive::run(&mut ports, terms, &mut operation).await);
     }
     ends.report(node, lanes).in_mode(terms.mode)
 }
@@ -124,12 +124,12 @@ pub async fn maintain(node: &LocalNode, lanes: &[&Lane], terms: &Terms) -> Maint
         match ports.open(Access::Read) {
             Ok(None) => {
                 let untouched = |lane: &&Lane| LaneMaintain::kept(&lane.name, &repository.name, None);
-                ends.add_all(lanes.iter().map(untouched).collect(), |end| end.lane.clone());
+                ends.add_all(lanes.iter().map(untouched).collect());
             }
             // What else keeps the cache from being opened, the operation tells.
             Ok(Some(_)) | Err(_) => {
                 let mut operation = Maintain { repository, lanes, prefix: node.prefix(), space: node.space() };
-                ends.add(drive::run(&mut ports, terms, &mut operation).await, |end| end.lane.clone());
+                ends.add(drive::run(&mut ports, terms, &mut operation).await);
             }
         }
     }
@@ -142,7 +142,7 @@ pub fn history(node: &LocalNode, lanes: &[&Lane], limit: usize) -> HistoryReport
     let mut ends = Ends::default();
     for (repository, lanes) in node.by_repository(lanes) {
         let mut ports = LocalRepository::new(node, repository, Verb::History);
-        ends.add_all(history::history(&mut ports, repository, &lanes, limit), |end| end.lane.clone());
+        ends.add_all(history::history(&mut ports, repository, &lanes, limit));
     }
     ends.report(node, lanes)
 }
@@ -152,7 +152,7 @@ pub async fn doctor(node: &LocalNode, lanes: &[&Lane], watch: &Watcher, stop: &S
     let mut ends = Ends::default();
     for lane in lanes {
         let walked = doctor::walk(node, node.repository(lane), lane, watch, stop).await;
-        ends.add_all(vec![walked], |end| end.lane.clone());
+        ends.add_all(vec![walked]);
     }
     ends.report(node, lanes)
 }
@@ -174,15 +174,15 @@ impl<L> Default for Ends<L> {
 }
 
 impl<L: LaneReport> Ends<L> {
-    fn add(&mut self, ended: Ended<L>, lane: impl Fn(&L) -> LaneName) {
-        self.add_all(ended.lanes, lane);
+    fn add(&mut self, ended: Ended<L>) {
+        self.add_all(ended.lanes);
         if self.fault.is_none() {
             self.fault = ended.fault;
         }
     }
 
-    fn add_all(&mut self, ends: Vec<L>, lane: impl Fn(&L) -> LaneName) {
-        self.lanes.extend(ends.into_iter().map(|end| (lane(&end), end)));
+    fn add_all(&mut self, ends: Vec<L>) {
+        self.lanes.extend(ends.into_iter().map(|end| (end.lane().clone(), end)));
     }
 
     fn report(mut self, node: &LocalNode, asked: &[&Lane]) -> Report<L> {

@@ -120,7 +120,7 @@ async fn what_is_planned_is_done_and_told_to_each_lane_and_to_the_history() {
 
     let history = verbs::history(&node, &node.lanes::<&str>(&[]).unwrap(), 9);
     let entry = &history.lanes[1].entries[0];
-    assert_eq!((&entry.verb, entry.state), (&Verb::Maintain.into(), HistoryState::Ok));
+    assert_eq!((entry.verb.as_str(), entry.state), ("maintain", HistoryState::Ok));
     assert_eq!(entry.outcomes["next"], "maintained");
     assert_eq!(maintain(&node, Mode::Confirm).await.lanes[0].word(), "nothing-to-do");
     assert_eq!(std::fs::read_dir(cache.join("git-mirror/op")).unwrap().count(), 0);

@@ -153,6 +153,10 @@ impl LaneDoctor {
 impl LaneReport for LaneDoctor {
     const VERB: Verb = Verb::Doctor;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }

@@ -2,16 +2,20 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{ExitCode, Finding, NextCommand, schema_id};
 use crate::fault::Fault;
-use crate::name::NodeName;
+use crate::name::{LaneName, NodeName};
 use crate::operation::{Mode, Verb};
 
-/// What a report tells about one lane.
-pub trait LaneReport {
+/// What a report has about one lane: for the report itself, for the journal, and for what follows from it.
+pub trait LaneReport: Serialize {
     /// The verb.
     const VERB: Verb;
+
+    /// The lane.
+    fn lane(&self) -> &LaneName;
 
     /// What went wrong with the lane.
     fn fault(&self) -> Option<&Fault>;
@@ -37,6 +41,25 @@ pub trait LaneReport {
             (None, false) => ExitCode::Finding,
             (None, true) => ExitCode::Done,
         }
+    }
+
+    /// Whether all went well and the lane is as wanted.
+    fn ok(&self) -> bool {
+        self.exit() == ExitCode::Done
+    }
+
+    /// The lane's outcome in one word: what is wrong, or else what was done.
+    fn outcome(&self) -> &'static str {
+        match (self.fault(), self.findings().first()) {
+            (Some(_), _) => "failed",
+            (None, Some(finding)) => finding.as_str(),
+            (None, None) => "done",
+        }
+    }
+
+    /// What the journal keeps of it.
+    fn record(&self) -> Value {
+        serde_json::to_value(self).expect("because a report is plain data")
     }
 }
 
@@ -125,7 +148,7 @@ impl<L: LaneReport> Report<L> {
     }
 }
 
-impl<L: LaneReport + Serialize> Reported for Report<L> {
+impl<L: LaneReport> Reported for Report<L> {
     fn exit(&self) -> ExitCode {
         self.exit_code()
     }

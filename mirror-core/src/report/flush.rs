@@ -341,6 +341,10 @@ fn not_sent(local: CommitId) -> PushRecord {
 impl LaneReport for LaneFlush {
     const VERB: Verb = Verb::Flush;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -398,5 +402,13 @@ impl LaneReport for LaneFlush {
                 }
             }
         }
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> &'static str {
+        self.word()
     }
 }

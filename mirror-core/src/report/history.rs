@@ -117,6 +117,10 @@ impl LaneHistory {
 impl LaneReport for LaneHistory {
     const VERB: Verb = Verb::History;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }

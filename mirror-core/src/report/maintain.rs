@@ -267,6 +267,10 @@ impl LaneMaintain {
 impl LaneReport for LaneMaintain {
     const VERB: Verb = Verb::Maintain;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -290,5 +294,13 @@ impl LaneReport for LaneMaintain {
             }
             None => Vec::new(),
         }
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> &'static str {
+        self.word()
     }
 }

@@ -152,6 +152,10 @@ impl LaneResolve {
 impl LaneReport for LaneResolve {
     const VERB: Verb = Verb::LaneResolve;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -173,5 +177,13 @@ impl LaneReport for LaneResolve {
             (ResolveOutcome::Adopted | ResolveOutcome::NothingToResolve, _) => NextVerb::Status,
         };
         vec![NextCommand::for_lane(verb, node, &self.lane)]
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> &'static str {
+        self.word()
     }
 }

@@ -71,6 +71,10 @@ impl LaneSnapshots {
 impl LaneReport for LaneSnapshots {
     const VERB: Verb = Verb::SnapshotsList;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -174,6 +178,10 @@ impl LanePrune {
 impl LaneReport for LanePrune {
     const VERB: Verb = Verb::SnapshotsPrune;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -190,5 +198,13 @@ impl LaneReport for LanePrune {
             }
             None => Vec::new(),
         }
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> &'static str {
+        self.word()
     }
 }

@@ -178,6 +178,10 @@ impl LaneState {
 impl LaneReport for LaneStatus {
     const VERB: Verb = Verb::Status;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }

@@ -241,6 +241,10 @@ const fn finding_of(kind: RefKind, outcome: RefOutcome) -> Option<Finding> {
 impl LaneReport for LaneSync {
     const VERB: Verb = Verb::Sync;
 
+    fn lane(&self) -> &LaneName {
+        &self.lane
+    }
+
     fn fault(&self) -> Option<&Fault> {
         self.fault.as_ref()
     }
@@ -269,5 +273,26 @@ impl LaneReport for LaneSync {
         }
         commands.extend(after_findings(&self.findings(), node, &self.lane));
         commands
+    }
+
+    fn ok(&self) -> bool {
+        self.ok
+    }
+
+    fn outcome(&self) -> &'static str {
+        self.word()
+    }
+
+    /// A repository may have ten thousand tags, of which hardly one moves from sync to sync.
+    fn record(&self) -> serde_json::Value {
+        let mut record = serde_json::to_value(self).expect("because a report is plain data");
+        if let Some(refs) = record["refs"].as_array_mut() {
+            let lane = [RefKind::Source, RefKind::Gitops];
+            let mut lines = self.refs.iter();
+            refs.retain(|_| {
+                lines.next().is_some_and(|line| lane.contains(&line.kind) || line.outcome != RefOutcome::UpToDate)
+            });
+        }
+        record
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use mirror_core::config::Lane;
-use mirror_core::name::{LaneName, RepositoryName};
+use mirror_core::name::RepositoryName;
 use mirror_core::operation::{Mode, WaitForTurn};
 use mirror_core::report::{ExitCode, LaneReport, Report, Reported};
 use mirror_engine::drive::Terms;
@@ -54,12 +54,12 @@ impl EngineRunner {
         };
         let all = lanes_of(&self.node, &self.repository);
         match job {
-            Job::Sync => judge(&verbs::sync(&self.node, &all, &terms).await, |lane| &lane.lane),
+            Job::Sync => judge(&verbs::sync(&self.node, &all, &terms).await),
             Job::Flush(lanes) => {
                 let lanes: Vec<&Lane> = all.into_iter().filter(|lane| lanes.contains(&lane.name)).collect();
-                judge(&verbs::flush(&self.node, &lanes, &terms).await, |lane| &lane.lane)
+                judge(&verbs::flush(&self.node, &lanes, &terms).await)
             }
-            Job::Maintain => judge(&verbs::maintain(&self.node, &all, &terms).await, |lane| &lane.lane),
+            Job::Maintain => judge(&verbs::maintain(&self.node, &all, &terms).await),
         }
     }
 }
@@ -129,7 +129,7 @@ pub(super) fn lanes_of<'a>(node: &'a LocalNode, repository: &RepositoryName) -> 
 }
 
 /// Brings a report to what the schedule cares about, and tells its faults.
-fn judge<L: LaneReport + serde::Serialize>(report: &Report<L>, lane: impl Fn(&L) -> &LaneName) -> Ended {
+fn judge<L: LaneReport>(report: &Report<L>) -> Ended {
     for fault in report.faults() {
         tracing::warn!(code = %fault.code, verb = %L::VERB, %fault, "an operation of the schedule met a fault");
     }
@@ -144,7 +144,7 @@ fn judge<L: LaneReport + serde::Serialize>(report: &Report<L>, lane: impl Fn(&L)
         ExitCode::Failed | ExitCode::Usage | ExitCode::Cluster => Ending::Failed,
     };
     let broken = report.lanes.iter().filter(|end| end.fault().is_some());
-    Ended { ending, failed_lanes: broken.map(|end| lane(end).clone()).collect() }
+    Ended { ending, failed_lanes: broken.map(|end| end.lane().clone()).collect() }
 }
 
 /// Puts what an operation tells into the log.
