@@ -7,7 +7,7 @@ use mirror_store::{Below, Cache, RefError};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use super::endpoints::result;
+use super::answers::result;
 use super::ls_refs::Listing;
 use super::refs_cache::{RefsCache, RefsUnavailable};
 use crate::http::answer::{Answer, AnswerBody, Piece};

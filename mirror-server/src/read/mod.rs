@@ -4,6 +4,7 @@
 //! Never changes a repository, and never reaches upstream.
 
 mod advertise;
+mod answers;
 mod command;
 mod endpoints;
 mod list;
@@ -17,7 +18,8 @@ mod request;
 mod version;
 
 pub(crate) use advertise::AGENT;
-pub(crate) use endpoints::{Reading, refs_unavailable};
+pub(crate) use answers::refs_unavailable;
+pub(crate) use endpoints::Reading;
 pub(crate) use pack::Packs;
 pub(crate) use refs_cache::{AllRefs, RefsUnavailable};
 pub(crate) use version::Version;

@@ -420,7 +420,7 @@ fn a_repository_that_was_never_synced_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let refs = refs_of(folder.path().join("none.git"), "main");
     let error = block_on(refs.view()).unwrap_err();
-    let answer = super::endpoints::refs_unavailable(refs.repository(), &error);
+    let answer = super::answers::refs_unavailable(refs.repository(), &error);
     assert_eq!(answer.status(), http::StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers().contains_key(http::header::RETRY_AFTER));
     let AnswerBody::Whole(words) = answer.into_body() else { panic!("words are whole") };

@@ -6,8 +6,6 @@
 //! # Source
 //! `git-upload-pack(1)`; `gitprotocol-http(5)`, "Smart Service git-upload-pack".
 
-mod build_slots;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,9 +18,9 @@ use mirror_store::git::{GitProgram, PackCaps};
 use mirror_store::{ClosureError, Tip};
 use tokio::task::spawn_blocking;
 
-use super::endpoints::{RESULT, refs_unavailable, result};
+use super::answers::{RESULT, refs_unavailable, result};
 use super::pack_cache::{
-    Key, PackAnswer, PackCache, Reserve, TagsDigest, Timeouts, UploadPackRun, remove_former_folder,
+    BuildSlots, Key, PackAnswer, PackCache, Reserve, TagsDigest, Timeouts, UploadPackRun, remove_former_folder,
 };
 use super::packet;
 use super::refs_cache::{RefsCache, RefsUnavailable};
@@ -32,8 +30,6 @@ use crate::http::answer::{Answer, AnswerBody, with_body, words};
 use crate::metrics::Metrics;
 use crate::metrics::label::{Alone, PackSource, Refusal};
 use crate::repositories::ServedRepository;
-
-pub(super) use build_slots::BuildSlots;
 
 /// The folder of kept packs, beside the caches.
 const FOLDER: &str = "pack-cache";

@@ -34,6 +34,7 @@
 //! It never decides what an answer is, and never reads a ref.
 
 mod build;
+mod build_slots;
 mod cache;
 mod cached;
 mod entry;
@@ -49,6 +50,7 @@ mod storage;
 mod window;
 
 pub(super) use build::{Timeouts, UploadPackRun};
+pub(super) use build_slots::BuildSlots;
 pub(super) use cache::{PackAnswer, PackCache};
 pub(super) use former::remove_former_folder;
 pub(super) use key::{Key, TagsDigest};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::build::{Timeouts, UploadPackRun, make};
+use super::build_slots::BuildSlots;
 use super::cached::CachedPack;
 use super::in_progress::{Ending, InProgressPack};
 use super::index::{Found, Index};
@@ -18,7 +19,6 @@ use super::storage::{PartialFile, Storage};
 use crate::http::answer::Stored;
 use crate::metrics::Metrics;
 use crate::metrics::label::PackSource;
-use crate::read::pack::BuildSlots;
 
 /// How often the room on the disk is looked at, whether anybody asks for a pack or not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
