@@ -37,8 +37,8 @@ pub(crate) struct ServedRepository {
     /// The bare repository.
     pub(crate) path: PathBuf,
     cache: OnceLock<Cache>,
-    /// Held by the one who looks whether it is still there: where the disk does not answer, it keeps one thread and no more.
-    looking: Arc<Mutex<()>>,
+    /// Held while the disk is probed: where it does not answer, it blocks one thread and no more.
+    probing: Arc<Mutex<()>>,
 }
 
 impl Repositories {
@@ -57,7 +57,7 @@ impl Repositories {
                 snapshots: node.snapshots.prefix.clone(),
                 path: node.cache(&repository.name),
                 cache: OnceLock::new(),
-                looking: Arc::default(),
+                probing: Arc::default(),
             });
             if let Some(branch) = &lane.gitops {
                 entry.gitops.entry(branch.clone()).or_default().push(lane.name.clone());
@@ -96,7 +96,7 @@ fn plain(path: &str) -> &str {
 #[derive(Debug)]
 pub(crate) enum Presence {
     /// The repository.
-    There,
+    Present,
     /// Nothing so far: no sync was made.
     Unsynced,
     /// Something that cannot be read, or no longer anything.
@@ -106,7 +106,7 @@ pub(crate) enum Presence {
 }
 
 impl ServedRepository {
-    /// The repository on disk, opened at its first use and kept. It may be absent until the first sync.
+    /// The repository on disk, opened at its first use and then reused. It may be absent until the first sync.
     ///
     /// # Errors
     /// [`OpenError`]; `Missing` where no sync was made yet.
@@ -120,22 +120,22 @@ impl ServedRepository {
         }
     }
 
-    /// Looks whether the repository is on the disk now, whatever was open before. Takes as long as the disk does.
+    /// Probes whether the repository is on the disk now, whatever was open before. Takes as long as the disk does.
     ///
     /// # Cancel safety
-    /// Safe: who looks after a dropped future waits until its look has ended.
-    pub(crate) async fn look(self: &Arc<Self>) -> Presence {
-        let alone = Arc::clone(&self.looking).lock_owned().await;
+    /// Safe: a probe after a dropped one waits until that has ended.
+    pub(crate) async fn probe(self: &Arc<Self>) -> Presence {
+        let alone = Arc::clone(&self.probing).lock_owned().await;
         let served = Arc::clone(self);
-        let look = move || {
+        let probe = move || {
             let _alone = alone;
             match Cache::open(&served.path) {
-                Ok(_) => Presence::There,
+                Ok(_) => Presence::Present,
                 Err(OpenError::Missing { .. }) if served.cache.get().is_none() => Presence::Unsynced,
                 Err(error) => Presence::Unreadable(error),
             }
         };
-        tokio::task::spawn_blocking(look).await.unwrap_or(Presence::Unanswered)
+        tokio::task::spawn_blocking(probe).await.unwrap_or(Presence::Unanswered)
     }
 }
 
@@ -151,7 +151,7 @@ impl ServedRepository {
             snapshots: RefPrefix::parse("refs/mirror/snapshots").expect("because the prefix is right"),
             path,
             cache: OnceLock::new(),
-            looking: Arc::default(),
+            probing: Arc::default(),
         })
     }
 }
@@ -161,21 +161,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn many_may_look_at_once() {
+    async fn many_may_probe_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
         let served = ServedRepository::at(folder.path().join("app.git"), "main");
-        let looks: Vec<_> = (0..32)
+        let probes: Vec<_> = (0..32)
             .map(|_| {
                 let served = Arc::clone(&served);
-                tokio::spawn(async move { served.look().await })
+                tokio::spawn(async move { served.probe().await })
             })
             .collect();
-        for look in looks {
-            let presence = look.await.expect("no panic");
+        for probe in probes {
+            let presence = probe.await.expect("no panic");
             assert!(matches!(presence, Presence::Unsynced), "{presence:?}");
         }
-        // Whoever was dropped does not keep the others out.
-        drop(tokio::time::timeout(std::time::Duration::ZERO, served.look()).await);
-        assert!(matches!(served.look().await, Presence::Unsynced));
+        // A dropped probe does not keep the others out.
+        drop(tokio::time::timeout(std::time::Duration::ZERO, served.probe()).await);
+        assert!(matches!(served.probe().await, Presence::Unsynced));
     }
 }

@@ -49,7 +49,7 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Tokens would cross a network for everybody to read.
+    /// Tokens would cross a network unencrypted.
     #[error("tokens would be sent in the clear to {address}")]
     #[diagnostic(
         code(mirror::serve::insecure_tokens),
@@ -191,7 +191,7 @@ fn adopt(inherited: InheritedListener) -> std::io::Result<TcpListener> {
     TcpListener::from_std(inherited)
 }
 
-/// Refuses to take tokens where everybody on the way could read them.
+/// Refuses to take tokens over an unencrypted network.
 fn judge_tokens(serve: &Serve, address: SocketAddr) -> Result<(), ServeError> {
     if serve.tokens.is_none() || serve.tls.is_some() || address.ip().to_canonical().is_loopback() {
         return Ok(());
@@ -239,7 +239,7 @@ mod tests {
         assert!(judged(&Serve { tls: Some(tls), ..serve(Some("t"), false) }, "0.0.0.0:1").is_ok());
     }
 
-    /// Begins a server that is told its address otherwise than by the file, on a node whose `serve` block holds these lines.
+    /// Begins a server whose address does not come from the file, on a node whose `serve` block holds these lines.
     async fn begin(block: &str, listen: Option<&str>, inherited: Option<&str>) -> Result<Server, ServeError> {
         let folder = tempfile::tempdir().expect("a folder");
         let node = testing::node(folder.path(), &format!("serve: {{ {block} }}"), &[MAIN]);
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_may_read_has_to_be_said_on_whatever_road_an_address_comes() {
+    async fn readers_must_be_declared_wherever_the_address_comes_from() {
         const OTHERS: &str = "0.0.0.0:0";
         for (listen, inherited) in [(Some(OTHERS), None), (None, Some(OTHERS))] {
             let Err(ServeError::Readers(fault)) = begin("", listen, inherited).await else {

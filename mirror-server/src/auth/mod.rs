@@ -39,7 +39,7 @@ pub(crate) enum Caller {
     },
 }
 
-/// Why a credential was not taken. Told to the metrics, never to the caller.
+/// Why a credential was not taken. Counted in the metrics, never sent to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the credential is not valid: {}", self.0)]
 pub(crate) struct Denied(pub(crate) TokenFailure);
@@ -90,7 +90,7 @@ fn credential(header: &HeaderValue) -> Option<SecretString> {
     (!password.is_empty()).then(|| password.into())
 }
 
-/// Answers who has to say who he is, or said it wrongly.
+/// Answers a caller that has to authenticate, or failed to.
 pub(crate) fn unauthorized() -> Answer {
     let mut answer = words(
         StatusCode::UNAUTHORIZED,

@@ -1,6 +1,6 @@
 //! The authority of a token file: read again when it changes, so that a revoked token is refused from the next request on.
 //!
-//! A file that cannot be understood changes nothing: the last good one holds, and the log says so once. A file that is gone knows nobody.
+//! A file that cannot be understood changes nothing: the last good one holds, and the log says so once. Without the file, no token is valid.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Authority, Caller, Denied, Judged};
 use crate::metrics::label::TokenFailure;
 
-/// The writers of a token file; without a file, nobody.
+/// The writers of a token file; without a file, none.
 #[derive(Debug)]
 pub(crate) struct TokenAuthority {
     path: Option<PathBuf>,
@@ -30,7 +30,7 @@ struct Held {
 }
 
 impl TokenAuthority {
-    /// Reads the file. One that is not there yet knows nobody until it comes.
+    /// Reads the file. While it does not exist, no token is valid.
     ///
     /// # Errors
     /// A file that is there and cannot be understood, or not be read.
@@ -145,7 +145,7 @@ mod tests {
         tokens::revoke(&path, &"ci".parse().unwrap()).unwrap();
         check(&authority, ci.expose(), Err(TokenFailure::Unknown));
 
-        // What cannot be understood takes nobody's right away, and gives nobody one.
+        // A file that cannot be parsed revokes no token, and adds none.
         let good = fs::read(&path).unwrap();
         fs::write(&path, "tokens: [").unwrap();
         check(&authority, cd.expose(), Ok("cd"));

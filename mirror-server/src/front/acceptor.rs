@@ -1,4 +1,4 @@
-//! Takes connections in, no more than there is room for, and lets them end when the server does.
+//! Accepts connections, up to a limit, and drains them when the server ends.
 //!
 //! Never speaks HTTP itself.
 
@@ -20,17 +20,17 @@ use crate::metrics::Metrics;
 /// How long what is under way may take to end when the server does.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Where connections come in.
+/// Accepts the connections of a server.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     metrics: Arc<Metrics>,
     /// The server's: requested when it begins to end.
     ending: Stop,
     connections: Arc<Connections>,
-    room: Arc<Semaphore>,
-    /// Uttered when connections are to end after the request they are at.
+    permits: Arc<Semaphore>,
+    /// Cancelled when connections are to end after their current request.
     closing: CancellationToken,
-    /// Uttered when they are to end at once.
+    /// Cancelled when they are to end at once.
     cut: CancellationToken,
     tasks: TaskTracker,
 }
@@ -45,14 +45,14 @@ impl Acceptor {
             metrics,
             ending,
             connections: Arc::new(connections),
-            room: Arc::new(Semaphore::new(room())),
+            permits: Arc::new(Semaphore::new(connection_limit())),
             closing,
             cut,
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Takes connections in until the stop is uttered; then waits for what is under way, for some time.
+    /// Accepts connections until the stop is requested; then waits for requests under way, for some time.
     pub(crate) async fn serve(self, listeners: Vec<TcpListener>, stop: &Stop) {
         let accepting = TaskTracker::new();
         let acceptor = Arc::new(self);
@@ -70,9 +70,9 @@ impl Acceptor {
 
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         loop {
-            // Room first: whoever finds none waits in the kernel's queue, and not in here.
+            // The permit first: a connection beyond the limit waits in the kernel's queue, not in this process.
             let permit = tokio::select! {
-                permit = Arc::clone(&self.room).acquire_owned() => permit.expect("because it is never closed"),
+                permit = Arc::clone(&self.permits).acquire_owned() => permit.expect("because it is never closed"),
                 () = self.closing.cancelled() => return,
             };
             let accepted = tokio::select! {
@@ -116,7 +116,7 @@ async fn pause_after(error: &io::Error) {
 }
 
 /// How many connections there may be: half of the files that the process may hold open, since an answer may need one as well.
-fn room() -> usize {
+fn connection_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     const RESERVED: u64 = 128;
     let limit = getrlimit(Resource::Nofile);

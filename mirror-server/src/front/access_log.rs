@@ -1,6 +1,6 @@
-//! The account of one request: what was asked, what was answered, how much of it left, and how long it took.
+//! The access log: of each request what was asked, what was answered, how many bytes were sent, and how long it took.
 //!
-//! Goes into the access log and the metrics when the answer's body is gone. Never holds an `Authorization` header or a query.
+//! A record goes into the log and the metrics when the answer's body is dropped. Never holds an `Authorization` header or a query.
 
 use std::io;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::metrics::label::Endpoint;
 /// How much of a path stands in the log.
 const SHOWN: usize = 256;
 
-/// The account of a request. It is settled when it is dropped.
+/// The record of a request. It is settled when it is dropped.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct AccessRecord {
     metrics: Arc<Metrics>,
     id: RequestId,
     method: Method,
@@ -33,8 +33,8 @@ pub(super) struct Account {
     error: Option<String>,
 }
 
-impl Account {
-    /// Opens the account of a request that was just read.
+impl AccessRecord {
+    /// Opens the record of a request that was just read.
     pub(super) fn open(metrics: Arc<Metrics>, id: RequestId, parts: &Parts) -> Self {
         Self {
             metrics,
@@ -93,7 +93,7 @@ fn gone() -> StatusCode {
     StatusCode::from_u16(499).expect("because it has three digits")
 }
 
-impl Drop for Account {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         self.metrics.request(self.endpoint, &self.method, self.status, self.begun.elapsed(), self.bytes);
         // To the microsecond.

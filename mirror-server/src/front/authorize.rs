@@ -1,4 +1,4 @@
-//! Who may come in: which questions need a caller that is known, and what is said to those that are not.
+//! Authorization: which routes need a known caller, and the answer for callers that are not known.
 //!
 //! What a known caller may push is decided in `write`.
 
@@ -7,18 +7,18 @@ use hyper::header::HeaderMap;
 use mirror_core::config::Readers;
 
 use super::handlers::Handlers;
-use super::route::{Question, Route};
+use super::route::{GitRequest, Route};
 use crate::auth::{self, Caller};
 use crate::http::answer::{self, Answer};
 
-/// Lets a caller in.
+/// Authorizes a request, and says who makes it.
 ///
 /// # Errors
-/// The answer for who is not let in.
-pub(super) async fn admit(handlers: &Handlers, route: &Route, headers: &HeaderMap) -> Result<Caller, Answer> {
+/// The answer for a caller that is not authorized.
+pub(super) async fn authorize(handlers: &Handlers, route: &Route, headers: &HeaderMap) -> Result<Caller, Answer> {
     let need = Need::of(route, handlers.readers);
     if need == Need::Nothing {
-        // What is presented needlessly is not looked at: a wrong token never keeps anybody from what is open.
+        // A credential that is not needed is not checked: a wrong token never denies what is open to all.
         return Ok(Caller::Anonymous);
     }
     let authority = &*handlers.authority;
@@ -39,7 +39,7 @@ pub(super) async fn admit(handlers: &Handlers, route: &Route, headers: &HeaderMa
 /// What a caller has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// Anybody.
+    /// Any caller.
     Nothing,
     /// Known.
     Reader,
@@ -50,10 +50,10 @@ enum Need {
 impl Need {
     fn of(route: &Route, readers: Readers) -> Self {
         match route {
-            // Who restarts or routes to a server has no token.
+            // What restarts a server or routes to it has no token.
             Route::Healthz | Route::Readyz => Self::Nothing,
-            Route::Git { question: Question::WriteRefs | Question::WritePack, .. } => Self::Writer,
-            Route::Git { question: Question::ReadRefs | Question::ReadPack, .. }
+            Route::Git { git_request: GitRequest::WriteRefs | GitRequest::WritePack, .. } => Self::Writer,
+            Route::Git { git_request: GitRequest::ReadRefs | GitRequest::ReadPack, .. }
             | Route::Page
             | Route::Metrics
             | Route::Status
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn every_route_has_its_need() {
-        let git = |question| Route::Git { path: "app.git".to_owned(), question };
+        let git = |git_request| Route::Git { path: "app.git".to_owned(), git_request };
         let cases = [
             (Route::Healthz, Need::Nothing, Need::Nothing),
             (Route::Readyz, Need::Nothing, Need::Nothing),
@@ -79,10 +79,10 @@ mod tests {
             (Route::Metrics, Need::Nothing, Need::Reader),
             (Route::Status, Need::Nothing, Need::Reader),
             (Route::History, Need::Nothing, Need::Reader),
-            (git(Question::ReadRefs), Need::Nothing, Need::Reader),
-            (git(Question::ReadPack), Need::Nothing, Need::Reader),
-            (git(Question::WriteRefs), Need::Writer, Need::Writer),
-            (git(Question::WritePack), Need::Writer, Need::Writer),
+            (git(GitRequest::ReadRefs), Need::Nothing, Need::Reader),
+            (git(GitRequest::ReadPack), Need::Nothing, Need::Reader),
+            (git(GitRequest::WriteRefs), Need::Writer, Need::Writer),
+            (git(GitRequest::WritePack), Need::Writer, Need::Writer),
         ];
         for (route, open, tokens) in cases {
             assert_eq!(Need::of(&route, Readers::Open), open, "{route:?}");

@@ -12,16 +12,16 @@ use hyper::http::uri::{Authority, Scheme};
 use hyper::{Method, Request, Response, StatusCode};
 use tracing::Instrument;
 
-use super::access_log::Account;
+use super::access_log::AccessRecord;
 use super::authorize;
 use super::handlers::Handlers;
 use super::request_id::{REQUEST_ID, RequestId};
-use super::response_body::Outbound;
-use super::route::{self, Question, Refusal, Route};
-use super::stall::Step;
+use super::response_body::ResponseBody;
+use super::route::{self, GitRequest, Refusal, Route};
+use super::stall::InFlight;
 use crate::auth::Caller;
 use crate::http::answer::{self, Answer, AnswerBody};
-use crate::http::body::{BodyError, Coding, Inbound, ReadTimeouts};
+use crate::http::body::{BodyError, Coding, ReadTimeouts, RequestBody};
 use crate::http::wire::{Queue, WireBody};
 use crate::metrics::label::{self, Endpoint};
 use crate::observe;
@@ -36,7 +36,7 @@ pub(super) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Answers from what requests share; clients are told of addresses with the scheme.
+    /// Answers from what requests share; links in answers use the scheme.
     pub(super) fn new(handlers: Arc<Handlers>, scheme: Scheme) -> Self {
         Self { handlers, scheme }
     }
@@ -46,35 +46,35 @@ impl Dispatcher {
         self,
         request: Request<Incoming>,
         queue: Option<Queue>,
-        step: Option<Step>,
-    ) -> Response<Outbound> {
+        in_flight: Option<InFlight>,
+    ) -> Response<ResponseBody> {
         let (parts, body) = request.into_parts();
         let id = RequestId::of(&parts.headers);
         let metrics = Arc::clone(&self.handlers.metrics);
-        let mut account = Account::open(metrics, id, &parts);
-        // Whatever is told while the request is answered, told a level down or on another thread, carries its name.
-        let span = tracing::error_span!("request", id = %account.id());
-        let answer = match self.ask(&parts, body, &mut account).instrument(span).await {
+        let mut record = AccessRecord::open(metrics, id, &parts);
+        // Every log line about the request carries its id, also from other threads.
+        let span = tracing::error_span!("request", id = %record.id());
+        let answer = match self.answer_route(&parts, body, &mut record).instrument(span).await {
             Ok(answer) => answer,
-            Err(answer) => self.turned_away(answer),
+            Err(answer) => self.count_refusal(answer),
         };
-        finish(answer, &parts.method, account, queue, step)
+        finish(answer, &parts.method, record, queue, in_flight)
     }
 
     /// # Errors
     /// The answer of a request that was turned away.
-    async fn ask(&self, parts: &Parts, body: Incoming, account: &mut Account) -> Result<Answer, Answer> {
+    async fn answer_route(&self, parts: &Parts, body: Incoming, record: &mut AccessRecord) -> Result<Answer, Answer> {
         let handlers = &self.handlers;
         let route =
             route::find(&parts.method, parts.uri.path(), parts.uri.query()).map_err(|refusal| refuse(&refusal))?;
-        account.about(endpoint(&route));
-        let caller = authorize::admit(handlers, &route, &parts.headers).await?;
+        record.about(endpoint(&route));
+        let caller = authorize::authorize(handlers, &route, &parts.headers).await?;
         if let Caller::Writer { name, .. } = &caller {
-            account.called_by(name);
+            record.called_by(name);
         }
         let observing = &handlers.observing;
         match route {
-            Route::Git { path, question } => self.ask_repository(&path, question, &caller, parts, body).await,
+            Route::Git { path, git_request } => self.answer_repository(&path, git_request, &caller, parts, body).await,
             Route::Page => Ok(observe::page(observing, &self.base(parts)).await),
             Route::Healthz => Ok(observe::healthz(observing)),
             Route::Readyz => Ok(observe::readyz(observing).await),
@@ -84,10 +84,10 @@ impl Dispatcher {
         }
     }
 
-    async fn ask_repository(
+    async fn answer_repository(
         &self,
         path: &str,
-        question: Question,
+        git_request: GitRequest,
         caller: &Caller,
         parts: &Parts,
         body: Incoming,
@@ -98,17 +98,17 @@ impl Dispatcher {
         })?;
         let take = |kind, limit| {
             let body = take_body(&parts.headers, body, kind, limit)?;
-            Ok(body.counted(Arc::clone(&handlers.metrics), endpoint_of(question)))
+            Ok(body.counted(Arc::clone(&handlers.metrics), endpoint_of(git_request)))
         };
-        let answer = match question {
-            Question::ReadRefs => handlers.reading.info_refs(served, Version::of(&parts.headers)).await,
-            Question::ReadPack => {
+        let answer = match git_request {
+            GitRequest::ReadRefs => handlers.reading.info_refs(served, Version::of(&parts.headers)).await,
+            GitRequest::ReadPack => {
                 let body = take(UPLOAD_REQUEST, UPLOAD_LIMIT).map_err(|refusal: Refusal| refuse(&refusal))?;
                 let body = body.gather().await.map_err(|error| refuse(&broken(error)))?;
                 handlers.reading.upload_pack(served, Version::of(&parts.headers), body).await
             }
-            Question::WriteRefs => write::info_refs(&handlers.writing, served, caller).await,
-            Question::WritePack => {
+            GitRequest::WriteRefs => write::info_refs(&handlers.writing, served, caller).await,
+            GitRequest::WritePack => {
                 let body = take(RECEIVE_REQUEST, handlers.largest_push);
                 let body = body.map_err(|refusal| refuse(&refusal))?;
                 write::receive_pack(&handlers.writing, served, caller, body).await
@@ -126,7 +126,7 @@ impl Dispatcher {
     }
 
     /// Counts an answer that turns a request away.
-    fn turned_away(&self, answer: Answer) -> Answer {
+    fn count_refusal(&self, answer: Answer) -> Answer {
         self.handlers.metrics.refused(match answer.status() {
             StatusCode::UNAUTHORIZED => label::Refusal::Unauthorized,
             StatusCode::FORBIDDEN => label::Refusal::Forbidden,
@@ -158,7 +158,7 @@ fn refuse(refusal: &Refusal) -> Answer {
 }
 
 /// Looks at what is said of a body before any of it is read.
-fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64) -> Result<Inbound, Refusal> {
+fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64) -> Result<RequestBody, Refusal> {
     let said = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(kind) {
         let words = format!("the body has to be {kind}");
@@ -173,7 +173,7 @@ fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64
             return Err(Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
         }
     };
-    // What is told in advance to be too large is refused before a client that waits for leave sends it.
+    // A body announced as too large is refused before a client that waits for `100 Continue` sends it.
     if body.size_hint().lower() > limit {
         let mut refusal = broken(BodyError::TooLarge { limit });
         if kind == RECEIVE_REQUEST {
@@ -181,7 +181,7 @@ fn take_body(headers: &HeaderMap, body: Incoming, kind: &'static str, limit: u64
         }
         return Err(refusal);
     }
-    Ok(Inbound::new(body, coding, limit, ReadTimeouts::default()))
+    Ok(RequestBody::new(body, coding, limit, ReadTimeouts::default()))
 }
 
 fn broken(error: BodyError) -> Refusal {
@@ -201,16 +201,16 @@ fn endpoint(route: &Route) -> Endpoint {
         Route::Metrics => Endpoint::Metrics,
         Route::Status => Endpoint::Status,
         Route::History => Endpoint::History,
-        Route::Git { question, .. } => endpoint_of(*question),
+        Route::Git { git_request, .. } => endpoint_of(*git_request),
     }
 }
 
-fn endpoint_of(question: Question) -> Endpoint {
-    match question {
-        Question::ReadRefs => Endpoint::UploadAdvertisement,
-        Question::ReadPack => Endpoint::UploadPack,
-        Question::WriteRefs => Endpoint::ReceiveAdvertisement,
-        Question::WritePack => Endpoint::ReceivePack,
+fn endpoint_of(git_request: GitRequest) -> Endpoint {
+    match git_request {
+        GitRequest::ReadRefs => Endpoint::UploadAdvertisement,
+        GitRequest::ReadPack => Endpoint::UploadPack,
+        GitRequest::WriteRefs => Endpoint::ReceiveAdvertisement,
+        GitRequest::WritePack => Endpoint::ReceivePack,
     }
 }
 
@@ -218,18 +218,18 @@ fn endpoint_of(question: Question) -> Endpoint {
 fn finish(
     answer: Answer,
     method: &Method,
-    mut account: Account,
+    mut record: AccessRecord,
     queue: Option<Queue>,
-    step: Option<Step>,
-) -> Response<Outbound> {
-    account.answered(answer.status());
+    in_flight: Option<InFlight>,
+) -> Response<ResponseBody> {
+    record.answered(answer.status());
     let (mut head, mut body) = answer.into_parts();
-    head.headers.insert(REQUEST_ID, account.id().header());
+    head.headers.insert(REQUEST_ID, record.id().header());
     head.headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if method == Method::HEAD {
         let length = match &body {
             AnswerBody::Whole(bytes) => Some(bytes.len() as u64),
-            AnswerBody::Stored(stored) => stored.length(),
+            AnswerBody::File(stored) => stored.length(),
             AnswerBody::Pieces(_) => None,
         };
         if let Some(length) = length {
@@ -237,5 +237,5 @@ fn finish(
         }
         body = AnswerBody::Whole(bytes::Bytes::new());
     }
-    Response::from_parts(head, Outbound::new(WireBody::new(body, queue), account, step))
+    Response::from_parts(head, ResponseBody::new(WireBody::new(body, queue), record, in_flight))
 }

@@ -12,7 +12,7 @@ use hyper::Request;
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap};
 
-use super::route::{self, Question, Route};
+use super::route::{self, GitRequest, Route};
 
 /// The first git that takes an end for an end.
 const MENDED: (u32, u32) = (2, 44);
@@ -20,14 +20,16 @@ const MENDED: (u32, u32) = (2, 44);
 const PROBE_BYTES: u64 = 4;
 
 /// Whether a request that came over HTTP/2 has to be asked again over HTTP/1.1.
-pub(super) fn needs_http1<B: Body>(request: &Request<B>) -> bool {
+pub(super) fn requires_http1<B: Body>(request: &Request<B>) -> bool {
     if !from_old_git(request.headers()) {
         return false;
     }
     let uri = request.uri();
     match route::find(request.method(), uri.path(), uri.query()) {
-        Ok(Route::Git { question: Question::WriteRefs | Question::WritePack, .. }) => true,
-        Ok(Route::Git { question: Question::ReadPack, .. }) => request.body().size_hint().exact() == Some(PROBE_BYTES),
+        Ok(Route::Git { git_request: GitRequest::WriteRefs | GitRequest::WritePack, .. }) => true,
+        Ok(Route::Git { git_request: GitRequest::ReadPack, .. }) => {
+            request.body().size_hint().exact() == Some(PROBE_BYTES)
+        }
         _ => false,
     }
 }
@@ -68,7 +70,7 @@ mod tests {
         let turned = |method: &str, place: &str, body: &'static str| {
             let request = Request::builder().method(method).uri(format!("https://mirror.test{place}"));
             let request = request.header(header::USER_AGENT, "git/2.39.5");
-            needs_http1(&request.body(Full::new(bytes::Bytes::from_static(body.as_bytes()))).unwrap())
+            requires_http1(&request.body(Full::new(bytes::Bytes::from_static(body.as_bytes()))).unwrap())
         };
         assert!(turned("GET", "/app.git/info/refs?service=git-receive-pack", ""));
         assert!(turned("POST", "/app.git/git-receive-pack", "0000"));
@@ -77,6 +79,6 @@ mod tests {
         assert!(!turned("POST", "/app.git/git-upload-pack", "0014command=ls-refs\n0000"));
         assert!(!turned("GET", "/healthz", ""));
         let new = Request::post("/app.git/git-receive-pack").header(header::USER_AGENT, "git/2.44.0");
-        assert!(!needs_http1(&new.body(Empty::<bytes::Bytes>::new()).unwrap()));
+        assert!(!requires_http1(&new.body(Empty::<bytes::Bytes>::new()).unwrap()));
     }
 }

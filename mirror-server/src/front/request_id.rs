@@ -1,4 +1,4 @@
-//! The name under which a request is found again in logs: the client's own, where it can stand in one, else a new one.
+//! The id under which a request is found in logs: the client's own where it is valid, else a new one.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// Where a request says its name, and an answer repeats it.
+/// The header in which a request gives its id, and an answer repeats it.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The name of a request.
+/// The id of a request.
 ///
 /// # Invariants
 /// One to 64 letters, digits, `.`, `_` and `-`: it can stand in a log line and a header as it is.
@@ -18,7 +18,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(super) struct RequestId(String);
 
 impl RequestId {
-    /// Takes the client's name, where it is a fit one, or makes one.
+    /// Takes the client's id where it is valid, or makes one.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
         match given {
@@ -32,7 +32,7 @@ impl RequestId {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let start = START.get_or_init(|| {
             let mut bytes = [0; 4];
-            // Without randomness the names of two runs may be the same, which harms nobody.
+            // Without randomness the ids of two runs may be the same, which only makes logs harder to read.
             SystemRandom::new().fill(&mut bytes).map_or(std::process::id(), |()| u32::from_ne_bytes(bytes))
         });
         Self(format!("{start:08x}-{:08x}", NEXT.fetch_add(1, Ordering::Relaxed)))

@@ -1,4 +1,4 @@
-//! What goes on on an HTTP/2 connection, whose requests wait for each other's clients in ways that the socket does not show.
+//! Stall detection on an HTTP/2 connection, where a request can wait for its client in ways that the socket does not show.
 //!
 //! A client that grants one stream no window keeps its answer waiting for ever while pings go back and forth. Here each answer
 //! notes when a piece of it was taken, and whether it waits for the server itself.
@@ -11,42 +11,42 @@ use tokio::time::Instant;
 
 /// The requests of one connection.
 #[derive(Debug)]
-pub(super) struct Activity {
+pub(super) struct StallDetector {
     under_way: watch::Sender<usize>,
-    strides: Mutex<Vec<Weak<Mutex<Stride>>>>,
+    requests: Mutex<Vec<Weak<Mutex<WaitsFor>>>>,
 }
 
 /// One request that is under way; it ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Step {
-    activity: Arc<Activity>,
-    stride: Arc<Mutex<Stride>>,
+pub(super) struct InFlight {
+    stalls: Arc<StallDetector>,
+    waits_for: Arc<Mutex<WaitsFor>>,
 }
 
-/// Whose turn it is.
+/// What a request waits for.
 #[derive(Debug, Clone, Copy)]
-enum Stride {
-    /// The server's: it makes the answer, or its next piece.
-    Ours,
-    /// The client's, since then: it has to take a piece.
-    Theirs(Instant),
+enum WaitsFor {
+    /// The server: it makes the answer, or its next piece.
+    Server,
+    /// The client, since then: it has to take a piece.
+    Client(Instant),
 }
 
-impl Activity {
+impl StallDetector {
     pub(super) fn new() -> Self {
-        Self { under_way: watch::Sender::new(0), strides: Mutex::default() }
+        Self { under_way: watch::Sender::new(0), requests: Mutex::default() }
     }
 
     /// Notes that a request began.
-    pub(super) fn begin(self: &Arc<Self>) -> Step {
-        let stride = Arc::new(Mutex::new(Stride::Ours));
+    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+        let waits_for = Arc::new(Mutex::new(WaitsFor::Server));
         {
-            let mut strides = self.strides.lock().unwrap_or_else(PoisonError::into_inner);
-            strides.retain(|stride| stride.strong_count() > 0);
-            strides.push(Arc::downgrade(&stride));
+            let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.retain(|waits_for| waits_for.strong_count() > 0);
+            requests.push(Arc::downgrade(&waits_for));
         }
         self.under_way.send_modify(|count| *count += 1);
-        Step { activity: Arc::clone(self), stride }
+        InFlight { stalls: Arc::clone(self), waits_for }
     }
 
     /// Waits until nothing was under way for so long.
@@ -61,7 +61,7 @@ impl Activity {
         }
     }
 
-    /// Waits until some answer was the client's turn for so long.
+    /// Waits until some answer waited for the client for so long.
     pub(super) async fn stalled(&self, long: Duration) {
         loop {
             match self.oldest() {
@@ -73,32 +73,32 @@ impl Activity {
     }
 
     fn oldest(&self) -> Option<Instant> {
-        let strides = self.strides.lock().unwrap_or_else(PoisonError::into_inner);
-        let theirs = strides.iter().filter_map(|stride| {
-            match *stride.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner) {
-                Stride::Ours => None,
-                Stride::Theirs(since) => Some(since),
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let theirs = requests.iter().filter_map(|waits_for| {
+            match *waits_for.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner) {
+                WaitsFor::Server => None,
+                WaitsFor::Client(since) => Some(since),
             }
         });
         theirs.min()
     }
 }
 
-impl Step {
+impl InFlight {
     /// Notes that the server works on the next piece.
-    pub(super) fn ours(&self) {
-        *self.stride.lock().unwrap_or_else(PoisonError::into_inner) = Stride::Ours;
+    pub(super) fn waits_for_server(&self) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = WaitsFor::Server;
     }
 
     /// Notes that a piece was handed over, and is the client's to take.
-    pub(super) fn theirs(&self) {
-        *self.stride.lock().unwrap_or_else(PoisonError::into_inner) = Stride::Theirs(Instant::now());
+    pub(super) fn waits_for_client(&self) {
+        *self.waits_for.lock().unwrap_or_else(PoisonError::into_inner) = WaitsFor::Client(Instant::now());
     }
 }
 
-impl Drop for Step {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.activity.under_way.send_modify(|count| *count -= 1);
+        self.stalls.under_way.send_modify(|count| *count -= 1);
     }
 }
 
@@ -110,26 +110,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_the_clients_turn_is_a_stall() {
-        let activity = Arc::new(Activity::new());
-        let step = activity.begin();
+        let stalls = Arc::new(StallDetector::new());
+        let in_flight = stalls.begin();
         let begun = Instant::now();
         // However long the server takes itself.
-        assert!(tokio::time::timeout(LONG * 100, activity.stalled(LONG)).await.is_err());
-        step.theirs();
+        assert!(tokio::time::timeout(LONG * 100, stalls.stalled(LONG)).await.is_err());
+        in_flight.waits_for_client();
         let handed = begun.elapsed();
-        activity.stalled(LONG).await;
+        stalls.stalled(LONG).await;
         let stalled = begun.elapsed() - handed;
         assert!(stalled >= LONG && stalled <= LONG * 2, "{stalled:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn idle_begins_with_the_end_of_the_last_request() {
-        let activity = Arc::new(Activity::new());
-        let (one, other) = (activity.begin(), activity.begin());
+        let stalls = Arc::new(StallDetector::new());
+        let (one, other) = (stalls.begin(), stalls.begin());
         let begun = Instant::now();
         let waiting = tokio::spawn({
-            let activity = Arc::clone(&activity);
-            async move { activity.idle(LONG).await }
+            let stalls = Arc::clone(&stalls);
+            async move { stalls.idle(LONG).await }
         });
         tokio::time::sleep(LONG * 3).await;
         drop(one);

@@ -1,4 +1,4 @@
-//! Cuts off a client that does not take what it is sent.
+//! The write timeout of a connection: cuts off a client that does not read what it is sent.
 //!
 //! Sits between a connection and its socket; never looks at the bytes.
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 /// A stream whose writes fail when nothing of them can be sent for some time.
 #[derive(Debug)]
-pub(super) struct Paced<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     stall: Duration,
     /// Whether a write waits, since when `sleep` was set.
@@ -21,7 +21,7 @@ pub(super) struct Paced<S> {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Paced<S> {
+impl<S> WriteTimeout<S> {
     /// Gives a write `stall` to make a step.
     pub(super) fn new(stream: S, stall: Duration) -> Self {
         Self { stream, stall, waiting: false, sleep: None }
@@ -45,13 +45,13 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.judge(context, polled)
@@ -90,9 +90,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_takes_nothing_is_cut_and_who_takes_a_little_is_not() {
         let (near, mut far) = tokio::io::duplex(16);
-        let mut paced = Paced::new(near, Duration::from_secs(30));
+        let mut stream = WriteTimeout::new(near, Duration::from_secs(30));
         let begun = Instant::now();
-        let writer = tokio::spawn(async move { (paced.write_all(&[7; 64]).await, begun.elapsed()) });
+        let writer = tokio::spawn(async move { (stream.write_all(&[7; 64]).await, begun.elapsed()) });
         // One step short of the deadline, twice; then nothing more.
         for _ in 0..2 {
             tokio::time::sleep(Duration::from_secs(29)).await;

@@ -15,7 +15,7 @@ pub(crate) enum AnswerBody {
     /// All of it is here. Cheap to clone and to share.
     Whole(Bytes),
     /// Parts of files; where the connection allows it, the kernel sends them without a copy.
-    Stored(Box<dyn Stored>),
+    File(Box<dyn FileBody>),
     /// It comes piece by piece; an error, or a sender that goes away without [`Piece::End`], cuts the answer off so that no client takes it for
     /// whole.
     Pieces(mpsc::Receiver<Piece>),
@@ -41,7 +41,7 @@ pub(crate) struct Region {
 }
 
 /// An answer that lies, or grows, in a file.
-pub(crate) trait Stored: Send {
+pub(crate) trait FileBody: Send {
     /// Gives the next part, of any length; `None` at the end. An error cuts the answer off.
     fn poll_region(&mut self, context: &mut Context<'_>) -> Poll<Option<std::io::Result<Region>>>;
 
@@ -49,19 +49,19 @@ pub(crate) trait Stored: Send {
     fn length(&self) -> Option<u64>;
 }
 
-/// Answers in plain words, for people who read what their client shows.
+/// Answers with plain text, for people who read what their client shows.
 pub(crate) fn words(status: http::StatusCode, words: &str) -> Answer {
     let mut text = words.to_owned();
     text.push('\n');
     whole(status, "text/plain; charset=utf-8", Bytes::from(text))
 }
 
-/// Answers with bytes that are all here. No cache on the way may keep them.
+/// Answers with bytes that are all here. No HTTP cache may store them.
 pub(crate) fn whole(status: http::StatusCode, kind: &'static str, bytes: Bytes) -> Answer {
     with_body(status, kind, AnswerBody::Whole(bytes))
 }
 
-/// Answers with any body. No cache on the way may keep it.
+/// Answers with any body. No HTTP cache may store it.
 pub(crate) fn with_body(status: http::StatusCode, kind: &'static str, body: AnswerBody) -> Answer {
     let mut answer = http::Response::new(body);
     *answer.status_mut() = status;

@@ -130,17 +130,17 @@ impl Catalogue {
             let _ = writeln!(page, "| `{name}` | {kind} | {labels} | {help} |");
         }
         page.push_str(LABELS);
-        let mut told = std::collections::BTreeMap::<_, Vec<(&str, &str)>>::new();
+        let mut described = std::collections::BTreeMap::<_, Vec<(&str, &str)>>::new();
         for row in &self.rows {
             for (label, values) in &row.labels {
-                let known = told.entry(*label).or_default();
+                let known = described.entry(*label).or_default();
                 match known.iter_mut().find(|(other, _)| other == values) {
                     Some(_) => {}
                     None => known.push((values, &row.name)),
                 }
             }
         }
-        for (label, sets) in &told {
+        for (label, sets) in &described {
             for (values, metric) in sets {
                 // A label whose values depend on the metric says so.
                 let of = if sets.len() > 1 { format!(" of `{metric}`") } else { String::new() };

@@ -1,6 +1,6 @@
 //! The metrics of a server, in one table that registers and documents each.
 //!
-//! Others call the typed methods; nobody outside knows how a metric is kept. Labels are types with few values, or names of the
+//! Other layers call the typed methods; how a metric is stored is private. Labels are types with few values, or names of the
 //! configuration: nothing that a client sends ever becomes a label.
 
 mod catalogue;

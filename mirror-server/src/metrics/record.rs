@@ -1,4 +1,4 @@
-//! What others tell the metrics, in words of their own.
+//! The methods by which other layers count.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ impl Metrics {
         self.table.pack_durations.get_or_create(&labels).observe(took.as_secs_f64());
     }
 
-    /// A fetch gets an answer that nobody else gets.
+    /// A fetch gets an answer that is not shared.
     pub(crate) fn pack_alone(&self, reason: Alone) {
         self.table.packs_alone.get_or_create(&AloneLabels { reason }).inc();
     }
@@ -106,12 +106,12 @@ impl Metrics {
         self.table.pack_cache_entries.set(signed(entries as u64));
     }
 
-    /// Kept packs made room for others.
+    /// Cached packs were evicted.
     pub(crate) fn pack_cache_evicted(&self, entries: u64) {
         self.table.pack_cache_evicted.inc_by(entries);
     }
 
-    /// A kept pack was not what had been made.
+    /// A cached pack was damaged.
     pub(crate) fn pack_cache_damaged(&self) {
         self.table.pack_cache_damaged.inc();
     }
@@ -159,7 +159,7 @@ impl Metrics {
         }
     }
 
-    /// How many operations in a row failed on the road to upstream.
+    /// How many operations in a row failed on the connection to upstream.
     pub(crate) fn upstream_failures(&self, repository: &RepositoryName, in_a_row: u32) {
         self.table
             .failures
@@ -189,7 +189,7 @@ impl Metrics {
         self.table.sessions.get_or_create(&SessionLabels { repository: Repository(repository.clone()), event }).inc();
     }
 
-    /// The state of a lane, as its status tells it.
+    /// The state of a lane, as its status reports it.
     pub(crate) fn lane(&self, lane: &LaneName, state: &LaneState, now: Timestamp) {
         let labels = LaneLabels { lane: Lane(lane.clone()) };
         self.table.in_sync.get_or_create(&labels).set(i64::from(state.github_in_sync));

@@ -22,15 +22,15 @@ use super::label::{
 pub(crate) struct Metrics {
     pub(super) registry: Registry,
     pub(super) table: Table,
-    /// Since when things are as they are; ages are told against the moment of the scrape.
+    /// Since when things are as they are; ages are computed when they are scraped.
     pub(super) since: Mutex<Since>,
 }
 
-/// Moments whose age is told.
+/// Moments whose age is a metric.
 #[derive(Debug, Default)]
 pub(super) struct Since {
     pub(super) looked: std::collections::BTreeMap<LaneName, Timestamp>,
-    /// Each lane that was told of, and since when its commits wait for a flush, where they do.
+    /// Each known lane, and since when its commits wait for a flush, where they do.
     pub(super) pending: std::collections::BTreeMap<LaneName, Option<Timestamp>>,
     pub(super) done: std::collections::BTreeMap<(RepositoryName, &'static str), (Verb, Timestamp)>,
     pub(super) beats: std::collections::BTreeMap<RepositoryName, Timestamp>,
@@ -146,17 +146,17 @@ impl Metrics {
             failures: to.gauges(
                 "upstream_consecutive_failures",
                 Pieces,
-                "Operations of the schedule that failed on the road to upstream since the last that did not",
+                "Operations of the schedule that failed on the connection to upstream since the last that did not",
             ),
             store_packs: to.gauges(
                 "store_packs",
                 Pieces,
-                "Packs of a repository that an upkeep may replace or has replaced, as last counted",
+                "Packs of a repository that maintenance may replace or has replaced, as last counted",
             ),
             store_packs_replaced: to.gauges(
                 "store_packs_replaced",
                 Pieces,
-                "Those of them that others have replaced; the upkeep takes them away when their readers are gone",
+                "Those of them that others have replaced; maintenance removes them when their readers are gone",
             ),
             beat_ages: to.float_gauges(
                 "worker_heartbeat_age",
@@ -192,7 +192,7 @@ impl Metrics {
 }
 
 impl Table {
-    /// Shows what is known to be countable before it is counted: of a counter that appears with its first count, nobody sees the step.
+    /// Shows what is known to be countable before it is counted: the first step of a counter that appears with its first count is lost to `rate()`.
     fn begin(&self) {
         for why in Refusal::ALL {
             let _ = self.refused.get_or_create(&RefusalLabels { reason: *why });

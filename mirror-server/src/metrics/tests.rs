@@ -55,7 +55,7 @@ fn counted() -> Metrics {
     metrics.received(Endpoint::ReceivePack, 1);
     metrics.refused(Refusal::Slow);
     metrics.token_failed(TokenFailure::Expired);
-    metrics.pack(PackSource::Made, took);
+    metrics.pack(PackSource::Built, took);
     metrics.push(&app(), Push::Accepted);
     metrics.push_took(&app(), took);
     metrics.operation(&app(), Verb::Sync, Ending::Done, took, at(0));

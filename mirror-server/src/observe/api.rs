@@ -86,7 +86,7 @@ pub(crate) async fn history(observing: &Observing, asked: Option<&str>) -> Answe
     }
 }
 
-/// Answers `/metrics`. What lanes and disk are like is read for it, so that it tells of now.
+/// Answers `/metrics`. The state of lanes and disk is read for it, so that it is current.
 pub(crate) async fn metrics(observing: &Observing) -> Answer {
     let report = read_status(observing).await;
     let now = Timestamp::now();
@@ -144,7 +144,7 @@ fn broken(source: JoinError) -> Answer {
     json(StatusCode::INTERNAL_SERVER_ERROR, &ErrorReport::of(&error, Vec::new()))
 }
 
-/// A report that nobody finished.
+/// A report whose making panicked or was cancelled.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("the making of the report broke off")]
 #[diagnostic(

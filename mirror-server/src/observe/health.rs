@@ -39,8 +39,8 @@ pub(crate) async fn readyz(observing: &Observing) -> Answer {
     let mut troubles = Vec::new();
     let mut unsynced = Vec::new();
     for served in observing.repositories.all() {
-        match timeout(LOOK, served.look()).await.unwrap_or(Presence::Unanswered) {
-            Presence::There => {}
+        match timeout(LOOK, served.probe()).await.unwrap_or(Presence::Unanswered) {
+            Presence::Present => {}
             Presence::Unsynced => unsynced.push(served.name.to_string()),
             Presence::Unreadable(error) => troubles.push(format!("{}: {error}", served.name)),
             Presence::Unanswered => troubles.push(format!("{}: the disk does not answer", served.name)),

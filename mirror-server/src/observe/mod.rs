@@ -1,6 +1,6 @@
 //! What is shown of a server: metrics, health, API and status page. Never changes anything; what is counted stands in [`metrics`](crate::metrics).
 //!
-//! What is told of lanes is read when it is asked for, so that no answer is older than its question.
+//! What is shown of lanes is read when it is asked for, so that no answer is older than its question.
 
 mod api;
 mod health;

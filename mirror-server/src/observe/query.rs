@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The most operations that a history tells.
+/// The most operations of a history.
 const MOST: usize = 1000;
-/// How many it tells unasked, as the command line does.
+/// How many it has by default, as on the command line.
 const USUAL: usize = 20;
 /// A query with more parts is none of ours.
 const PARTS: usize = 256;

@@ -1,5 +1,5 @@
-//! A reading that many may ask for at once. It is made at most once at a time, and whoever asks gets one that began after they asked:
-//! nobody is told less than was true by then.
+//! A reading that many requests may ask for at once. It is made at most once at a time, and each request gets one that began after it asked, so that
+//! no answer is older than its request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 /// Makes readings, one at a time, and shares them.
 #[derive(Debug)]
 pub(crate) struct SingleFlight<T> {
-    /// Tells what came first: askings and beginnings are numbered by it.
+    /// Orders requests and readings: both are numbered by it.
     order: AtomicU64,
     turn: Mutex<()>,
     last: std::sync::Mutex<Option<(u64, Arc<T>)>>,
@@ -22,7 +22,7 @@ impl<T> Default for SingleFlight<T> {
 }
 
 impl<T> SingleFlight<T> {
-    /// Gives a reading that began after this was asked for; `read` makes one, where nobody else's serves.
+    /// Gives a reading that began after this was asked for; `read` makes one where no other request's can be shared.
     pub(super) async fn ask<F: Future<Output = T>>(&self, read: impl FnOnce() -> F) -> Arc<T> {
         let asked = self.order.fetch_add(1, Ordering::SeqCst);
         let _turn = self.turn.lock().await;

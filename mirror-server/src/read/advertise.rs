@@ -1,4 +1,4 @@
-//! What a client is told first: the refs and capabilities of version 0 and 1, or the capabilities of version 2.
+//! The advertisement: the refs and capabilities of version 0 and 1, or the capabilities of version 2.
 //!
 //! Says only what is served: packs and negotiation are `git upload-pack`'s, so their capabilities are those of git; listing is ours.
 //!

@@ -34,7 +34,7 @@ pub(super) async fn answer(refs: &RefsCache, listing: Listing) -> Result<Answer,
     let (sender, receiver) = mpsc::channel(1);
     let name = served.name.clone();
     tokio::spawn(async move {
-        // A sender that ends without saying so cuts the answer off, and one that nobody listens to ends.
+        // A sender that ends without saying so cuts the answer off, and one whose receiver is dropped ends.
         while sender.send(Piece::Data(Bytes::from(piece))).await.is_ok() {
             if run.is_over() {
                 let _ = sender.send(Piece::Data(behind.into())).await;

@@ -20,7 +20,7 @@ use super::pack_cache::TagsDigest;
 use super::version::Version;
 use crate::repositories::ServedRepository;
 
-/// How many bytes of lists are kept with a view.
+/// How many bytes of lists are cached with a view.
 const KEPT_BYTES: usize = 4 << 20;
 
 /// The view that the readers of a repository share.

@@ -225,7 +225,7 @@ fn listed(refs: &Arc<RefsCache>, body: &[u8]) -> Vec<u8> {
                     }
                 }
             }
-            AnswerBody::Stored(_) => panic!("a list is in no file"),
+            AnswerBody::File(_) => panic!("a list is in no file"),
         }
     })
 }

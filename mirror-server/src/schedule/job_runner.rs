@@ -22,19 +22,19 @@ use super::plan::Job;
 use super::worker::{Ended, JobRunner};
 use crate::metrics::label::Ending;
 
-/// How long a job waits for an operation that somebody typed. What it waited for in vain is due again soon.
+/// How long a job waits for an operation from the command line. A job that waited in vain is due again soon.
 const TURN: Duration = Duration::from_secs(60);
-/// What the work on the disk may take on top of the road's own deadline.
+/// What the work on the disk may take on top of the connection's own deadline.
 const DISK: Duration = Duration::from_secs(10 * 60);
-/// How long an upkeep may take.
-const UPKEEP: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long a maintenance may take.
+const MAINTENANCE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The jobs of one repository.
 #[derive(Debug, Clone)]
 pub(super) struct EngineRunner {
     node: Arc<LocalNode>,
     repository: RepositoryName,
-    /// Held by the one who counts packs: where the disk does not answer, nobody waits behind him.
+    /// Held while packs are counted: where the disk does not answer, no other count waits for it.
     counting: Arc<Mutex<()>>,
     /// Shared with the copies of this that carry something out, each for as long as that takes.
     running: Arc<()>,
@@ -49,7 +49,7 @@ impl EngineRunner {
         let terms = Terms {
             mode: Mode::Confirm,
             wait: WaitForTurn::UpTo(TURN),
-            watch: Arc::new(Traced(self.repository.clone())),
+            watch: Arc::new(LogProgress(self.repository.clone())),
             stop: stop.clone(),
         };
         let all = lanes_of(&self.node, &self.repository);
@@ -81,7 +81,7 @@ impl JobRunner for EngineRunner {
         });
         match run.await {
             Ok(Some(ended)) => ended,
-            Ok(None) => unreachable!("nobody waits for what was given up"),
+            Ok(None) => unreachable!("the future of a job that was given up is dropped"),
             Err(error) => {
                 tracing::error!(repository = %self.repository, %error, "an operation of the schedule broke off; please report this");
                 let failed_lanes = if let Job::Flush(lanes) = job { lanes.clone() } else { BTreeSet::new() };
@@ -116,7 +116,7 @@ impl JobRunner for EngineRunner {
             Job::Sync => TURN + total + DISK,
             // Each lane has all of it, and the one controlled sync after it once more.
             Job::Flush(lanes) => TURN + total.saturating_mul(2 * u32::try_from(lanes.len()).unwrap_or(u32::MAX)) + DISK,
-            Job::Maintain => TURN + UPKEEP,
+            Job::Maintain => TURN + MAINTENANCE,
         }
     }
 }
@@ -128,7 +128,7 @@ pub(super) fn lanes_of<'a>(node: &'a LocalNode, repository: &RepositoryName) -> 
     lanes
 }
 
-/// Brings a report to what the schedule cares about, and tells its faults.
+/// Reduces a report to what the schedule depends on, and logs its faults.
 fn judge<L: LaneReport>(report: &Report<L>) -> Ended {
     for fault in report.faults() {
         tracing::warn!(code = %fault.code, verb = %L::VERB, %fault, "an operation of the schedule met a fault");
@@ -147,10 +147,10 @@ fn judge<L: LaneReport>(report: &Report<L>) -> Ended {
     Ended { ending, failed_lanes: broken.map(|end| end.lane().clone()).collect() }
 }
 
-/// Puts what an operation tells into the log.
-struct Traced(RepositoryName);
+/// Logs the progress of an operation.
+struct LogProgress(RepositoryName);
 
-impl Watch for Traced {
+impl Watch for LogProgress {
     fn event(&self, event: Event) {
         let repository = &self.0;
         match event {

@@ -1,4 +1,4 @@
-//! How the worker of a repository hears of accepted pushes.
+//! Notifies the worker of a repository of accepted pushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mirror_core::name::{LaneName, RepositoryName};
 use tokio::sync::Notify;
 
-/// Tells workers of accepted pushes. Never waits, never fails, and loses none: what a worker did not take yet is kept by lane.
+/// Notifies workers of accepted pushes. Never waits, never fails, and loses none: what a worker has not taken yet is collected by lane.
 #[derive(Debug, Clone)]
 pub(crate) struct PushNotifier {
     inboxes: Arc<BTreeMap<RepositoryName, Inbox>>,
@@ -84,7 +84,7 @@ mod tests {
             async { pushes.accepted(&app, &[lane("b")]) }
         );
         assert_eq!(heard, BTreeSet::from([lane("b")]));
-        // Of a repository that is not served, nothing is kept.
+        // Of a repository that is not served, nothing is collected.
         pushes.accepted(&RepositoryName::parse("other").expect("a name"), &[lane("a")]);
         assert!(pushes.take(&app).is_empty());
     }

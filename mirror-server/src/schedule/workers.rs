@@ -59,7 +59,7 @@ impl Workers {
     /// Begins to work, until the server's stop is requested.
     pub(crate) fn start(scheduling: &Scheduling) -> Self {
         let names: Vec<_> = scheduling.repositories.all().iter().map(|served| served.name.clone()).collect();
-        let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), told_to(&scheduling.metrics)));
+        let sessions = Arc::new(Sessions::new(names.clone(), Patience::default(), count_sessions(&scheduling.metrics)));
         let node = Arc::new(LocalNode::clone(&scheduling.repositories.node).keeping(Arc::clone(&sessions)));
         let workers = Self { working: TaskTracker::new(), sessions, tending: CancellationToken::new() };
         for name in names {
@@ -74,14 +74,14 @@ impl Workers {
         let seed = RandomState::new().hash_one(&name);
         let (node, pushes, heartbeats) = (Arc::clone(node), scheduling.pushes.clone(), scheduling.heartbeats.clone());
         let (metrics, stop) = (Arc::clone(&scheduling.metrics), scheduling.stop.clone());
-        if let Some(kept) = self.sessions.of(&name).cloned() {
+        if let Some(pool) = self.sessions.of(&name).cloned() {
             let tending = self.tending.clone();
-            self.working.spawn(async move { tending.run_until_cancelled(kept.tend()).await });
+            self.working.spawn(async move { tending.run_until_cancelled(pool.tend()).await });
         }
         self.working.spawn(async move {
             let (from, of) = (Arc::clone(&node), name.clone());
             let read = tokio::task::spawn_blocking(move || (maintained(&from, &of), waiting(&from, &of)));
-            let (maintained, waiting) = told_of(&heartbeats, &name, read).await.unwrap_or_default();
+            let (maintained, waiting) = read_with_heartbeat(&heartbeats, &name, read).await.unwrap_or_default();
             let mut plan = Plan::new(schedule, maintained, seed);
             if schedule.flush_on_push == FlushOnPush::Yes {
                 plan.pushed(Duration::ZERO, waiting);
@@ -100,12 +100,16 @@ impl Workers {
 }
 
 /// Waits for what a worker reads first. A disk that does not answer then makes it a stuck one, and not one that was never heard of.
-async fn told_of<T>(heartbeats: &Heartbeats, repository: &RepositoryName, read: impl Future<Output = T>) -> T {
+async fn read_with_heartbeat<T>(
+    heartbeats: &Heartbeats,
+    repository: &RepositoryName,
+    read: impl Future<Output = T>,
+) -> T {
     heartbeats.beat(repository, Activity::Beginning, READING);
     read.await
 }
 
-/// How long ago the last upkeep of a repository was, whoever asked for it.
+/// How long ago the last maintenance of a repository was, whatever started it.
 fn maintained(node: &LocalNode, repository: &RepositoryName) -> Option<Duration> {
     let journal = Journal::at(node.cache(repository).join("git-mirror/journal"));
     let last = journal.last().ok()?;
@@ -114,14 +118,14 @@ fn maintained(node: &LocalNode, repository: &RepositoryName) -> Option<Duration>
     Duration::try_from(Timestamp::now().duration_since(at)).ok()
 }
 
-/// The lanes with commits that an earlier server accepted and nobody flushed.
+/// The lanes with commits that an earlier server accepted and that were not flushed.
 fn waiting(node: &LocalNode, repository: &RepositoryName) -> BTreeSet<LaneName> {
     let report = verbs::status(node, &lanes_of(node, repository));
     let waiting = report.lanes.into_iter().filter(|lane| lane.state.pending_flush && !lane.state.diverged);
     waiting.map(|lane| lane.lane).collect()
 }
 
-fn told_to(metrics: &Arc<Metrics>) -> impl Fn(&RepositoryName, Change) + Send + Sync + 'static {
+fn count_sessions(metrics: &Arc<Metrics>) -> impl Fn(&RepositoryName, Change) + Send + Sync + 'static {
     let metrics = Arc::clone(metrics);
     move |repository, change| {
         let event = match change {
@@ -142,7 +146,7 @@ mod tests {
     async fn a_worker_whose_first_read_never_ends_is_stuck() {
         let app = RepositoryName::parse("app").expect("a name");
         let heartbeats = Heartbeats::of([&app]);
-        let read = told_of(&heartbeats, &app, std::future::pending::<()>());
+        let read = read_with_heartbeat(&heartbeats, &app, std::future::pending::<()>());
         assert!(tokio::time::timeout(READING, read).await.is_err());
         assert_eq!(heartbeats.stuck(), [], "it may be slow");
         tokio::time::advance(Duration::from_secs(1)).await;

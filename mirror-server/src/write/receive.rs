@@ -29,7 +29,7 @@ use super::take::{Taker, blocking};
 use super::writing::Writing;
 use crate::auth::{Caller, unauthorized};
 use crate::http::answer::{Answer, AnswerBody, Piece, whole, with_body, words};
-use crate::http::body::{BodyError, Inbound};
+use crate::http::body::{BodyError, RequestBody};
 use crate::metrics::label::{Push as Outcome, Refusal};
 use crate::read::{AGENT, RefsUnavailable, refs_unavailable};
 use crate::repositories::ServedRepository;
@@ -101,7 +101,7 @@ pub(crate) async fn receive_pack(
     writing: &Arc<Writing>,
     served: &Arc<ServedRepository>,
     caller: &Caller,
-    body: Inbound,
+    body: RequestBody,
 ) -> Answer {
     match receive(writing, served, caller, body).await {
         Ok(answer) | Err(answer) => answer,

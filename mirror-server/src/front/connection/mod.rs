@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::certificates::Certificates;
 use super::dispatch::Dispatcher;
 use super::handlers::Handlers;
-use super::http1_required::needs_http1;
-use super::stall::Activity;
-use super::write_timeout::Paced;
+use super::http1_required::requires_http1;
+use super::stall::StallDetector;
+use super::write_timeout::WriteTimeout;
 use crate::http::wire::{Queue, Stream};
 
-/// How long a connection may keep the server waiting.
+/// How long the server waits for a client.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Deadlines {
+pub(super) struct Timeouts {
     /// For a TLS handshake.
     pub(super) handshake: Duration,
     /// From the end of an answer, or the beginning of the connection, to the end of the next request's head.
@@ -34,7 +34,7 @@ pub(super) struct Deadlines {
     pub(super) stall: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for Timeouts {
     fn default() -> Self {
         Self { handshake: Duration::from_secs(10), head: Duration::from_secs(30), stall: Duration::from_secs(30) }
     }
@@ -56,7 +56,7 @@ pub(super) struct Connections {
     certificates: Option<Arc<Certificates>>,
     closing: CancellationToken,
     cut: CancellationToken,
-    deadlines: Deadlines,
+    timeouts: Timeouts,
 }
 
 impl Connections {
@@ -68,7 +68,7 @@ impl Connections {
     ) -> Self {
         let scheme = if certificates.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let dispatcher = Dispatcher::new(handlers, scheme);
-        Self { dispatcher, certificates, closing, cut, deadlines: Deadlines::default() }
+        Self { dispatcher, certificates, closing, cut, timeouts: Timeouts::default() }
     }
 
     /// Serves a connection to its end.
@@ -79,11 +79,11 @@ impl Connections {
         }
         let Some(certificates) = &self.certificates else {
             let (stream, queue) = Stream::new(socket);
-            return self.speak_http1(Paced::new(stream, self.deadlines.stall), Some(queue)).await;
+            return self.serve_http1(WriteTimeout::new(stream, self.timeouts.stall), Some(queue)).await;
         };
-        let accepting = TlsAcceptor::from(certificates.config()).accept(Paced::new(socket, self.deadlines.stall));
+        let accepting = TlsAcceptor::from(certificates.config()).accept(WriteTimeout::new(socket, self.timeouts.stall));
         let stream = tokio::select! {
-            accepted = tokio::time::timeout(self.deadlines.handshake, accepting) => match accepted {
+            accepted = tokio::time::timeout(self.timeouts.handshake, accepting) => match accepted {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
                 Err(_) => return tracing::debug!("a TLS handshake took too long"),
@@ -91,13 +91,13 @@ impl Connections {
             () = self.closing.cancelled() => return,
         };
         match stream.get_ref().1.alpn_protocol() {
-            Some(b"h2") => self.speak_http2(stream).await,
-            _ => self.speak_http1(stream, None).await,
+            Some(b"h2") => self.serve_http2(stream).await,
+            _ => self.serve_http1(stream, None).await,
         }
     }
 
     /// Speaks HTTP/1.1; with a queue, the stream sends parts of files by itself.
-    async fn speak_http1<S>(&self, stream: S, queue: Option<Queue>)
+    async fn serve_http1<S>(&self, stream: S, queue: Option<Queue>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
@@ -106,7 +106,7 @@ impl Connections {
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(self.deadlines.head);
+        builder.timer(TokioTimer::new()).header_read_timeout(self.timeouts.head);
         builder.max_headers(HEADERS).max_header_size(HEAD_BYTES);
         // Slices that stand for parts of files have to reach the stream as they are.
         builder.writev(true);
@@ -122,59 +122,59 @@ impl Connections {
                 }
             }
         };
-        told(ended);
+        log_end(ended);
     }
 
     /// Speaks HTTP/2.
-    async fn speak_http2<S>(&self, stream: S)
+    async fn serve_http2<S>(&self, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new());
+        let stalls = Arc::new(StallDetector::new());
         let dispatcher = self.dispatcher.clone();
         let service = service_fn({
-            let activity = Arc::clone(&activity);
+            let stalls = Arc::clone(&stalls);
             move |request| {
-                let (dispatcher, activity) = (dispatcher.clone(), activity.begin());
+                let (dispatcher, stalls) = (dispatcher.clone(), stalls.begin());
                 async move {
-                    if needs_http1(&request) {
+                    if requires_http1(&request) {
                         tracing::debug!("turned a push of an old git to HTTP/1.1");
                         return Err(h2::Error::from(h2::Reason::HTTP_1_1_REQUIRED));
                     }
-                    Ok(dispatcher.answer(request, None, Some(activity)).await)
+                    Ok(dispatcher.answer(request, None, Some(stalls)).await)
                 }
             }
         });
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_BYTES as u32);
-        builder.keep_alive_interval(self.deadlines.stall).keep_alive_timeout(self.deadlines.stall);
+        builder.keep_alive_interval(self.timeouts.stall).keep_alive_timeout(self.timeouts.stall);
         builder.max_send_buf_size(WAITING_BYTES);
         builder.initial_stream_window_size(1024 * 1024).initial_connection_window_size(4 * 1024 * 1024);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let stalled = async || {
-            activity.stalled(self.deadlines.stall).await;
+            stalls.stalled(self.timeouts.stall).await;
             tracing::debug!("cut off a client that takes nothing");
         };
         let idle = tokio::select! {
-            ended = connection.as_mut() => return told(ended),
+            ended = connection.as_mut() => return log_end(ended),
             () = stalled() => return,
             () = self.closing.cancelled() => false,
-            () = activity.idle(self.deadlines.head) => true,
+            () = stalls.idle(self.timeouts.head) => true,
         };
         connection.as_mut().graceful_shutdown();
         tokio::select! {
-            ended = connection => told(ended),
+            ended = connection => log_end(ended),
             () = stalled() => {}
             () = self.cut.cancelled() => {}
             // Nothing is under way, but some answer may never have been taken to its end.
-            () = tokio::time::sleep(self.deadlines.stall), if idle => {}
+            () = tokio::time::sleep(self.timeouts.stall), if idle => {}
         }
     }
 }
 
-/// Notes how a connection ended that did not end well: by its client's doing, so nobody needs to act.
-fn told(ended: hyper::Result<()>) {
+/// Logs a connection that did not end well, at debug level: the cause is the client, and there is nothing to act on.
+fn log_end(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
         tracing::debug!(%error, cause, "a connection broke off");

@@ -24,13 +24,13 @@ pub(super) enum Route {
         /// Where the repository is, decoded, without the slash in front.
         path: String,
         /// What of it.
-        question: Question,
+        git_request: GitRequest,
     },
 }
 
 /// What is asked of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Question {
+pub(super) enum GitRequest {
     /// Which refs there are, for reading.
     ReadRefs,
     /// Refs or a pack, as the body says.
@@ -80,7 +80,7 @@ pub(super) fn find(method: &Method, path: &str, query: Option<&str>) -> Result<R
         path => find_in_repository(path, query)?,
     };
     let allow = match &route {
-        Route::Git { question: Question::ReadPack | Question::WritePack, .. } => POST,
+        Route::Git { git_request: GitRequest::ReadPack | GitRequest::WritePack, .. } => POST,
         _ => GET,
     };
     if allow.split(", ").any(|allowed| allowed == method.as_str()) {
@@ -91,23 +91,23 @@ pub(super) fn find(method: &Method, path: &str, query: Option<&str>) -> Result<R
 }
 
 fn find_in_repository(path: &str, query: Option<&str>) -> Result<Route, Refusal> {
-    let git = |path: &str, question| {
+    let git = |path: &str, git_request| {
         let path = path.strip_prefix('/').unwrap_or(path);
         match path {
             "" => Err(Refusal::nothing_here()),
-            path => Ok(Route::Git { path: path.to_owned(), question }),
+            path => Ok(Route::Git { path: path.to_owned(), git_request }),
         }
     };
     if let Some(repository) = path.strip_suffix("/git-upload-pack") {
-        return git(repository, Question::ReadPack);
+        return git(repository, GitRequest::ReadPack);
     }
     if let Some(repository) = path.strip_suffix("/git-receive-pack") {
-        return git(repository, Question::WritePack);
+        return git(repository, GitRequest::WritePack);
     }
     if let Some(repository) = path.strip_suffix("/info/refs") {
         return match service(query) {
-            Service::One("git-upload-pack") => git(repository, Question::ReadRefs),
-            Service::One("git-receive-pack") => git(repository, Question::WriteRefs),
+            Service::One("git-upload-pack") => git(repository, GitRequest::ReadRefs),
+            Service::One("git-receive-pack") => git(repository, GitRequest::WriteRefs),
             Service::One(_) | Service::Several => Err(Refusal::plain(
                 StatusCode::FORBIDDEN,
                 "there is no such service; this server has git-upload-pack and git-receive-pack",

@@ -9,8 +9,8 @@ fn check(request: &str) -> Result<Route, (u16, Option<&'static str>)> {
         .map_err(|refusal| (refusal.status.as_u16(), refusal.allow))
 }
 
-fn git(path: &str, question: Question) -> Result<Route, (u16, Option<&'static str>)> {
-    Ok(Route::Git { path: path.to_owned(), question })
+fn git(path: &str, git_request: GitRequest) -> Result<Route, (u16, Option<&'static str>)> {
+    Ok(Route::Git { path: path.to_owned(), git_request })
 }
 
 #[test]
@@ -24,16 +24,16 @@ fn every_question_has_its_path() {
         ("GET /api/v1/status", Ok(Route::Status)),
         ("GET /api/v1/history?limit=3", Ok(Route::History)),
         ("GET http://mirror.example/healthz", Ok(Route::Healthz)),
-        ("GET /app.git/info/refs?service=git-upload-pack", git("app.git", Question::ReadRefs)),
-        ("HEAD /app/info/refs?service=git-upload-pack", git("app", Question::ReadRefs)),
-        ("GET /app.git/info/refs?a=b&service=git-receive-pack", git("app.git", Question::WriteRefs)),
-        ("POST /app.git/git-upload-pack", git("app.git", Question::ReadPack)),
-        ("POST /octo/app.git/git-upload-pack", git("octo/app.git", Question::ReadPack)),
-        ("POST /~user/deep/er/app/git-receive-pack", git("~user/deep/er/app", Question::WritePack)),
+        ("GET /app.git/info/refs?service=git-upload-pack", git("app.git", GitRequest::ReadRefs)),
+        ("HEAD /app/info/refs?service=git-upload-pack", git("app", GitRequest::ReadRefs)),
+        ("GET /app.git/info/refs?a=b&service=git-receive-pack", git("app.git", GitRequest::WriteRefs)),
+        ("POST /app.git/git-upload-pack", git("app.git", GitRequest::ReadPack)),
+        ("POST /octo/app.git/git-upload-pack", git("octo/app.git", GitRequest::ReadPack)),
+        ("POST /~user/deep/er/app/git-receive-pack", git("~user/deep/er/app", GitRequest::WritePack)),
         // The same path, written otherwise.
-        ("POST /%61pp%2egit/git-upload-pack", git("app.git", Question::ReadPack)),
+        ("POST /%61pp%2egit/git-upload-pack", git("app.git", GitRequest::ReadPack)),
         // A repository may be called like a page.
-        ("POST /metrics/git-upload-pack", git("metrics", Question::ReadPack)),
+        ("POST /metrics/git-upload-pack", git("metrics", GitRequest::ReadPack)),
     ];
     for (request, expect) in cases {
         assert_eq!(check(request), expect, "{request}");

@@ -20,7 +20,7 @@ impl Gunzip {
         Self { inflate: Decompress::new_gzip(15), done: false }
     }
 
-    /// Tells whether the member ended, and its checksum was right.
+    /// Whether the member ended, and its checksum was right.
     pub(super) fn done(&self) -> bool {
         self.done
     }

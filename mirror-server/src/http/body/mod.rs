@@ -1,7 +1,7 @@
 //! What a client sends: decoded, bounded, and on time.
 //!
 //! Nothing is held here beyond the piece that is being read, so a body may be as large as its bound; a body that is to be
-//! whole in memory is gathered by [`Inbound::gather`]. Never knows what the bytes mean.
+//! whole in memory is gathered by [`RequestBody::gather`]. Never knows what the bytes mean.
 
 mod gunzip;
 mod read_timeouts;
@@ -60,7 +60,7 @@ pub(crate) enum BodyError {
 }
 
 impl BodyError {
-    /// Finds the reason in an error of reading an [`Inbound`].
+    /// Finds the reason in an error of reading an [`RequestBody`].
     pub(crate) fn of(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref::<Self>().copied()
     }
@@ -82,7 +82,7 @@ impl From<BodyError> for io::Error {
 ///
 /// # Invariants
 /// Never gives more bytes than its bound, and never ends without error before the body does. An error stays.
-pub(crate) struct Inbound {
+pub(crate) struct RequestBody {
     source: UnsyncBoxBody<Bytes, BodyError>,
     /// What came and was not read yet, as it came.
     raw: Bytes,
@@ -101,7 +101,7 @@ pub(crate) struct Inbound {
 /// A gzip of what does not get smaller is a little larger than what it holds.
 const GZIP_OVERHEAD: u64 = 64 * 1024;
 
-impl Inbound {
+impl RequestBody {
     /// Reads what a client sends.
     pub(crate) fn new(body: Incoming, coding: Coding, limit: u64, read_timeouts: ReadTimeouts) -> Self {
         Self::from_source(body.map_err(|_| BodyError::Gone).boxed_unsync(), coding, limit, read_timeouts)
@@ -218,7 +218,7 @@ impl Inbound {
     }
 }
 
-impl Drop for Inbound {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some((metrics, endpoint)) = &self.counted {
             metrics.received(*endpoint, self.came);
@@ -226,7 +226,7 @@ impl Drop for Inbound {
     }
 }
 
-impl AsyncRead for Inbound {
+impl AsyncRead for RequestBody {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if into.remaining() == 0 {
             return Poll::Ready(Ok(()));

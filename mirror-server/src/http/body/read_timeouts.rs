@@ -1,4 +1,4 @@
-//! How long a client is waited for: so long without a byte, and in all so much longer as it has sent something.
+//! The read timeouts of a request's body: one without a byte, and one for all waiting together, which grows with what was received.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -46,7 +46,7 @@ impl ReadTimeouts {
         self.left += Duration::from_micros((bytes as u64).saturating_mul(1_000_000) / Self::PACE);
     }
 
-    /// Is ready when it was waited long enough; tells how long.
+    /// Ready when a timeout has passed; gives how long the server waited.
     pub(super) fn poll_lost(&mut self, context: &mut Context<'_>) -> Poll<Duration> {
         if self.since.is_none() {
             let now = Instant::now();

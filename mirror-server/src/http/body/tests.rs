@@ -42,7 +42,7 @@ impl<F: FnMut(&mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>
 }
 
 async fn gathered(bytes: &[u8], size: usize, coding: Coding) -> Result<Bytes, BodyError> {
-    Inbound::from_source(pieces(bytes, size), coding, LIMIT, ReadTimeouts::default()).gather().await
+    RequestBody::from_source(pieces(bytes, size), coding, LIMIT, ReadTimeouts::default()).gather().await
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -109,11 +109,11 @@ async fn what_is_not_one_whole_member_is_refused() {
 }
 
 /// A body whose pieces come when the test sends them.
-fn slow() -> (mpsc::UnboundedSender<Result<Frame<Bytes>, BodyError>>, Inbound) {
+fn slow() -> (mpsc::UnboundedSender<Result<Frame<Bytes>, BodyError>>, RequestBody) {
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let source = Polled(move |context: &mut Context<'_>| receiver.poll_recv(context)).boxed_unsync();
     let read_timeouts = ReadTimeouts::new(Duration::from_secs(30), Duration::from_secs(120));
-    (sender, Inbound::from_source(source, Coding::Identity, 1024 * 1024, read_timeouts))
+    (sender, RequestBody::from_source(source, Coding::Identity, 1024 * 1024, read_timeouts))
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,7 +180,7 @@ async fn an_error_stays() {
 #[tokio::test]
 async fn whole_bytes_are_read_as_they_are() {
     let full = Full::new(Bytes::from_static(b"0000")).map_err(|never| match never {}).boxed_unsync();
-    let inbound = Inbound::from_source(full, Coding::Identity, 4, ReadTimeouts::default());
+    let inbound = RequestBody::from_source(full, Coding::Identity, 4, ReadTimeouts::default());
     assert_eq!(inbound.gather().await, Ok(Bytes::from_static(b"0000")));
-    assert_eq!(Inbound::whole("0000").gather().await, Ok(Bytes::from_static(b"0000")));
+    assert_eq!(RequestBody::whole("0000").gather().await, Ok(Bytes::from_static(b"0000")));
 }

@@ -11,7 +11,7 @@ use rustix::io::ReadWriteFlags;
 use tokio::task::JoinHandle;
 
 use super::placeholder::{Queue, cut_off};
-use crate::http::answer::{AnswerBody, Piece, Region, Stored};
+use crate::http::answer::{AnswerBody, FileBody, Piece, Region};
 
 /// How much of a file is read at once where the kernel cannot send it.
 const READ_AT_ONCE: usize = 256 << 10;
@@ -19,22 +19,22 @@ const READ_AT_ONCE: usize = 256 << 10;
 /// The body of an answer on its way. An error in it ends the connection, so that no client takes a part for the whole.
 pub(crate) struct WireBody {
     source: Source,
-    road: Road,
+    delivery: Delivery,
     /// How many bytes are still to come, where that was known from the start.
     left: Option<u64>,
 }
 
 enum Source {
     Whole(Bytes),
-    Stored { stored: Box<dyn Stored>, region: Option<Region> },
+    Stored { stored: Box<dyn FileBody>, region: Option<Region> },
     Pieces(tokio::sync::mpsc::Receiver<Piece>),
     Ended,
 }
 
 /// How parts of files get to the socket.
-enum Road {
+enum Delivery {
     /// The kernel sends them.
-    Sent(Queue),
+    Sendfile(Queue),
     /// They are read, on another thread where the disk has to be asked.
     Read(Option<JoinHandle<io::Result<Bytes>>>),
 }
@@ -48,13 +48,13 @@ impl WireBody {
                 let left = bytes.len() as u64;
                 (Source::Whole(bytes), Some(left))
             }
-            AnswerBody::Stored(stored) => {
+            AnswerBody::File(stored) => {
                 let left = stored.length();
                 (Source::Stored { stored, region: None }, left)
             }
             AnswerBody::Pieces(pieces) => (Source::Pieces(pieces), None),
         };
-        Self { source, road: queue.map_or(Road::Read(None), Road::Sent), left }
+        Self { source, delivery: queue.map_or(Delivery::Read(None), Delivery::Sendfile), left }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -75,9 +75,9 @@ impl WireBody {
                         None => return Poll::Ready(None),
                     },
                 };
-                let bytes = match &mut self.road {
-                    Road::Sent(queue) => queue.push(region),
-                    Road::Read(reading) => ready!(poll_read(reading, region, cx))?,
+                let bytes = match &mut self.delivery {
+                    Delivery::Sendfile(queue) => queue.push(region),
+                    Delivery::Read(reading) => ready!(poll_read(reading, region, cx))?,
                 };
                 self.forget_empty();
                 Poll::Ready(Some(Ok(bytes)))
@@ -119,7 +119,7 @@ fn poll_read(
                     bytes.truncate(read);
                     return Poll::Ready(taken(region, bytes.freeze()));
                 }
-                // Not in memory, or a file system that cannot tell.
+                // Not in memory, or a file system without `RWF_NOWAIT`.
                 Err(_) => {
                     let Region { file, offset, .. } = region.clone();
                     none.insert(tokio::task::spawn_blocking(move || {

@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 
 use super::{Stream, WireBody};
-use crate::http::answer::{AnswerBody, Piece, Region, Stored};
+use crate::http::answer::{AnswerBody, FileBody, Piece, Region};
 
 /// Who moves the bytes of files.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ struct Parts {
     length: Option<u64>,
 }
 
-impl Stored for Parts {
+impl FileBody for Parts {
     fn poll_region(&mut self, _: &mut Context<'_>) -> Poll<Option<std::io::Result<Region>>> {
         Poll::Ready(self.regions.pop_front())
     }
@@ -59,7 +59,7 @@ impl Stored for Parts {
 /// Regions that come when the test lets them.
 struct Growing(mpsc::Receiver<Region>);
 
-impl Stored for Growing {
+impl FileBody for Growing {
     fn poll_region(&mut self, context: &mut Context<'_>) -> Poll<Option<std::io::Result<Region>>> {
         self.0.poll_recv(context).map(|region| region.map(Ok))
     }
@@ -72,7 +72,7 @@ impl Stored for Growing {
 fn parts(file: &Arc<File>, ranges: &[(u64, u64)], length: Option<u64>) -> AnswerBody {
     let region =
         |(offset, length): &(u64, u64)| Ok(Region { file: Arc::clone(file), offset: *offset, length: *length });
-    AnswerBody::Stored(Box::new(Parts { regions: ranges.iter().map(region).collect(), length }))
+    AnswerBody::File(Box::new(Parts { regions: ranges.iter().map(region).collect(), length }))
 }
 
 fn total(ranges: &[(u64, u64)]) -> u64 {
@@ -213,7 +213,7 @@ fn an_answer_grows_with_its_file() {
             let (_, bytes) = pattern(300_000);
             let file = Arc::new(tempfile::tempfile().unwrap());
             let (sender, regions) = mpsc::channel(1);
-            let mut client = serve(vec![AnswerBody::Stored(Box::new(Growing(regions)))], by).await;
+            let mut client = serve(vec![AnswerBody::File(Box::new(Growing(regions)))], by).await;
             client.write_all(ONE).await.unwrap();
             let grow = async {
                 let mut offset = 0;
@@ -235,7 +235,7 @@ fn an_answer_grows_with_its_file() {
 fn what_cannot_be_whole_is_cut_off() {
     let (file, bytes) = pattern(100_000);
     let broken = || {
-        AnswerBody::Stored(Box::new(Parts {
+        AnswerBody::File(Box::new(Parts {
             regions: [
                 Ok(Region { file: Arc::clone(&file), offset: 0, length: 10 }),
                 Err(std::io::Error::other("torn")),

@@ -1,4 +1,4 @@
-//! What metrics are told apart by: closed sets of words, and names of the configuration.
+//! The labels of metrics: closed sets of words, and names of the configuration.
 
 mod set;
 
@@ -57,7 +57,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What a request was about, as far as its path and query tell.
+    /// What a request was about, as far as its path and query say.
     Endpoint {
         /// The listing of refs before a fetch.
         UploadAdvertisement = "upload-pack-info",
@@ -128,13 +128,13 @@ impl EncodeLabelValue for Status {
 words! {
     /// Where the bytes of an answered fetch came from.
     PackSource {
-        /// Git made it for this request, and keeps it for the next.
-        Made = "made",
-        /// It was being made for somebody else.
+        /// Git built it for this request, and it is cached.
+        Built = "made",
+        /// It was being built for another request.
         Shared = "shared",
-        /// It was made earlier and kept.
+        /// It was built earlier and cached.
         Disk = "disk",
-        /// Git made it for this request alone: such an answer is never kept.
+        /// Git built it for this request alone: such an answer is never cached.
         Alone = "alone",
     }
 }
@@ -164,7 +164,7 @@ words! {
         Denied = "denied",
         /// Not a fast-forward.
         NotFastForward = "non-fast-forward",
-        /// Somebody else moved the ref first.
+        /// Another push moved the ref first.
         Stale = "stale",
         /// Its objects are damaged, incomplete or forbidden.
         BadObjects = "bad-objects",
@@ -204,7 +204,7 @@ words! {
     TokenFailure {
         /// It is not of the form of a token.
         Malformed = "malformed",
-        /// Nobody has it.
+        /// It is not in the file.
         Unknown = "unknown",
         /// Its time is over.
         Expired = "expired",
@@ -243,7 +243,7 @@ words! {
         Finding = "finding",
         /// Another operation held the cache too long, or a deadline passed.
         Busy = "busy",
-        /// The road to upstream.
+        /// The connection to upstream.
         Upstream = "upstream",
         /// Too little disk is free.
         LowSpace = "low-space",
@@ -263,7 +263,7 @@ words! {
         Reused = "reused",
         /// One died.
         Lost = "lost",
-        /// One was closed, as nobody needed it.
+        /// One was closed because it was not needed.
         Closed = "closed",
     }
 }

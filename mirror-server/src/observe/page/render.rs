@@ -17,7 +17,7 @@ pub(super) struct View<'a> {
     pub(super) report: &'a StatusReport,
     pub(super) repositories: &'a [Repository<'a>],
     pub(super) stuck: &'a [Stuck],
-    /// Bytes that are free where the caches are, where the system tells.
+    /// Bytes that are free where the caches are, where the system says so.
     pub(super) free: Option<u64>,
     /// Whether that is too little.
     pub(super) low: bool,

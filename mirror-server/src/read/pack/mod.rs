@@ -31,7 +31,7 @@ use crate::metrics::Metrics;
 use crate::metrics::label::{Alone, PackSource, Refusal};
 use crate::repositories::ServedRepository;
 
-/// The folder of kept packs, beside the caches.
+/// The folder of cached packs, beside the caches.
 const FOLDER: &str = "pack-cache";
 /// After how many seconds a server that is busy may be asked again.
 const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
@@ -39,7 +39,7 @@ const RETRY_BUSY: HeaderValue = HeaderValue::from_static("5");
 /// them for nothing but a history that is deepened by so many commits.
 const NO_REFS: &str = "git-mirror-none";
 
-/// What makes packs, and keeps them.
+/// Has packs built, and caches them.
 #[derive(Debug)]
 pub(crate) struct Packs {
     git: GitProgram,
@@ -93,7 +93,7 @@ impl Packs {
         let alone = match request.sharing() {
             Sharing::Shared => None,
             Sharing::Own(reason) => Some(reason),
-            // A disk that cannot tell is git's to report.
+            // An error of the disk is reported by git.
             Sharing::SharedWhereKnown => {
                 request.claimed().any(|id| !cache.has_commit(id).unwrap_or_default()).then_some(Alone::UnknownHaves)
             }
@@ -154,7 +154,7 @@ impl Packs {
         match given {
             PackAnswer::Stored(stored, source) => {
                 self.metrics.pack(source, began.elapsed());
-                with_body(StatusCode::OK, RESULT, AnswerBody::Stored(stored))
+                with_body(StatusCode::OK, RESULT, AnswerBody::File(stored))
             }
             PackAnswer::Refused(words) => {
                 self.metrics.pack(PackSource::Alone, began.elapsed());
@@ -184,7 +184,7 @@ impl Packs {
         if !error.is_for_git() {
             return words(StatusCode::BAD_REQUEST, &said);
         }
-        // Told in an answer whose status says nothing of it.
+        // Counted here, since the status of the answer does not show it.
         self.metrics.refused(Refusal::BadRequest);
         result(packet::refusal(&said).into())
     }

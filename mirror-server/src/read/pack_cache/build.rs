@@ -1,4 +1,4 @@
-//! Builds one answer: waits for a turn, runs git, watches over it, and keeps what came out where it may be kept.
+//! Builds one answer: waits for a turn, runs git, watches over it, and keeps what came out where it may be cached.
 //!
 //! Who asked first has no part in it: an answer is made for all that read along, and stops when the last of them has gone.
 
@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 use super::cache::Inner;
 use super::cached::CachedPack;
 use super::entry;
-use super::fill::{Fill, Filled, Stored};
+use super::fill::{Fill, Filled, FinishedFile};
 use super::in_progress::{Ending, InProgressPack};
 use super::key::Key;
 use super::pipe::Pipe;
@@ -53,7 +53,7 @@ impl Default for Timeouts {
 
 /// Why an answer was not made.
 #[derive(Debug, thiserror::Error)]
-enum MakeError {
+enum BuildError {
     #[error(transparent)]
     Git(#[from] GitError),
     #[error("the pipe from git broke")]
@@ -66,10 +66,10 @@ enum MakeError {
     Abandoned,
 }
 
-/// Ends an answer whatever becomes of its maker.
-struct Ends<'a>(&'a Inner, Option<Key>, &'a Arc<InProgressPack>);
+/// EndGuard an answer whatever becomes of its maker.
+struct EndGuard<'a>(&'a Inner, Option<Key>, &'a Arc<InProgressPack>);
 
-impl Drop for Ends<'_> {
+impl Drop for EndGuard<'_> {
     fn drop(&mut self) {
         self.2.end(Ending::Cut);
         if let Some(key) = self.1 {
@@ -79,8 +79,8 @@ impl Drop for Ends<'_> {
 }
 
 /// Makes an answer.
-pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
-    let _ends = Ends(&inner, key, &pack);
+pub(super) async fn build(inner: Arc<Inner>, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
+    let _guard = EndGuard(&inner, key, &pack);
     let turn = tokio::select! {
         turn = inner.slots.take() => turn,
         () = pack.abandoned() => return,
@@ -92,7 +92,7 @@ pub(super) async fn make(inner: Arc<Inner>, key: Option<Key>, pack: Arc<InProgre
     let _counted = inner.metrics.pack_running();
     match run(&inner, key, &pack, run_of).await {
         Ok(()) => {}
-        Err(MakeError::Abandoned) => tracing::debug!("a pack was given up: nobody waits for it any more"),
+        Err(BuildError::Abandoned) => tracing::debug!("a pack was given up: nobody waits for it any more"),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be made");
         }
@@ -104,14 +104,15 @@ async fn run(
     key: Option<Key>,
     pack: &Arc<InProgressPack>,
     run_of: UploadPackRun,
-) -> Result<(), MakeError> {
+) -> Result<(), BuildError> {
     let mut child = run_of.command.start()?;
     let verb = child.verb().to_owned();
     feed(&mut child, run_of.input);
     let pipe = child.take_stdout().ok_or_else(|| io::Error::other("git has no output"))?;
     let pipe = Pipe::of(File::from(pipe.into_owned_fd()?));
     let timeouts = inner.timeouts;
-    let fill = Fill { inner: Arc::clone(inner), key, pack: Arc::clone(pack), timeouts: timeouts.reader, promised: 0 };
+    let fill =
+        Fill { inner: Arc::clone(inner), key, pack: Arc::clone(pack), reader_timeout: timeouts.reader, promised: 0 };
     let filling = tokio::task::spawn_blocking(move || fill.run(pipe));
     let (filled, stopped) = watch(&child, pack, timeouts, filling).await;
     let ended = child.wait().await?;
@@ -153,20 +154,20 @@ async fn watch(
     pack: &InProgressPack,
     timeouts: Timeouts,
     mut filling: tokio::task::JoinHandle<io::Result<Filled>>,
-) -> (io::Result<Filled>, Option<MakeError>) {
+) -> (io::Result<Filled>, Option<BuildError>) {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(TICK);
     let mut stopped = None;
     loop {
         tokio::select! {
             filled = &mut filling => return (filled.map_err(io::Error::other).flatten(), stopped),
-            () = pack.abandoned(), if stopped.is_none() => stopped = Some(MakeError::Abandoned),
+            () = pack.abandoned(), if stopped.is_none() => stopped = Some(BuildError::Abandoned),
             _ = ticks.tick() => {
                 pack.wake();
                 if stopped.is_none() && pack.quiet() >= timeouts.quiet {
-                    stopped = Some(MakeError::Quiet(timeouts.quiet));
+                    stopped = Some(BuildError::Quiet(timeouts.quiet));
                 } else if stopped.is_none() && began.elapsed() >= timeouts.total {
-                    stopped = Some(MakeError::Long(timeouts.total));
+                    stopped = Some(BuildError::Long(timeouts.total));
                 }
             }
         }
@@ -178,16 +179,16 @@ async fn watch(
 }
 
 /// Keeps a whole answer. What fails here costs the next one who asks a run of git, and nobody anything else.
-async fn keep(inner: &Arc<Inner>, key: Key, pack: &Arc<InProgressPack>, stored: Stored) {
-    if !inner.room.is_kept() {
+async fn keep(inner: &Arc<Inner>, key: Key, pack: &Arc<InProgressPack>, stored: FinishedFile) {
+    if !inner.room.is_cached() {
         return;
     }
     let (inner, pack) = (Arc::clone(inner), Arc::clone(pack));
     let keeping = tokio::task::spawn_blocking(move || {
-        let Stored { making, length, checksum } = stored;
-        entry::seal(&making.file, key, length, checksum)?;
-        let kept = CachedPack::made(key, length, Arc::clone(&making.file));
-        inner.keep(making, Arc::new(kept), &pack)
+        let FinishedFile { partial, length, checksum } = stored;
+        entry::seal(&partial.file, key, length, checksum)?;
+        let cached = CachedPack::built(key, length, Arc::clone(&partial.file));
+        inner.keep(partial, Arc::new(cached), &pack)
     });
     if let Err(error) = keeping.await.map_err(io::Error::other).flatten() {
         tracing::warn!(error = &error as &dyn std::error::Error, "a pack could not be kept");

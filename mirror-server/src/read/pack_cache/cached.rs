@@ -1,4 +1,4 @@
-//! A kept answer: when it was last used, whether its file was proved in this process, and the file while it is open.
+//! A cached answer: when it was last used, whether its file was proved in this process, and the file while it is open.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use super::key::Key;
 const STAMP_EVERY: Duration = Duration::from_secs(60);
 const BLOCK: u64 = 4096;
 
-/// A kept answer.
+/// A cached answer.
 #[derive(Debug)]
 pub(super) struct CachedPack {
     key: Key,
@@ -27,7 +27,7 @@ pub(super) struct CachedPack {
     is_proved: tokio::sync::Mutex<bool>,
 }
 
-/// The file of a kept answer.
+/// The file of a cached answer.
 pub(super) struct Opened {
     pub(super) file: Arc<File>,
     /// Whether it was opened for this.
@@ -36,7 +36,7 @@ pub(super) struct Opened {
 
 impl CachedPack {
     /// Takes an answer that was just made.
-    pub(super) fn made(key: Key, length: u64, file: Arc<File>) -> Self {
+    pub(super) fn built(key: Key, length: u64, file: Arc<File>) -> Self {
         let now = nanos(SystemTime::now());
         Self { handle: Mutex::new(Some(file)), is_proved: true.into(), ..Self::found(key, length, now) }
     }

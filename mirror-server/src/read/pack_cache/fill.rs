@@ -16,7 +16,7 @@ use super::storage::PartialFile;
 /// How much is taken from the pipe at once.
 const PIECE: usize = 1 << 20;
 /// How much room is asked for at once.
-const PROMISE: u64 = 4 << 20;
+const CLAIM: u64 = 4 << 20;
 /// The longest `ERR` answer.
 const REFUSAL: u64 = 64 << 10;
 
@@ -29,14 +29,14 @@ const SHALLOW_INFO: &[u8] = b"0011shallow-info\n";
 /// What came out of git.
 pub(super) enum Filled {
     /// An answer; the file where all of it is in one, with its length and checksum.
-    Answer(Option<Stored>),
+    Answer(Option<FinishedFile>),
     /// Git told the client why there is none.
     Refused(Bytes),
 }
 
 /// A whole answer in its file.
-pub(super) struct Stored {
-    pub(super) making: PartialFile,
+pub(super) struct FinishedFile {
+    pub(super) partial: PartialFile,
     pub(super) length: u64,
     pub(super) checksum: u32,
 }
@@ -48,7 +48,7 @@ pub(super) struct Fill {
     pub(super) key: Option<Key>,
     pub(super) pack: Arc<InProgressPack>,
     /// For how long a reader may hold up the others.
-    pub(super) timeouts: Duration,
+    pub(super) reader_timeout: Duration,
     pub(super) promised: u64,
 }
 
@@ -91,13 +91,13 @@ impl Fill {
                 sink = Sink::Memory;
             }
             if let Sink::Memory = sink {
-                self.pack.pass(&piece[..held], self.timeouts)?;
+                self.pack.pass(&piece[..held], self.reader_timeout)?;
             }
             held = pipe.read(&mut piece)?;
         }
         Ok(Filled::Answer(match (sink, hash) {
-            (Sink::Disk(making), Some(hash)) => {
-                Some(Stored { making, length: self.pack.length_so_far(), checksum: hash.finalize() })
+            (Sink::Disk(partial), Some(hash)) => {
+                Some(FinishedFile { partial, length: self.pack.length_so_far(), checksum: hash.finalize() })
             }
             _ => None,
         }))
@@ -106,9 +106,9 @@ impl Fill {
     fn begin(&self) -> Sink {
         self.inner.claim();
         match self.inner.room.create(self.key.is_some()) {
-            Ok(making) => {
-                self.pack.store_in(Arc::clone(&making.file));
-                Sink::Disk(making)
+            Ok(partial) => {
+                self.pack.store_in(Arc::clone(&partial.file));
+                Sink::Disk(partial)
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
@@ -121,15 +121,15 @@ impl Fill {
 
     fn store(&mut self, bytes: &[u8]) -> io::Result<()> {
         while self.pack.length_so_far() + bytes.len() as u64 > self.promised {
-            if !self.inner.promise(PROMISE) {
-                return Err(io::Error::other("the quota of kept packs is used up"));
+            if !self.inner.promise(CLAIM) {
+                return Err(io::Error::other("the quota of cached packs is used up"));
             }
-            self.promised += PROMISE;
+            self.promised += CLAIM;
         }
         match self.pack.store(bytes) {
             Err(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
                 // What is kept is worth less than what is asked for.
-                self.inner.evict(PROMISE);
+                self.inner.evict(CLAIM);
                 self.pack.store(bytes)
             }
             other => other,

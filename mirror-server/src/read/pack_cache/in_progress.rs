@@ -2,7 +2,7 @@
 //!
 //! Its bytes go to a file. Where the file cannot grow, because the disk is full or the cache's quota is used up, the rest passes through a bounded
 //! [`window`](super::window) in memory: the answer still reaches everybody who reads along, at the pace of the slowest of them, is joined by
-//! nobody any more, and is not kept. A reader that does not move for some time, while others wait for room in the window, is cut off.
+//! nobody any more, and is not cached. A reader that does not move for some time, while others wait for room in the window, is cut off.
 //!
 //! It never starts or stops a git; that is [`build`](super::build)'s.
 
@@ -43,7 +43,7 @@ struct State {
     stored: u64,
     window: Option<Window>,
     /// Up to where readers were told.
-    told: u64,
+    notified: u64,
     ending: Option<Ending>,
     readers: BTreeMap<u64, Place>,
     next: u64,
@@ -99,7 +99,7 @@ impl InProgressPack {
                 file: None,
                 stored: 0,
                 window: None,
-                told: 0,
+                notified: 0,
                 ending: None,
                 readers: BTreeMap::new(),
                 next: 0,
@@ -177,7 +177,7 @@ impl InProgressPack {
     ///
     /// # Errors
     /// No memory.
-    pub(super) fn pass(&self, bytes: &[u8], timeouts: Duration) -> io::Result<()> {
+    pub(super) fn pass(&self, bytes: &[u8], timeout: Duration) -> io::Result<()> {
         let mut guard = self.state();
         loop {
             let state = &mut *guard;
@@ -193,14 +193,14 @@ impl InProgressPack {
             state.is_blocked = true;
             // Who has not yet taken all there is, and has not moved, holds the others up.
             let end = window.end();
-            let stuck = |place: &&mut Place| place.at < end && place.moved.elapsed() >= timeouts;
+            let stuck = |place: &&mut Place| place.at < end && place.moved.elapsed() >= timeout;
             let mut is_freed = false;
             for place in state.readers.values_mut().filter(stuck) {
                 place.lose();
                 is_freed = true;
             }
             if !is_freed {
-                (guard, _) = self.moved.wait_timeout(guard, timeouts).unwrap_or_else(PoisonError::into_inner);
+                (guard, _) = self.moved.wait_timeout(guard, timeout).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -208,16 +208,16 @@ impl InProgressPack {
     /// Wakes the readers for what came since they were last told.
     pub(super) fn wake(&self) {
         let mut state = self.state();
-        if state.told < state.length() {
-            state.tell();
+        if state.notified < state.length() {
+            state.notify();
         }
     }
 
-    /// Ends the answer; the first ending counts.
+    /// EndGuard the answer; the first ending counts.
     pub(super) fn end(&self, ending: Ending) {
         let mut state = self.state();
         state.ending.get_or_insert(ending);
-        state.tell();
+        state.notify();
     }
 
     /// How many bytes there are so far.
@@ -303,13 +303,13 @@ impl State {
     /// Notes that bytes came, and tells the readers where it is worth it.
     fn grow(&mut self) {
         self.grown = Instant::now();
-        if self.told < PROMPT || self.length() - self.told >= WAKE || self.window.is_some() {
-            self.tell();
+        if self.notified < PROMPT || self.length() - self.notified >= WAKE || self.window.is_some() {
+            self.notify();
         }
     }
 
-    fn tell(&mut self) {
-        self.told = self.length();
+    fn notify(&mut self) {
+        self.notified = self.length();
         for place in self.readers.values_mut() {
             if let Some(waker) = place.waker.take() {
                 waker.wake();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::in_progress::{Ending, InProgressPack, Next};
-use crate::http::answer::{Region, Stored};
+use crate::http::answer::{FileBody, Region};
 
 /// One who reads along. Dropping it leaves.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Drop for Reader {
     }
 }
 
-impl Stored for Reader {
+impl FileBody for Reader {
     fn poll_region(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Region>>> {
         self.pack.poll_next(self.id, context).map(|next| match next {
             Next::Region(region) => Some(Ok(region)),
@@ -48,18 +48,18 @@ impl Stored for Reader {
 
 /// A whole answer at the front of a file.
 #[derive(Debug)]
-pub(super) struct Front {
+pub(super) struct WholeFile {
     file: Option<Arc<File>>,
     length: u64,
 }
 
-impl Front {
+impl WholeFile {
     pub(super) fn of(file: Arc<File>, length: u64) -> Self {
         Self { file: Some(file), length }
     }
 }
 
-impl Stored for Front {
+impl FileBody for WholeFile {
     fn poll_region(&mut self, _: &mut Context<'_>) -> Poll<Option<io::Result<Region>>> {
         let region = self.file.take().filter(|_| self.length > 0);
         Poll::Ready(region.map(|file| Ok(Region { file, offset: 0, length: self.length })))

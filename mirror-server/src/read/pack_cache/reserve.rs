@@ -1,4 +1,4 @@
-//! What kept answers leave of the disk to others: they give way before the guard of the disk refuses anybody who writes.
+//! What cached answers leave of the disk to others: they give way before the guard of the disk refuses anybody who writes.
 //!
 //! The guard refuses below its lower mark, and goes on to do so until its upper one is free. So answers are written only while clearly more
 //! than the lower mark is free; and once there is not, or the guard refuses, kept ones go until the upper mark is free, or until there are none.
@@ -23,7 +23,7 @@ impl Reserve {
         Self { marks, guard }
     }
 
-    /// How many bytes kept answers have to make free, where so many are free, for so many more to be written; 0 where there is room for these.
+    /// How many bytes cached answers have to make free, where so many are free, for so many more to be written; 0 where there is room for these.
     pub(super) fn shortage(&self, free: u64, bytes: u64) -> u64 {
         // Where the file system does not tell, writing does.
         let verdict = self.guard.look().map_or(Verdict::Enough, |space| space.verdict);
@@ -34,7 +34,7 @@ impl Reserve {
 fn shortage(marks: FreeSpace, verdict: Verdict, free: u64, bytes: u64) -> u64 {
     let (stop, resume) = (marks.stop.get(), marks.resume.get().max(marks.stop.get()));
     let least = match verdict {
-        // What others write between two looks has room beside what is kept.
+        // What others write between two looks has room beside what is cached.
         Verdict::Enough => stop + (resume - stop) / 4,
         Verdict::Low => resume,
     };

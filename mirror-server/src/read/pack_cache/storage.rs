@@ -1,4 +1,4 @@
-//! The folder of kept answers: which files are in it, and how much may be.
+//! The folder of cached answers: which files are in it, and how much may be.
 //!
 //! One process keeps answers there. A second one beside it, as during a restart, shares answers while they are made and keeps none: its files have no
 //! names. It takes the folder over when the first has ended.
@@ -33,7 +33,7 @@ pub(super) struct Storage {
     next: AtomicU64,
 }
 
-/// A file that is being made. It goes away unless it is kept.
+/// A file that is being made. It goes away unless it is cached.
 #[derive(Debug)]
 pub(super) struct PartialFile {
     pub(super) file: Arc<File>,
@@ -71,7 +71,7 @@ impl Storage {
     }
 
     /// Whether answers are kept here.
-    pub(super) fn is_kept(&self) -> bool {
+    pub(super) fn is_cached(&self) -> bool {
         self.lock.get().is_some() && self.quota > 0
     }
 
@@ -100,7 +100,7 @@ impl Storage {
         Ok(found)
     }
 
-    /// Makes an empty file, with a name where it may be kept.
+    /// Makes an empty file, with a name where it may be cached.
     pub(super) fn create(&self, may_keep: bool) -> io::Result<PartialFile> {
         let (path, file) = loop {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -112,15 +112,15 @@ impl Storage {
                 Err(error) => return Err(error),
             }
         };
-        let making = PartialFile { file: Arc::new(file), path: Some(path) };
-        Ok(if may_keep && self.is_kept() { making } else { making.without_name() })
+        let partial = PartialFile { file: Arc::new(file), path: Some(path) };
+        Ok(if may_keep && self.is_cached() { partial } else { partial.without_name() })
     }
 
     /// Gives a finished file the name of its key.
-    pub(super) fn keep(&self, making: &mut PartialFile, key: Key) -> io::Result<()> {
-        if let Some(path) = &making.path {
+    pub(super) fn keep(&self, partial: &mut PartialFile, key: Key) -> io::Result<()> {
+        if let Some(path) = &partial.path {
             fs::rename(path, self.folder.join(key.to_string()))?;
-            making.path = None;
+            partial.path = None;
         }
         Ok(())
     }
@@ -130,7 +130,7 @@ impl Storage {
         remove(&self.folder.join(key.to_string()));
     }
 
-    /// How many bytes kept answers have to make free for so many more, beside what is left to others; 0 where there is room for these.
+    /// How many bytes cached answers have to make free for so many more, beside what is left to others; 0 where there is room for these.
     pub(super) fn shortage(&self, bytes: u64) -> u64 {
         // Where the file system does not tell, writing does.
         free_space(&self.folder).map_or(0, |free| self.reserve.shortage(free, bytes))
@@ -159,6 +159,6 @@ fn remove(path: &Path) {
         && error.kind() != io::ErrorKind::NotFound
     {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(path = %path.display(), error, "a file of kept packs cannot be removed");
+        tracing::warn!(path = %path.display(), error, "a file of cached packs cannot be removed");
     }
 }

@@ -18,7 +18,7 @@ use super::reader::Reader;
 use super::reserve::Reserve;
 use super::storage::Storage;
 use super::window::WINDOW;
-use crate::http::answer::Stored;
+use crate::http::answer::FileBody;
 
 /// Reads what is there for a reader; the error, the end, or that more may come.
 fn read(reader: &mut Reader, into: &mut Vec<u8>) -> Poll<io::Result<()>> {
@@ -148,13 +148,13 @@ fn a_full_disk_is_told_and_changes_nothing() {
 fn one_makes_what_many_ask_for() {
     let mut index = Index::default();
     let Found::Begun(pack, maker) = index.find(key(1)) else { panic!("nothing is there") };
-    let Found::Growing(joined) = index.find(key(1)) else { panic!("it is being made") };
+    let Found::InProgress(joined) = index.find(key(1)) else { panic!("it is being made") };
     drop((maker, joined));
     let Found::Begun(again, _reader) = index.find(key(1)) else { panic!("it was given up") };
     index.forget(key(1), &pack);
-    assert!(index.is_growing(key(1), &again), "what was given up takes nothing else away");
+    assert!(index.is_in_progress(key(1), &again), "what was given up takes nothing else away");
     index.forget(key(1), &again);
-    assert!(!index.is_growing(key(1), &again));
+    assert!(!index.is_in_progress(key(1), &again));
 }
 
 #[test]
@@ -166,8 +166,8 @@ fn what_was_not_used_for_the_longest_time_goes_first() {
     assert_eq!(index.size(), (4 * 3 * 4096, 4));
     assert_eq!(index.promise(8192, 16 * 4096).unwrap().len(), 0);
     let evicted = index.promise(3 * 4096, 16 * 4096).unwrap();
-    assert_eq!(evicted.iter().map(|kept| kept.key()).collect::<Vec<_>>(), [key(1)]);
-    assert!(matches!(index.find(key(2)), Found::CachedPack(_)));
+    assert_eq!(evicted.iter().map(|cached| cached.key()).collect::<Vec<_>>(), [key(1)]);
+    assert!(matches!(index.find(key(2)), Found::Cached(_)));
     assert!(matches!(index.find(key(1)), Found::Begun(..)));
     assert!(index.promise(12 * 4096, 16 * 4096).is_none(), "more than all there is");
     assert_eq!(index.size(), (3 * 3 * 4096, 3), "then nothing goes for it");
@@ -181,15 +181,15 @@ async fn what_is_evicted_while_it_is_opened_does_not_stay_open() {
     let length = 10;
     let path = folder.path().join(key(1).to_string());
     std::fs::write(&path, vec![0; length + usize::try_from(super::entry::FOOTER).unwrap()]).unwrap();
-    let kept = Arc::new(CachedPack::made(key(1), length as u64, Arc::new(File::open(&path).unwrap())));
+    let cached = Arc::new(CachedPack::built(key(1), length as u64, Arc::new(File::open(&path).unwrap())));
     let mut index = Index::default();
-    index.keep(Arc::clone(&kept));
-    kept.close();
-    let opened = kept.open(folder.path()).await.unwrap();
+    index.keep(Arc::clone(&cached));
+    cached.close();
+    let opened = cached.open(folder.path()).await.unwrap();
     assert_eq!(index.evict(1).len(), 1);
     // Somebody else opens it before the file goes.
-    let again = kept.open(folder.path()).await.unwrap();
-    index.opened(&kept);
+    let again = cached.open(folder.path()).await.unwrap();
+    index.opened(&cached);
     let left = [opened.file, again.file].map(|file| Arc::downgrade(&file));
     assert!(left.iter().all(|file| file.upgrade().is_none()), "once it is read, nobody holds it");
 }

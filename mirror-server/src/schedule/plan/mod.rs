@@ -19,10 +19,10 @@ const SPREAD: Duration = Duration::from_secs(10);
 /// How soon after the start a maintenance that is overdue begins, at the earliest: the first minutes belong to readers and syncs.
 const SETTLED: Duration = Duration::from_secs(5 * 60);
 
-/// From how many packs on that it could make fewer of an upkeep is due, whenever the next one was meant to be: whoever makes a pack for a
+/// From how many packs on that it could make fewer of a maintenance is due, whenever the next one was meant to be: whoever makes a pack for a
 /// reader opens all of them.
 const MANY_PACKS: u64 = 100;
-/// How soon after an upkeep there may be one for that reason.
+/// How soon after a maintenance there may be one for that reason.
 const RESTED: Duration = Duration::from_secs(30 * 60);
 
 /// Something that is due.
@@ -32,7 +32,7 @@ pub(super) enum Job {
     Sync,
     /// A flush of these.
     Flush(BTreeSet<LaneName>),
-    /// The upkeep of the cache.
+    /// The maintenance of the cache.
     Maintain,
 }
 
@@ -54,7 +54,7 @@ pub(super) enum Next {
     Do(Job),
     /// Nothing before this moment.
     At(Duration),
-    /// Nothing, until somebody pushes.
+    /// Nothing, until a push is accepted.
     Rest,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Plan {
     sync: Option<Duration>,
     flush: Option<Duration>,
     maintain: Option<Duration>,
-    /// From when on many packs make an upkeep due.
+    /// From when on many packs make a maintenance due.
     rested: Duration,
     /// The lanes whose commits wait.
     wanted: BTreeSet<LaneName>,
@@ -81,7 +81,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Plans from the start on. `maintained` is how long ago the last upkeep was, where there was one.
+    /// Plans from the start on. `maintained` is how long ago the last maintenance was, where there was one.
     pub(super) fn new(schedule: Schedule, maintained: Option<Duration>, seed: u64) -> Self {
         let mut plan = Self {
             schedule,
@@ -117,14 +117,14 @@ impl Plan {
         self.flush.get_or_insert(now);
     }
 
-    /// So many packs were found that an upkeep could make fewer of.
+    /// So many packs were found that a maintenance could make fewer of.
     pub(super) fn counted(&mut self, now: Duration, packs: u64) {
         if packs >= MANY_PACKS {
             self.maintain = self.maintain.map(|at| at.min(now.max(self.rested)));
         }
     }
 
-    /// What to do now: what is due, flushes first, since somebody's commits wait; or when to ask again.
+    /// What to do now: what is due, flushes first, since commits wait for them; or when to ask again.
     pub(super) fn next(&self, now: Duration) -> Next {
         let due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
         if due(self.flush) {

@@ -163,7 +163,7 @@ fn pushes_during_a_flush_make_one_more() {
     let Next::Do(first) = plan.next(SECOND) else { panic!("a flush is due") };
     assert_eq!(first, Job::Flush(lanes(&["a", "b"])));
     plan.ended(2 * SECOND, &first, JobOutcome::Succeeded, BTreeSet::new());
-    // What came meanwhile is told afterwards, all at once.
+    // What came meanwhile is notified afterwards, all at once.
     plan.pushed(2 * SECOND, lanes(&["b"]));
     plan.pushed(2 * SECOND, lanes(&["b"]));
     let Next::Do(second) = plan.next(2 * SECOND) else { panic!("one more is due") };
@@ -257,7 +257,7 @@ fn many_packs_make_an_upkeep_due_before_its_day_but_not_again_and_again() {
         plan.counted(2 * HOUR + minute * MINUTE, 100_000);
         assert_eq!(due(&plan, 2 * HOUR + minute * MINUTE), 2 * HOUR + RESTED);
     }
-    // The first minutes belong to readers and syncs, also after a restart behind an upkeep.
+    // The first minutes belong to readers and syncs, also after a restart behind a maintenance.
     for (ago, first) in [(Some(HOUR), SETTLED), (Some(10 * MINUTE), 20 * MINUTE), (None, SETTLED)] {
         let mut plan = Plan::new(only_upkeep, ago, 3);
         plan.counted(Duration::ZERO, MANY_PACKS);
@@ -280,7 +280,7 @@ fn a_busy_cache_is_no_failure() {
 }
 
 proptest! {
-    /// Whatever upstream does and whenever somebody pushes, syncs go on, nothing spins, and every push is flushed once upstream stays up.
+    /// Whatever upstream does and whenever a push is accepted, syncs go on, nothing spins, and every push is flushed once upstream stays up.
     #[test]
     fn every_schedule_goes_on_and_forgets_no_push(
         seed: u64,

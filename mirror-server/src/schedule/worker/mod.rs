@@ -1,6 +1,6 @@
 //! The worker of one repository: does what its plan says is due, one thing at a time, and says that it lives.
 //!
-//! It ends when the server does, and for no other reason: whatever goes wrong is counted, told to the plan, and tried again.
+//! It ends when the server does, and for no other reason: every failure is counted, reported to the plan, and retried.
 
 use std::collections::BTreeSet;
 use std::pin::pin;
@@ -47,7 +47,7 @@ pub(super) trait JobRunner: Send + Sync {
     /// Says whether one that was given up has not ended yet.
     fn is_still_running(&self) -> bool;
 
-    /// Counts the packs; nothing where the disk does not tell. The future may be dropped.
+    /// Counts the packs; nothing where the disk does not answer. The future may be dropped.
     fn packs(&self) -> impl Future<Output = Option<PackCount>> + Send;
 }
 
@@ -94,7 +94,7 @@ impl<E: JobRunner> Worker<E> {
         self.heartbeats.beat(&self.repository, Activity::Ended, Duration::ZERO);
     }
 
-    /// Looks how many packs there are: where they have become many, upkeep does not wait for its day. A disk that does not answer holds up
+    /// Looks how many packs there are: where they have become many, maintenance does not wait for its day. A disk that does not answer holds up
     /// nothing else for long.
     async fn count(&mut self, begun: Instant) {
         self.beat(Activity::Waiting, COUNTED + GRACE);

@@ -137,7 +137,7 @@ async fn many_packs_are_seen_to_within_the_hour() {
     };
     let packs = |used, leaving, overdue| Some(PackCount { used, leaving, overdue });
     assert_eq!(upkeeps(packs(99, 0, 0)).await, 0);
-    assert_eq!(upkeeps(packs(1, 1000, 98)).await, 0, "no upkeep makes fewer of those that readers may have open");
+    assert_eq!(upkeeps(packs(1, 1000, 98)).await, 0, "no maintenance makes fewer of those that readers may have open");
     assert_eq!(upkeeps(None).await, 0);
     // One at once and one each half an hour, as these packs never become fewer.
     assert_eq!(upkeeps(packs(1, 0, 99)).await, 4);
@@ -173,7 +173,7 @@ async fn the_end_of_the_server_is_the_end_of_its_operation() {
     assert!(asked.elapsed() < Duration::from_secs(1));
 }
 
-/// JobRunner that neither end nor listen, until somebody lets them go.
+/// Jobs that neither end nor react, until the test releases them.
 #[derive(Default)]
 struct Deaf {
     has_begun: AtomicBool,

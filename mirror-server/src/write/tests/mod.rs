@@ -171,7 +171,7 @@ async fn bytes_of(answer: Answer) -> Vec<u8> {
     match answer.into_body() {
         AnswerBody::Whole(bytes) => bytes.to_vec(),
         AnswerBody::Pieces(pieces) => gather(pieces).await,
-        AnswerBody::Stored(_) => panic!("no report lies in a file"),
+        AnswerBody::File(_) => panic!("no report lies in a file"),
     }
 }
 

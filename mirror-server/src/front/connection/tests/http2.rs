@@ -19,7 +19,7 @@ impl Client {
     async fn connect(fixture: &Fixture, window: u32) -> Self {
         let (near, far) = tokio::io::duplex(64 * 1024);
         let connections = Arc::clone(&fixture.connections);
-        let served = tokio::spawn(async move { connections.speak_http2(near).await });
+        let served = tokio::spawn(async move { connections.serve_http2(near).await });
         let (requests, connection) = Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(window)
@@ -65,7 +65,7 @@ async fn a_connection_that_asks_nothing_ends() {
     client.get("/nothing").await.into_body().collect().await.unwrap();
     let begun = Instant::now();
     client.served.await.unwrap();
-    assert_eq!(begun.elapsed(), fixture.connections.deadlines.head);
+    assert_eq!(begun.elapsed(), fixture.connections.timeouts.head);
 }
 
 /// Pings are answered all the while: only the stream stands still.
@@ -76,7 +76,7 @@ async fn an_answer_that_is_never_taken_ends_the_connection() {
     let begun = Instant::now();
     let untaken = client.get("/nothing").await;
     client.served.await.unwrap();
-    assert!(begun.elapsed() <= fixture.connections.deadlines.stall * 3, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() <= fixture.connections.timeouts.stall * 3, "{:?}", begun.elapsed());
     assert!(untaken.into_body().collect().await.is_err());
 }
 

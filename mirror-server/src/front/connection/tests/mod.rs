@@ -38,8 +38,8 @@ impl Fixture {
         let (near, far) = tokio::io::duplex(buffer);
         let connections = Arc::clone(&self.connections);
         let task = tokio::spawn(async move {
-            let stall = connections.deadlines.stall;
-            connections.speak_http1(Paced::new(near, stall), None).await;
+            let stall = connections.timeouts.stall;
+            connections.serve_http1(WriteTimeout::new(near, stall), None).await;
         });
         Client { stream: far, task }
     }
@@ -178,7 +178,7 @@ async fn a_head_that_drips_is_cut_at_its_deadline() {
     let mut answer = Vec::new();
     reading.read_to_end(&mut answer).await.unwrap();
     client.task.await.unwrap();
-    assert_eq!(begun.elapsed(), fixture.connections.deadlines.head);
+    assert_eq!(begun.elapsed(), fixture.connections.timeouts.head);
     dripping.await.unwrap();
 }
 
@@ -187,13 +187,13 @@ async fn a_connection_that_says_nothing_ends() {
     let fixture = Fixture::new();
     let begun = Instant::now();
     assert_eq!(fixture.connect().rest().await, "");
-    assert_eq!(begun.elapsed(), fixture.connections.deadlines.head);
+    assert_eq!(begun.elapsed(), fixture.connections.timeouts.head);
 
     // And one that was used.
     let begun = Instant::now();
     let answers = fixture.connect().ask(&LAST.replace("Connection: close\r\n", "")).await;
     assert_eq!(statuses(&answers), [404]);
-    assert_eq!(begun.elapsed(), fixture.connections.deadlines.head);
+    assert_eq!(begun.elapsed(), fixture.connections.timeouts.head);
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +203,7 @@ async fn a_client_that_takes_nothing_is_cut() {
     let begun = Instant::now();
     client.send("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n").await;
     client.task.await.unwrap();
-    assert_eq!(begun.elapsed(), fixture.connections.deadlines.stall);
+    assert_eq!(begun.elapsed(), fixture.connections.timeouts.stall);
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,7 +55,7 @@ async fn a_second_server_keeps_nothing_until_the_first_has_gone() {
     first.rest().await;
     // Making a pack takes the folder over, with what is in it.
     let alone = v2(&[&format!("want {}", rig.snapshot()), "have 1111111111111111111111111111111111111111", "done"]);
-    while !second.packs.pack_cache.is_kept() {
+    while !second.packs.pack_cache.is_cached() {
         second.fetch(Version::V2, &alone).await;
     }
     let runs = rig.runs();

@@ -122,14 +122,14 @@ impl Rig {
         self.git(&["for-each-ref", "--format=%(objectname)", "refs/mirror/snapshots"])
     }
 
-    /// Begins a server, which gets the folder of kept packs. A child of another test may hold its lock for as long as it takes from `fork` to `exec`.
+    /// Begins a server, which gets the folder of cached packs. A child of another test may hold its lock for as long as it takes from `fork` to `exec`.
     async fn serve_kept(&self) -> Running {
         let mut running = self.serve();
         until(|| {
-            if !running.packs.pack_cache.is_kept() {
+            if !running.packs.pack_cache.is_cached() {
                 running = self.serve();
             }
-            running.packs.pack_cache.is_kept()
+            running.packs.pack_cache.is_cached()
         })
         .await;
         running
@@ -164,7 +164,7 @@ impl Rig {
         list.lines().map(ToOwned::to_owned).collect()
     }
 
-    /// The files of kept packs.
+    /// The files of cached packs.
     fn kept(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.path("pack-cache")).unwrap();
         entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("lock")).collect()
@@ -247,7 +247,7 @@ async fn is_waiting<T>(future: &mut Pin<Box<impl Future<Output = T>>>) -> bool {
 
 /// Reads the next part of a stored answer.
 async fn part(answer: &mut Answer) -> Option<io::Result<Vec<u8>>> {
-    let AnswerBody::Stored(stored) = answer.body_mut() else { panic!("the answer is stored") };
+    let AnswerBody::File(stored) = answer.body_mut() else { panic!("the answer is stored") };
     let region = poll_fn(|context| stored.poll_region(context)).await?;
     Some(region.map(|region| {
         let mut bytes = vec![0; usize::try_from(region.length).unwrap()];
@@ -271,7 +271,7 @@ async fn drain(mut answer: Answer) -> io::Result<Vec<u8>> {
 
 fn length(answer: &Answer) -> Option<u64> {
     match answer.body() {
-        AnswerBody::Stored(stored) => stored.length(),
+        AnswerBody::File(stored) => stored.length(),
         _ => None,
     }
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::build::{Timeouts, UploadPackRun, make};
+use super::build::{Timeouts, UploadPackRun, build};
 use super::build_slots::BuildSlots;
 use super::cached::CachedPack;
 use super::in_progress::{Ending, InProgressPack};
 use super::index::{Found, Index};
 use super::key::Key;
-use super::reader::{Front, Reader};
+use super::reader::{Reader, WholeFile};
 use super::reserve::Reserve;
 use super::storage::{PartialFile, Storage};
-use crate::http::answer::Stored;
+use crate::http::answer::FileBody;
 use crate::metrics::Metrics;
 use crate::metrics::label::PackSource;
 
@@ -43,7 +43,7 @@ pub(super) struct Inner {
 /// What somebody gets who asks.
 pub(in crate::read) enum PackAnswer {
     /// An answer, whole or growing, and where it came from.
-    Stored(Box<dyn Stored>, PackSource),
+    Stored(Box<dyn FileBody>, PackSource),
     /// Git's refusal, in its protocol.
     Refused(Bytes),
     /// Git gave up on it without a word for the client; the log has what it said.
@@ -77,42 +77,45 @@ impl PackCache {
     pub(in crate::read) async fn answer(&self, key: Option<Key>, run_of: impl FnOnce() -> UploadPackRun) -> PackAnswer {
         let Some(key) = key else {
             let (pack, reader) = InProgressPack::begin();
-            self.make(None, pack, run_of());
+            self.build(None, pack, run_of());
             return give(reader, PackSource::Alone).await;
         };
         loop {
             let found = self.inner.index().find(key);
             match found {
-                Found::Growing(reader) => return give(reader, PackSource::Shared).await,
+                Found::InProgress(reader) => return give(reader, PackSource::Shared).await,
                 Found::Begun(pack, reader) => {
-                    self.make(Some(key), pack, run_of());
-                    return give(reader, PackSource::Made).await;
+                    self.build(Some(key), pack, run_of());
+                    return give(reader, PackSource::Built).await;
                 }
-                Found::CachedPack(kept) => match kept.open(self.inner.room.folder()).await {
+                Found::Cached(cached) => match cached.open(self.inner.room.folder()).await {
                     Ok(opened) => {
                         if opened.is_new {
-                            self.inner.index().opened(&kept);
+                            self.inner.index().opened(&cached);
                         }
-                        return PackAnswer::Stored(Box::new(Front::of(opened.file, kept.length())), PackSource::Disk);
+                        return PackAnswer::Stored(
+                            Box::new(WholeFile::of(opened.file, cached.length())),
+                            PackSource::Disk,
+                        );
                     }
-                    Err(error) => self.inner.discard(&kept, &error),
+                    Err(error) => self.inner.discard(&cached, &error),
                 },
             }
         }
     }
 
-    /// Whether the folder of kept answers is this one's.
+    /// Whether the folder of cached answers is this one's.
     #[cfg(test)]
-    pub(in crate::read) fn is_kept(&self) -> bool {
-        self.inner.room.is_kept()
+    pub(in crate::read) fn is_cached(&self) -> bool {
+        self.inner.room.is_cached()
     }
 
-    fn make(&self, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
-        tokio::spawn(make(Arc::clone(&self.inner), key, pack, run_of));
+    fn build(&self, key: Option<Key>, pack: Arc<InProgressPack>, run_of: UploadPackRun) {
+        tokio::spawn(build(Arc::clone(&self.inner), key, pack, run_of));
     }
 }
 
-/// Has kept answers give way to whatever else fills the disk, without anybody who asks for one. On a thread, as it blocks.
+/// Has cached answers give way to whatever else fills the disk, without anybody who asks for one. On a thread, as it blocks.
 fn watch_room(inner: &Arc<Inner>) {
     let inner = Arc::downgrade(inner);
     let watch = move || {
@@ -122,9 +125,12 @@ fn watch_room(inner: &Arc<Inner>) {
             std::thread::sleep(LOOK_EVERY);
         }
     };
-    if let Err(error) = std::thread::Builder::new().name("kept packs".to_owned()).spawn(watch) {
+    if let Err(error) = std::thread::Builder::new().name("cached packs".to_owned()).spawn(watch) {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "kept packs give way only where new ones are made: there is no thread to watch the disk");
+        tracing::warn!(
+            error,
+            "cached packs give way only where new ones are made: there is no thread to watch the disk"
+        );
     }
 }
 
@@ -144,7 +150,7 @@ impl Inner {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the folder of kept answers, unless another process has it, and what is in it. Blocks.
+    /// Takes the folder of cached answers, unless another process has it, and what is in it. Blocks.
     pub(super) fn claim(&self) {
         match self.room.claim() {
             Ok(None) => {}
@@ -152,11 +158,11 @@ impl Inner {
                 self.index().adopt(found);
                 // The quota may be smaller than it was.
                 self.promise(0);
-                self.tell();
+                self.notify();
             }
             Err(error) => {
                 let (folder, error) = (self.room.folder().display(), &error as &dyn std::error::Error);
-                tracing::warn!(%folder, error, "packs are not kept: their folder cannot be used");
+                tracing::warn!(%folder, error, "packs are not cached: their folder cannot be used");
             }
         }
     }
@@ -172,24 +178,24 @@ impl Inner {
     /// What the disk refuses.
     pub(super) fn keep(
         &self,
-        mut making: PartialFile,
-        kept: Arc<CachedPack>,
+        mut partial: PartialFile,
+        cached: Arc<CachedPack>,
         pack: &Arc<InProgressPack>,
     ) -> io::Result<()> {
-        let key = kept.key();
+        let key = cached.key();
         let names = self.names();
-        if self.index().is_growing(key, pack) {
-            self.room.keep(&mut making, key)?;
+        if self.index().is_in_progress(key, pack) {
+            self.room.keep(&mut partial, key)?;
             let mut index = self.index();
-            index.keep(Arc::clone(&kept));
-            index.opened(&kept);
+            index.keep(Arc::clone(&cached));
+            index.opened(&cached);
         }
         drop(names);
-        self.tell();
+        self.notify();
         Ok(())
     }
 
-    /// Promises room on the disk, for which kept answers may have to go; false where there is none even so. Blocks.
+    /// Promises room on the disk, for which cached answers may have to go; false where there is none even so. Blocks.
     pub(super) fn promise(&self, bytes: u64) -> bool {
         let Some(evicted) = self.index().promise(bytes, self.room.quota) else { return false };
         self.remove(&evicted);
@@ -200,7 +206,7 @@ impl Inner {
         has_room
     }
 
-    /// Lets kept answers go where the disk is short of room, for so many bytes more; whether there is room then. Blocks.
+    /// Lets cached answers go where the disk is short of room, for so many bytes more; whether there is room then. Blocks.
     fn give_way(&self, bytes: u64) -> bool {
         let shortage = self.room.shortage(bytes);
         if shortage > 0 {
@@ -214,45 +220,45 @@ impl Inner {
         self.index().release(bytes);
     }
 
-    /// Makes room on the disk for so many bytes, as far as kept answers take some. Blocks.
+    /// Makes room on the disk for so many bytes, as far as cached answers take some. Blocks.
     pub(super) fn evict(&self, bytes: u64) {
         let evicted = self.index().evict(bytes);
         self.remove(&evicted);
     }
 
     fn remove(&self, evicted: &[Arc<CachedPack>]) {
-        evicted.iter().for_each(|kept| self.remove_file(kept.key()));
+        evicted.iter().for_each(|cached| self.remove_file(cached.key()));
         if !evicted.is_empty() {
             self.metrics.pack_cache_evicted(evicted.len() as u64);
-            self.tell();
+            self.notify();
         }
     }
 
     /// Removes the file of an answer that was taken out of the index; not that of one which was kept under the same key since.
     fn remove_file(&self, key: Key) {
         let _names = self.names();
-        if !self.index().is_kept(key) {
+        if !self.index().is_cached(key) {
             self.room.remove(key);
         }
     }
 
-    /// Holds the names of kept answers together with the index: taken before it, and held for as long as one file takes.
+    /// Holds the names of cached answers together with the index: taken before it, and held for as long as one file takes.
     fn names(&self) -> MutexGuard<'_, ()> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes a kept answer that is not what was made.
-    fn discard(&self, kept: &Arc<CachedPack>, error: &io::Error) {
-        if self.index().drop_kept(kept) {
-            self.remove_file(kept.key());
+    /// Removes a cached answer that is not what was made.
+    fn discard(&self, cached: &Arc<CachedPack>, error: &io::Error) {
+        if self.index().drop_cached(cached) {
+            self.remove_file(cached.key());
             self.metrics.pack_cache_damaged();
-            self.tell();
+            self.notify();
             let error = error as &dyn std::error::Error;
-            tracing::warn!(key = %kept.key(), error, "a kept pack was damaged, and is made anew");
+            tracing::warn!(key = %cached.key(), error, "a cached pack was damaged, and is made anew");
         }
     }
 
-    fn tell(&self) {
+    fn notify(&self) {
         let (bytes, entries) = self.index().size();
         self.metrics.pack_cache(bytes, entries);
     }

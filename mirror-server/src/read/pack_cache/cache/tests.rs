@@ -18,14 +18,14 @@ fn pack_cache(folder: &std::path::Path) -> PackCache {
     PackCache::open(folder.to_owned(), 1 << 20, reserve, slots, Timeouts::default(), metrics)
 }
 
-/// Makes an answer up to where it is to be kept.
+/// Makes an answer up to where it is to be cached.
 fn made(inner: &Inner, key: Key) -> (PartialFile, Arc<CachedPack>, Arc<InProgressPack>, Reader) {
     let Found::Begun(pack, reader) = inner.index().find(key) else { panic!("nothing is there") };
-    let making = inner.room.create(true).unwrap();
-    making.file.write_all_at(ANSWER, 0).unwrap();
-    seal(&making.file, key, ANSWER.len() as u64, crc32fast::hash(ANSWER)).unwrap();
-    let kept = CachedPack::made(key, ANSWER.len() as u64, Arc::clone(&making.file));
-    (making, Arc::new(kept), pack, reader)
+    let partial = inner.room.create(true).unwrap();
+    partial.file.write_all_at(ANSWER, 0).unwrap();
+    seal(&partial.file, key, ANSWER.len() as u64, crc32fast::hash(ANSWER)).unwrap();
+    let cached = CachedPack::built(key, ANSWER.len() as u64, Arc::clone(&partial.file));
+    (partial, Arc::new(cached), pack, reader)
 }
 
 #[test]
@@ -34,16 +34,16 @@ fn what_is_kept_again_while_it_is_evicted_has_its_file() {
     let pack_cache = pack_cache(folder.path());
     let (inner, key) = (&pack_cache.inner, Key::from_bytes([1; 32]));
     let file = folder.path().join(key.to_string());
-    let (making, first, pack, _reader) = made(inner, key);
-    inner.keep(making, first, &pack).unwrap();
+    let (partial, first, pack, _reader) = made(inner, key);
+    inner.keep(partial, first, &pack).unwrap();
     // It goes from the index, and is made again before its file goes.
     let evicted = inner.index().evict(1);
-    let (making, second, pack, _reader) = made(inner, key);
-    inner.keep(making, Arc::clone(&second), &pack).unwrap();
+    let (partial, second, pack, _reader) = made(inner, key);
+    inner.keep(partial, Arc::clone(&second), &pack).unwrap();
     inner.remove(&evicted);
     assert!(file.exists());
     second.close();
-    assert!(matches!(inner.index().find(key), Found::CachedPack(kept) if Arc::ptr_eq(&kept, &second)));
+    assert!(matches!(inner.index().find(key), Found::Cached(cached) if Arc::ptr_eq(&cached, &second)));
     // The same where it was found to be damaged and is still in the index; and then nobody has it.
     inner.discard(&evicted[0], &io::Error::other("it was damaged"));
     assert!(file.exists());
@@ -56,9 +56,9 @@ fn what_another_is_made_in_the_place_of_takes_no_name() {
     let folder = tempfile::tempdir().unwrap();
     let pack_cache = pack_cache(folder.path());
     let (inner, key) = (&pack_cache.inner, Key::from_bytes([1; 32]));
-    let (making, kept, pack, _reader) = made(inner, key);
+    let (partial, cached, pack, _reader) = made(inner, key);
     inner.forget(key, &pack);
-    inner.keep(making, kept, &pack).unwrap();
+    inner.keep(partial, cached, &pack).unwrap();
     let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["lock"]);
     assert_eq!(inner.index().size(), (0, 0));
