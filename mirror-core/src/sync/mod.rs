@@ -11,7 +11,7 @@
 //! let new = CommitId::from_hex("2222222222222222222222222222222222222222")?;
 //! let (source, group) = (BranchName::parse("main")?, GroupName::parse("app")?);
 //! let (gitops, prefix) = (BranchName::parse("gitops")?, RefPrefix::parse("refs/mirror/snapshots")?);
-//! let lane = LaneView { source: &source, snapshot_group: &group, gitops: &gitops, prefix: &prefix };
+//! let lane = LaneView { source: &source, snapshot_group: &group, gitops: Some(&gitops), prefix: &prefix };
 //!
 //! // Upstream moved on by one commit; nobody has written a GitOps branch yet.
 //! let seen = Observation {
