@@ -1,6 +1,6 @@
 //! Deltas: an object as copies from its base and new bytes between them.
 //!
-//! [`apply`] makes the object that a delta describes, [`encode`] describes an object by a delta. Never: packs, or which object is the base of which.
+//! [`apply()`] makes the object that a delta describes, [`encode()`] describes an object by a delta. Never: packs, or which object is the base of which.
 //!
 //! ```
 //! use mirror_git::delta::{apply, encode};
